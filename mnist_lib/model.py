@@ -1,0 +1,62 @@
+"""The network of the card: 13,960 numbers that read handwriting. Knows nothing of data."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class DigitNet(nn.Module):
+    """Seven 3x3 or 1x1 convolutions, an average over what is left of the image, and a 1x1 convolution to ten classes.
+
+    Each of conv1..conv7 is followed by BatchNorm, ReLU and dropout, in this order. (The card's table fixes the layers
+    but has no row for ReLU; before or after BatchNorm would fit it equally.) conv8 stands alone: its output is the answer.
+
+    Args:
+        dropout: the share of values set to zero while training, (after conv1..conv3, after conv4..conv7).
+    """
+
+    def __init__(self, dropout: tuple[float, float] = (0.07, 0.05)):
+        super().__init__()
+        early, late = dropout
+        # image (N, 1, 28, 28)
+        self.conv1, self.bn1, self.drop1 = nn.Conv2d(1, 16, 3), nn.BatchNorm2d(16), Dropout(early)  # (N, 16, 26, 26)
+        self.conv2, self.bn2, self.drop2 = nn.Conv2d(16, 32, 3), nn.BatchNorm2d(32), Dropout(early)  # (N, 32, 24, 24)
+        self.conv3, self.bn3, self.drop3 = nn.Conv2d(32, 10, 1), nn.BatchNorm2d(10), Dropout(early)  # (N, 10, 24, 24)
+        self.pool1 = nn.MaxPool2d(2)  # (N, 10, 12, 12)
+        self.conv4, self.bn4, self.drop4 = nn.Conv2d(10, 16, 3), nn.BatchNorm2d(16), Dropout(late)  # (N, 16, 10, 10)
+        self.conv5, self.bn5, self.drop5 = nn.Conv2d(16, 16, 3), nn.BatchNorm2d(16), Dropout(late)  # (N, 16, 8, 8)
+        self.conv6, self.bn6, self.drop6 = nn.Conv2d(16, 16, 3), nn.BatchNorm2d(16), Dropout(late)  # (N, 16, 6, 6)
+        self.conv7, self.bn7, self.drop7 = nn.Conv2d(16, 16, 3, padding=1), nn.BatchNorm2d(16), Dropout(late)  # same
+        self.gap = nn.AvgPool2d(6)  # (N, 16, 1, 1)
+        self.conv8 = nn.Conv2d(16, 10, 1)  # (N, 10, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalised images (N, 1, 28, 28) -> logits (N, 10)."""
+        x = self.drop1(F.relu(self.bn1(self.conv1(x))))
+        x = self.drop2(F.relu(self.bn2(self.conv2(x))))
+        x = self.drop3(F.relu(self.bn3(self.conv3(x))))
+        x = self.pool1(x)
+        x = self.drop4(F.relu(self.bn4(self.conv4(x))))
+        x = self.drop5(F.relu(self.bn5(self.conv5(x))))
+        x = self.drop6(F.relu(self.bn6(self.conv6(x))))
+        x = self.drop7(F.relu(self.bn7(self.conv7(x))))
+        x = self.conv8(self.gap(x))
+        return x.flatten(1)
+
+
+class Dropout(nn.Dropout):
+    """`nn.Dropout`, with cheaper random numbers on a CPU.
+
+    `nn.Dropout` draws one Bernoulli number for each value; on a CPU that is the slowest part of training this network.
+    Here each 64-bit draw decides four values, by 16 bits each, so the probability is `p` rounded to 1/65,536.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape -> the same shape."""
+        dense = x.is_contiguous() or (x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last))
+        if not self.training or self.p in (0, 1) or x.device.type != "cpu" or not dense:
+            return super().forward(x)
+        draws = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
+        kept = draws.view(torch.int16)[: x.numel()].ge_(round(self.p * 2**16) - 2**15)  # 0 or 1; comparing in place is fast
+        mask = kept.to(x.dtype).mul_(1 / (1 - self.p))
+        return x * mask.as_strided(x.shape, x.stride())  # in the memory order of x

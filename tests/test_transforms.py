@@ -1,0 +1,140 @@
+"""The batched augmentation against torchvision's, image by image, and the ranges of what is drawn."""
+
+import pytest
+import torch
+from torchvision.transforms.v2 import functional as TF
+
+from mnist_lib.transforms import Augment, Draw, adjust_brightness, adjust_contrast, affine, apply
+
+CARD = Augment()
+N = 300
+
+
+@pytest.fixture
+def images() -> torch.Tensor:
+    """Noise up to the edges: harder than digits, whose edges are empty."""
+    return torch.rand(N, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def draw() -> Draw:
+    return CARD.draw(N, generator=torch.Generator().manual_seed(1))
+
+
+def torchvision_affine(image, draw, i, interpolation):
+    return TF.affine(
+        image,
+        angle=draw.angle[i].item(),
+        translate=[draw.shift_x[i].item(), draw.shift_y[i].item()],
+        scale=draw.scale[i].item(),
+        shear=[draw.shear[i].item(), 0.0],
+        interpolation=TF.InterpolationMode(interpolation) if hasattr(TF, "InterpolationMode") else interpolation,
+    )
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "nearest"])
+@pytest.mark.parametrize("size", [(28, 28), (20, 34)])
+def test_affine_equals_torchvision(interpolation, size):
+    generator = torch.Generator().manual_seed(2)
+    images = torch.rand(N, 1, *size, generator=generator)
+    draw = CARD.draw(N, *size, generator=generator)
+    ours = affine(images, draw, interpolation)
+    for i in range(N):
+        theirs = torchvision_affine(images[i], draw, i, interpolation)
+        if interpolation == "bilinear":
+            assert (ours[i] - theirs).abs().max() < 1e-4
+        else:  # two pixels may be equally near: which is taken hangs on the last bit of a sum
+            assert ((ours[i] - theirs).abs() >= 1e-4).sum() <= 1
+    if interpolation == "nearest":
+        stacked = torch.stack([torchvision_affine(images[i], draw, i, interpolation) for i in range(N)])
+        assert ((ours - stacked).abs() >= 1e-4).float().mean() < 1e-4
+
+
+def test_brightness_equals_torchvision(images, draw):
+    ours = adjust_brightness(images, draw.brightness)
+    for i in range(N):
+        theirs = TF.adjust_brightness(images[i], draw.brightness[i].item())
+        assert (ours[i] - theirs).abs().max() < 1e-4
+
+
+def test_contrast_equals_torchvision(images, draw):
+    ours = adjust_contrast(images, draw.contrast)
+    for i in range(N):
+        theirs = TF.adjust_contrast(images[i], draw.contrast[i].item())
+        assert (ours[i] - theirs).abs().max() < 1e-4
+
+
+def test_the_whole_chain_equals_torchvision_in_both_orders(images, draw):
+    assert draw.contrast_first.any() and not draw.contrast_first.all()
+    ours = apply(images, draw)
+    for i in range(N):
+        image = torchvision_affine(images[i], draw, i, "bilinear")
+        steps = [
+            lambda image, i=i: TF.adjust_contrast(image, draw.contrast[i].item()),
+            lambda image, i=i: TF.adjust_brightness(image, draw.brightness[i].item()),
+        ]
+        for step in steps if draw.contrast_first[i] else reversed(steps):
+            image = step(image)
+        assert (ours[i] - image).abs().max() < 1e-4
+
+
+def test_drawn_numbers_fill_the_ranges_of_the_card():
+    draw = CARD.draw(100_000, generator=torch.Generator().manual_seed(3))
+    ranges = {
+        "angle": (-20, 20),
+        "shift_x": (-3, 3),  # 2.8 pixels, rounded
+        "shift_y": (-3, 3),
+        "scale": (0.9, 1.1),
+        "shear": (-5, 5),
+        "brightness": (0.8, 1.2),
+        "contrast": (0.8, 1.2),
+    }
+    for name, (low, high) in ranges.items():
+        numbers = getattr(draw, name)
+        span = high - low
+        assert low <= numbers.min() < low + 0.001 * span, name
+        assert high - 0.001 * span < numbers.max() <= high, name
+        assert abs(numbers.mean() - (low + high) / 2) < 0.005 * span, name
+        if not name.startswith("shift"):
+            assert abs(numbers.std() - span / 12**0.5) < 0.005 * span, name  # uniform
+    assert set(draw.shift_x.tolist()) == {-3, -2, -1, 0, 1, 2, 3}
+    assert abs((draw.shift_x == 3).float().mean() - 0.3 / 5.6) < 0.005  # 2.5 to 2.8 of ±2.8
+    assert abs(draw.contrast_first.float().mean() - 0.5) < 0.01
+    stacked = torch.stack([getattr(draw, name) for name in ranges])
+    assert (torch.corrcoef(stacked) - torch.eye(len(ranges))).abs().max() < 0.02  # each number on its own
+
+
+def test_every_image_of_a_batch_has_its_own_draw():
+    same = torch.rand(1, 1, 28, 28).expand(16, 1, 28, 28)
+    out = CARD(same, torch.Generator().manual_seed(4))
+    assert len(torch.unique(out.flatten(1), dim=0)) == 16
+
+
+def test_the_generator_decides_and_the_global_one_is_left_alone(images):
+    before = torch.get_rng_state()
+    first = CARD(images, torch.Generator().manual_seed(5))
+    assert torch.equal(first, CARD(images, torch.Generator().manual_seed(5)))
+    assert not torch.equal(first, CARD(images, torch.Generator().manual_seed(6)))
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_zero_strength_changes_nothing(images):
+    none = Augment(degrees=0, translate=0, scale=(1, 1), shear=0, brightness=0, contrast=0)
+    assert torch.allclose(none(images), images, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [{"interpolation": "cubic"}, {"scale": (0, 1)}, {"scale": (1.2, 1)}, {"translate": 2}, {"degrees": -1}, {"shear": 90}],
+)
+def test_a_value_without_meaning_is_one_sentence(bad):
+    with pytest.raises(ValueError, match=r"^[^\n]+\.$"):
+        Augment(**bad)
+
+
+@pytest.mark.parametrize(
+    "images", [torch.zeros(2, 1, 28, 28, dtype=torch.uint8), torch.zeros(1, 28, 28), torch.zeros(2, 3, 28, 28)]
+)
+def test_images_of_the_wrong_kind_are_one_sentence(images):
+    with pytest.raises(ValueError, match="divide uint8 images by 255"):
+        CARD(images)
