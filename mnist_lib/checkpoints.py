@@ -12,7 +12,8 @@ from pathlib import Path
 
 import torch
 
-from mnist_lib.files import write_whole
+from mnist_lib.files import ROOT, write_whole
+from mnist_lib.model import DigitNet
 from mnist_lib.trainer import Callback, Run
 
 
@@ -69,6 +70,13 @@ class Checkpoints(Callback):
     def saved(self) -> list[Path]:
         """The checkpoints of this run, the newest first."""
         return sorted(self.place.glob("epoch-*.pt"), reverse=True)
+
+
+def recorded_net() -> DigitNet:
+    """The network of the recorded run with seed 0, trained for 20 epochs on all of MNIST, in evaluation mode."""
+    model = DigitNet()
+    model.load_state_dict(torch.load(ROOT / "records" / "card-seed-0.pt", weights_only=True))
+    return model.eval()
 
 
 def save(state: dict, folder: Path, epoch: int) -> Path:

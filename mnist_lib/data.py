@@ -158,9 +158,7 @@ def _first_good(name: str, md5: str, mirrors: list[str], failures: list[tuple[st
         except Exception as error:  # whatever a network, a server or an address can do wrong: the next mirror is asked
             failures.append((mirror, str(error) or type(error).__name__))
     told = "; ".join(f"{mirror} {what}" for mirror, what in failures) or "no mirror is named"
-    raise DataError(
-        f"MNIST could not be downloaded ({told}): connect, or set MNIST_LIB_DATA to a folder with its four files."
-    )
+    raise DataError(f"MNIST could not be downloaded ({told}): connect, or set MNIST_LIB_DATA to a folder with its four files.")
 
 
 def _download(url: str) -> bytes:

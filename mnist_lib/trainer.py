@@ -57,7 +57,11 @@ class TrainConfig:
         for name in ("max_lr", "div_factor", "final_div_factor"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} is a number above 0, not {getattr(self, name)!r}.")
-        for name, share in (("pct_start", self.pct_start), ("momentum", self.momentum), *(("dropout", p) for p in self.dropout)):
+        for name, share in (
+            ("pct_start", self.pct_start),
+            ("momentum", self.momentum),
+            *(("dropout", p) for p in self.dropout),
+        ):
             if not 0 <= share < 1:
                 raise ValueError(f"{name} is a share from 0 to below 1, not {share!r}.")
         if self.precision not in ("auto", "float32", "bfloat16"):
@@ -118,20 +122,20 @@ def train(config: TrainConfig, dataset: Dataset, callbacks: Sequence[Callback] =
         model.train()
         for batch, targets in batches(images, labels, config.batch_size, config.augment):
             with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-                logits = model(batch)  # (batch_size, 10)
-            run.loss = F.cross_entropy(logits.float(), targets)
+                answers = model(batch)  # (batch_size, 10)
+            run.loss = F.cross_entropy(answers.float(), targets)
             optimizer.zero_grad()
             run.loss.backward()
             optimizer.step()
-            scheduler.step()
-            loss_sum += run.loss.detach() * len(targets)
-            correct += (logits.argmax(1) == targets).sum()
             run.step += 1
+            if run.step < steps:
+                scheduler.step()
+            loss_sum += run.loss.detach() * len(targets)
+            correct += (answers.argmax(1) == targets).sum()
             for callback in callbacks:
                 callback.on_step(run)
         entry = {
             "epoch": epoch,
-            "learning_rate": scheduler.get_last_lr()[0],
             "train_loss": loss_sum.item() / len(labels),
             "train_accuracy": correct.item() / len(labels),
         }
@@ -170,6 +174,19 @@ def one_cycle(optimizer: torch.optim.Optimizer, config: TrainConfig, steps: int)
     )
 
 
+def rates(config: TrainConfig, images: int) -> list[float]:
+    """The learning rate of every step of a run over so many training images."""
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1)
+    steps = config.epochs * math.ceil(images / config.batch_size)
+    scheduler, seen = one_cycle(optimizer, config, steps), []
+    for _ in range(steps):
+        seen.append(scheduler.get_last_lr()[0])
+        optimizer.step()
+        if len(seen) < steps:
+            scheduler.step()
+    return seen
+
+
 @dataclass(frozen=True)
 class Score:
     """What a model reached on n images: correct of them, and the mean cross-entropy."""
@@ -183,20 +200,23 @@ class Score:
         return self.correct / self.n
 
 
-@torch.no_grad()
 def evaluate(model: nn.Module, images: Tensor, labels: Tensor, batch_size: int = 1000) -> Score:
-    """Count right answers over all images, uint8 or float in [0, 1] (N, 1, 28, 28), in float32 and evaluation mode."""
+    """Count right answers over all images, uint8 or float in [0, 1] (N, 1, 28, 28); labels (N,)."""
     if len(images) != len(labels) or len(labels) == 0:
         raise ValueError(f"evaluate needs as many labels as images and at least one, not {len(labels)} and {len(images)}.")
+    answers, labels = logits(model, images, batch_size), labels.cpu()
+    correct = (answers.argmax(1) == labels).sum().item()
+    return Score(correct, len(labels), F.cross_entropy(answers, labels).item())
+
+
+@torch.no_grad()
+def logits(model: nn.Module, images: Tensor, batch_size: int = 1000) -> Tensor:
+    """Images as for evaluate -> logits (N, 10) on the CPU, in float32 and evaluation mode, whatever mode the model is in."""
     device, was_training = next(model.parameters()).device, model.training
     model.eval()
-    correct, loss = 0, 0.0
-    for batch, targets in zip(images.split(batch_size), labels.split(batch_size), strict=True):
-        logits, targets = model(normalise(batch.to(device))), targets.to(device)
-        correct += (logits.argmax(1) == targets).sum().item()
-        loss += F.cross_entropy(logits, targets, reduction="sum").item()
+    answers = [model(normalise(batch.to(device))).cpu() for batch in images.split(batch_size)]
     model.train(was_training)
-    return Score(correct, len(labels), loss / len(labels))
+    return torch.cat(answers)
 
 
 def choose_device(name: str) -> torch.device:

@@ -36,6 +36,13 @@ class Draw(NamedTuple):
     contrast: Tensor  # 1 leaves it
     contrast_first: Tensor  # bool: ColorJitter takes the two in random order
 
+    @classmethod
+    def still(cls, n: int, **changes: float | Tensor) -> "Draw":
+        """The draw that leaves n images as they are, but for the fields given: a number, or one for each image."""
+        rest = {"scale": 1.0, "brightness": 1.0, "contrast": 1.0} | changes
+        fields = (torch.zeros(n) + rest.get(name, 0.0) for name in cls._fields[:-1])
+        return cls(*fields, contrast_first=torch.zeros(n, dtype=torch.bool))
+
 
 @dataclass(frozen=True)
 class Augment:

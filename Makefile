@@ -1,0 +1,35 @@
+# make run    the notebooks, headless: the card's 20 epochs on MNIST   [EPOCHS=2 SEED=7 DATA=folder OUT=folder]
+# make test   everything that CI checks
+# make lab    JupyterLab on this machine
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: run test lab report publish
+run: $(READY)
+	@$(BIN)/python -m mnist_lib run $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(SEED),--seed $(SEED)) $(if $(DATA),--data "$(DATA)") $(if $(OUT),--out "$(OUT)")
+
+test: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest -q -rs tests
+	MNIST_LIB_FAST=1 $(BIN)/python -m pytest -q --nbval-lax --nbval-cell-timeout=120 notebooks
+
+lab: $(READY)
+	$(BIN)/python -m jupyterlab --ip=127.0.0.1 notebooks
+
+# README's numbers, figures/ and addresses, from records/ and pyproject.toml
+report: $(READY)
+	$(BIN)/python -m mnist_lib report $(if $(RECORD),--record "$(RECORD)")
+
+# the notebooks, executed in place as they are committed
+publish: $(READY)
+	$(BIN)/python -m mnist_lib publish
+
+$(READY): requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
+	@echo "Installing into .venv; the first time this takes a minute or more."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -q --disable-pip-version-check uv
+	@$(BIN)/uv pip install -q --python $(BIN)/python -r requirements.txt
+	@touch $@

@@ -1,0 +1,319 @@
+"""Pictures of what the other rooms return. Every function gives a matplotlib Figure; a notebook shows it by naming it."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from IPython.display import display
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from torch import Tensor, nn
+
+from mnist_lib.receptive_field import ReceptiveField, receptive_fields
+from mnist_lib.report import mean_interval
+from mnist_lib.trainer import Callback, Run
+from mnist_lib.transforms import normalise
+
+# Okabe and Ito's colours, which colour-blind readers tell apart
+BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"
+LIGHT = {"ink": "#1f2328", "quiet": "#6e7781", "paper": "#ffffff"}
+DARK = {"ink": "#e6edf3", "quiet": "#8b949e", "paper": "#0d1117"}
+
+
+def use_theme(colours: dict[str, str]) -> None:
+    """One look for every picture; LIGHT unless told."""
+    ink, quiet, paper = colours["ink"], colours["quiet"], colours["paper"]
+    plt.rcParams.update(
+        {
+            "figure.facecolor": paper,
+            "savefig.facecolor": paper,
+            "axes.facecolor": paper,
+            "axes.edgecolor": quiet,
+            "axes.labelcolor": ink,
+            "axes.titlecolor": ink,
+            "axes.titlesize": 11,
+            "axes.titlelocation": "left",
+            "axes.labelsize": 10,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.prop_cycle": plt.cycler(color=[BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW]),
+            "xtick.color": quiet,
+            "ytick.color": quiet,
+            "xtick.labelcolor": ink,
+            "ytick.labelcolor": ink,
+            "text.color": ink,
+            "font.size": 10,
+            "legend.frameon": False,
+            "lines.linewidth": 2,
+            "figure.dpi": 100,
+            "savefig.dpi": 150,
+            "image.cmap": "gray" if colours is DARK else "gray_r",  # ink in the colour of ink
+        }
+    )
+
+
+use_theme(LIGHT)
+
+
+def architecture(model: nn.Module, image: Tensor) -> Figure:
+    """What a DigitNet makes of a digit (1, 28, 28) in [0, 1], step by step, over the numbers that each step holds.
+
+    Maps are drawn to scale, the strongest one in front; a layer of 1x1 maps is a column of its values.
+    """
+    steps = _steps(model, image)
+    figure = plt.figure(figsize=(len(steps) + 1, 3.1))
+    plt.close(figure)
+    top, bottom = figure.add_axes([0, 0.42, 1, 0.58]), figure.add_axes([0, 0.03, 1, 0.36])
+    ink, quiet = plt.rcParams["text.color"], plt.rcParams["xtick.color"]
+    cmap = LinearSegmentedColormap.from_list("maps", [plt.rcParams["figure.facecolor"], BLUE, ink])
+    for x, (name, maps, _) in enumerate([("image", image, 0), *steps]):
+        channels, height, width = maps.shape
+        strongest = maps[maps.flatten(1).std(1).argmax()] if height > 1 else maps
+        side, sheets = 0.78 * height / 28, min(6, 1 + channels // 6)
+        if height == 1:
+            values, cell = maps.flatten().softmax(0) if name == "conv8" else maps.flatten(), 0.95 / channels
+            for i, shade in enumerate(values / values.max()):
+                y = (channels / 2 - i - 1) * cell
+                top.add_patch(Rectangle((x - 0.06, y), 0.12, cell, fc=cmap(float(shade)), ec=quiet, lw=0.5))
+                if name == "conv8":
+                    top.text(x + 0.1, y + cell / 2, str(i), va="center", fontsize=7, color=ink)
+        else:
+            for sheet in reversed(range(1, sheets if name != "image" else 1)):
+                corner = (x - side / 2 + 0.03 * sheet, -side / 2 + 0.03 * sheet)
+                face = plt.rcParams["figure.facecolor"]
+                top.add_patch(Rectangle(corner, side, side, fc=face, ec=quiet, lw=0.6, zorder=3 - sheet * 0.1))
+            extent = (x - side / 2, x + side / 2, -side / 2, side / 2)
+            top.imshow(strongest.squeeze(), extent=extent, cmap=None if name == "image" else cmap, zorder=3.1)
+            top.add_patch(Rectangle(extent[::2], side, side, fill=False, ec=quiet, lw=0.6, zorder=3.2))
+        top.text(x, -0.62, name, ha="center", va="center", weight="bold")
+        top.text(x, -0.8, f"{channels}×{height}×{width}", ha="center", va="center", color=quiet, fontsize=9)
+    limits = (-0.5, len(steps) + 0.5)
+    top.set(xlim=limits, ylim=(-0.92, 0.62), aspect="equal")
+    top.axis("off")
+    counts = [count for _, _, count in steps]
+    bars = bottom.bar(range(1, len(steps) + 1), counts, width=0.6, color=BLUE)
+    bottom.bar_label(bars, [f"{count:,}" for count in counts], padding=2, color=ink, fontsize=9)
+    bottom.set(xlim=limits, ylim=(0, max(counts) * 1.25), yticks=[], xticks=[])
+    bottom.spines["left"].set_visible(False)
+    bottom.text(0, max(counts) * 0.5, f"{sum(counts):,}\nnumbers", ha="center", va="center", fontsize=13, weight="bold")
+    return figure
+
+
+def _steps(model: nn.Module, image: Tensor) -> list[tuple[str, Tensor, int]]:
+    """(name, output maps after BatchNorm and ReLU, parameters) of each convolution and each pooling."""
+    steps: list[tuple[str, Tensor, int]] = []
+    was_training = model.training
+    model.eval()
+    with torch.no_grad():
+        x = normalise(image.unsqueeze(0))
+        for name, layer in model.named_children():
+            if isinstance(layer, nn.Dropout):
+                continue
+            x, count = layer(x), sum(p.numel() for p in layer.parameters())
+            if isinstance(layer, nn.BatchNorm2d):
+                x = x.relu()
+                name, _, convolution = steps.pop()
+                count += convolution
+            steps.append((name, x[0], count))
+    model.train(was_training)
+    return steps
+
+
+def budget(model: nn.Module, limit: int = 20_000) -> Figure:
+    """What a DigitNet of any widths and kernels spends on each layer, with its output and receptive field."""
+    steps = _steps(model, torch.zeros(1, 28, 28))
+    fields = receptive_fields(model, (28, 28))
+    counts, total = [count for _, _, count in steps], sum(count for _, _, count in steps)
+    figure, ((axis,),) = _figure(1, 1, (9, 3.6))
+    bars = axis.barh(range(len(steps)), counts, color=BLUE if total <= limit else ORANGE)
+    axis.bar_label(bars, [f"{count:,}" for count in counts], padding=4, fontsize=9)
+    names = [f"{name}   {'×'.join(map(str, maps.shape))}   field {fields[name].size[0]}" for name, maps, _ in steps]
+    axis.set_yticks(range(len(steps)), names)
+    axis.invert_yaxis()
+    verdict = f"{limit - total:,} left" if total <= limit else f"{total - limit:,} too many"
+    axis.set(title=f"{total:,} of {limit:,} numbers: {verdict}", xlabel="parameters", xlim=(0, max(counts) * 1.12))
+    return figure
+
+
+def grid(images: Tensor, labels: Tensor, title: str, columns: int = 10) -> Figure:
+    """Images (N, 1, 28, 28), paper at their lowest value and ink at their highest, each with its label."""
+    rows = -(-len(labels) // columns)
+    figure, axes = _figure(rows, columns, (columns * 0.95, rows * 1.15 + 0.35))
+    for axis, image, label in zip(axes.flat, images, labels, strict=False):
+        _image(axis, (image - images.min()) / (images.max() - images.min()))
+        axis.set_title(int(label), fontsize=9, loc="center", pad=2)
+    for axis in axes.flat[len(labels) :]:
+        axis.axis("off")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    return figure
+
+
+def fields_on_digit(image: Tensor, fields: Sequence[ReceptiveField], title: str) -> Figure:
+    """For each layer the box that one unit, the one nearest the middle, sees of a digit (1, 28, 28)."""
+    figure, axes = _figure(1, len(fields), (len(fields) * 1.35, 2.1))
+    for axis, field in zip(axes.flat, fields, strict=True):
+        row, column = (size // 2 for size in field.output_size)
+        top, left, bottom, right = field.box(row, column)
+        axis.imshow(image.squeeze(), vmin=0, vmax=1, extent=(-0.5, 27.5, 27.5, -0.5))
+        axis.add_patch(Rectangle((-0.5, -0.5), 28, 28, fill=False, ec=plt.rcParams["axes.edgecolor"], lw=0.6))
+        box = Rectangle((left - 0.5, top - 0.5), right - left + 1, bottom - top + 1, fc=(*_rgb(ORANGE), 0.15), ec=ORANGE, lw=2)
+        axis.add_patch(box)
+        axis.set(xlim=(-3.5, 31), ylim=(31, -3.5))
+        axis.axis("off")
+        axis.set_title(f"{field.name}\n{field.size[0]}×{field.size[1]}", fontsize=10, loc="center")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    return figure
+
+
+def versions(original: Tensor, changed: Tensor, title: str, columns: int = 10) -> Figure:
+    """A digit (1, 28, 28) in [0, 1], framed, followed by its changed versions (N, 1, 28, 28)."""
+    rows = -(-(len(changed) + 1) // columns)
+    figure, axes = _figure(rows, columns, (columns * 0.95, rows * 0.98 + 0.35))
+    for axis, image in zip(axes.flat, [original, *changed], strict=False):
+        _image(axis, image)
+    for axis in axes.flat[len(changed) + 1 :]:
+        axis.axis("off")
+    axes.flat[0].add_patch(Rectangle((-0.5, -0.5), 28, 28, fill=False, ec=ORANGE, lw=4))
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    return figure
+
+
+def pairs(rows: Sequence[tuple[str, Tensor]], title: str) -> Figure:
+    """Rows of images (N, 1, 28, 28) in [0, 1] with a name each, to compare column by column."""
+    columns = len(rows[0][1])
+    figure, axes = _figure(len(rows), columns, (columns * 0.95 + 1.3, len(rows) * 0.98 + 0.35))
+    for line, (name, images) in zip(axes, rows, strict=True):
+        for axis, image in zip(line, images, strict=True):
+            _image(axis, image)
+        line[0].set_ylabel(name, rotation=0, ha="right", va="center")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    return figure
+
+
+def learning_rates(rates: Sequence[float], steps_per_epoch: int, title: str = "Learning rate, step by step") -> Figure:
+    """The learning rate of every step of a run."""
+    figure, ((axis,),) = _figure(1, 1, (7.5, 3))
+    epochs = np.arange(len(rates)) / steps_per_epoch
+    axis.plot(epochs, rates)
+    peak = int(np.argmax(rates))
+    for step in (0, peak, len(rates) - 1):
+        axis.plot(epochs[step], rates[step], "o", color=ORANGE, zorder=3)
+        right = step == len(rates) - 1
+        offset, align = ((-4, 10), "right") if right else ((8, -3), "left")
+        axis.annotate(f"{rates[step]:.4g}", (epochs[step], rates[step]), offset, textcoords="offset points", ha=align)
+    axis.set(xlabel="epoch", ylabel="learning rate", ylim=(0, max(rates) * 1.12), title=title)
+    return figure
+
+
+def curves(history: Sequence[dict], title: str, epochs: int | None = None, final: dict | None = None) -> Figure:
+    """Loss and error by epoch, from Run.history; final, a record's "test" entry, adds the one reading of the test set."""
+    figure, ((left, right),) = _figure(1, 2, (10.5, 3.4))
+    at = [entry["epoch"] for entry in history]
+    left.plot(at, [entry["train_loss"] for entry in history], "o-", ms=4)
+    left.set(yscale="log", xlabel="epoch", ylabel="cross-entropy (log scale)", title="training loss")
+    train = [100 * (1 - entry["train_accuracy"]) for entry in history]
+    right.plot(at, train, "o-", ms=4, label="training images, augmented, with dropout")
+    held_out = [entry for entry in history if "validation_accuracy" in entry]
+    if held_out:
+        errors = [100 * (1 - entry["validation_accuracy"]) for entry in held_out]
+        right.plot([entry["epoch"] for entry in held_out], errors, "s-", ms=4, label="held-out training images")
+    if final:
+        error = 100 * (1 - final["accuracy"])
+        right.plot(final["epoch"], error, "*", ms=15, color=GREEN, label=f"test images, read once: {error:.2f} %", zorder=3)
+    right.axhline(0.6, color=plt.rcParams["xtick.color"], lw=1, ls="--")
+    right.text(0.6, 0.615, "99.4 % right", color=plt.rcParams["xtick.color"], fontsize=9)
+    right.set(yscale="log", xlabel="epoch", ylabel="wrong answers (%, log scale)", title="error")
+    right.legend(fontsize=9)
+    for axis in (left, right):
+        axis.set_xlim(0.5, (epochs or max(at)) + 0.5)
+        axis.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axis.yaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
+        axis.tick_params(which="minor", labelsize=8)
+        axis.grid(axis="y", color=plt.rcParams["axes.edgecolor"], alpha=0.25, lw=0.8)
+        axis.xaxis.get_major_locator().set_params(integer=True)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    return figure
+
+
+class LiveCurves(Callback):
+    """Redraws the curves after every epoch, in the output of the cell that trains."""
+
+    def on_start(self, run: Run) -> None:
+        self.handle = None
+
+    def on_epoch(self, run: Run) -> None:
+        self.draw(run)
+
+    def on_end(self, run: Run) -> None:
+        self.draw(run)
+
+    def draw(self, run: Run) -> None:
+        title = f"{run.dataset.name}: {len(run.history)} of {run.config.epochs} epochs, seed {run.config.seed}"
+        figure = curves(run.history, title, run.config.epochs, run.record.get("test"))
+        if self.handle is None:
+            self.handle = display(figure, display_id=True)
+        else:
+            self.handle.update(figure)
+
+
+def mistakes(images: Tensor, labels: Tensor, logits: Tensor, title: str, most: int = 60) -> Figure:
+    """The images (N, 1, 28, 28) that the logits (N, 10) get wrong, the surest mistake first: label, then answer."""
+    answers, sureness = logits.argmax(1), logits.softmax(1).max(1).values
+    wrong = (answers != labels).nonzero().flatten()
+    wrong = wrong[sureness[wrong].argsort(descending=True)][:most]
+    columns = 12
+    rows = max(1, -(-len(wrong) // columns))
+    figure, axes = _figure(rows, columns, (columns * 0.85, rows * 1.08 + 0.35))
+    for axis in axes.flat[len(wrong) :]:
+        axis.axis("off")
+    for axis, i in zip(axes.flat, wrong.tolist(), strict=False):
+        _image(axis, images[i] / 255)
+        axis.set_title(f"{labels[i]} → {answers[i]}", fontsize=9, loc="center", pad=2)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    return figure
+
+
+def seeds(records: Sequence[dict], title: str) -> Figure:
+    """The test accuracy of each run, their mean and its 95 % interval."""
+    figure, ((axis,),) = _figure(1, 1, (7.5, 1.9))
+    accuracies = [100 * record["test"]["accuracy"] for record in records]
+    mean, low, high = mean_interval(accuracies)
+    axis.plot(accuracies, [0.2] * len(accuracies), "o", ms=9, alpha=0.8, label="one run each")
+    axis.errorbar(mean, -0.2, xerr=[[mean - low], [high - mean]], fmt="D", color=ORANGE, capsize=5, label="mean, 95 % interval")
+    axis.axvline(99.4, color=plt.rcParams["xtick.color"], lw=1, ls="--")
+    axis.set(ylim=(-0.6, 0.6), yticks=[], xlabel="test images read right (%)", title=title)
+    axis.spines["left"].set_visible(False)
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
+    return figure
+
+
+def line(x: Sequence[float], y: Sequence[float], title: str, xlabel: str, ylabel: str, shaded: float | None = None) -> Figure:
+    """One curve; x up to `shaded` is what the network was trained for."""
+    figure, ((axis,),) = _figure(1, 1, (7.5, 3))
+    if shaded is not None:
+        axis.axvspan(0, shaded, color=SKY, alpha=0.2, lw=0)
+        axis.text(shaded / 2, min(y), "trained for", ha="center", color=plt.rcParams["xtick.color"], fontsize=9)
+    axis.plot(x, y, "o-", ms=4)
+    axis.set(title=title, xlabel=xlabel, ylabel=ylabel, xlim=(0, max(x)))
+    axis.grid(axis="y", color=plt.rcParams["axes.edgecolor"], alpha=0.25, lw=0.8)
+    return figure
+
+
+def _figure(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, np.ndarray]:
+    """Figure and its array of axes, closed to pyplot: shown where it is named, and only there."""
+    figure, axes = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False)
+    plt.close(figure)
+    return figure, axes
+
+
+def _image(axis, image: Tensor) -> None:
+    axis.imshow(image.squeeze(), vmin=0, vmax=1)
+    axis.set(xticks=[], yticks=[])
+    for spine in axis.spines.values():
+        spine.set(visible=True, linewidth=0.6)
+
+
+def _rgb(colour: str) -> tuple[float, float, float]:
+    return tuple(int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))

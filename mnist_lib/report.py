@@ -1,0 +1,191 @@
+"""Records of finished runs -> the numbers in README and the files in figures/. The only hand that writes either."""
+
+import json
+import math
+import re
+import statistics
+import tomllib
+from pathlib import Path
+
+import torch
+
+from mnist_lib.checkpoints import recorded_net
+from mnist_lib.files import ROOT, write_whole
+from mnist_lib.model import DigitNet
+from mnist_lib.receptive_field import receptive_fields
+from mnist_lib.trainer import TrainConfig
+
+RECORDS = ROOT / "records"
+ROWS = ("conv1", "conv2", "conv3", "pool1", "conv4", "conv5", "conv6", "conv7", "gap", "conv8")  # of the card's table
+COURSE = {
+    "01_architecture": "What are the 13,960 numbers?",
+    "02_receptive_field": "How much of the digit does one unit see?",
+    "03_augmentation": "What is still the same digit?",
+    "04_training": "Does it reach 99.4 %?",
+}
+
+
+class ReportError(ValueError):
+    """A record that may not stand where it was to be put; the message says why."""
+
+
+def read_record(path: Path) -> dict:
+    """A record as train made it; ReportError if the file is none."""
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ReportError(f"{path} is no run record ({error}): give the record.json that a run wrote.") from None
+
+
+def require_card_run(record: dict) -> None:
+    """ReportError unless the record is of the card's 20 epochs on all of MNIST, read at the last epoch."""
+    card = json.loads(json.dumps(TrainConfig().__dict__ | {"augment": TrainConfig().augment.__dict__}))
+    free = {"seed", "device", "precision"}
+    changed = [key for key, value in card.items() if key not in free and record["config"].get(key) != value]
+    if record["dataset"]["name"] != "MNIST" or record["dataset"]["trained_on"] != 60_000:
+        raise ReportError(f"The run is of {record['dataset']['name']}, not of all of MNIST: its result is not the card's.")
+    if changed or record["config"]["epochs"] != 20 or (record["test"] or {}).get("epoch") != 20:
+        raise ReportError(f"The run is not the card's 20 epochs ({', '.join(changed) or 'no test result'} differ).")
+
+
+def card_records(folder: Path = RECORDS) -> list[dict]:
+    """The committed runs of the card, by seed."""
+    records = [read_record(path) for path in folder.glob("card-seed-*.json")]
+    for record in records:
+        require_card_run(record)
+    return sorted(records, key=lambda record: record["config"]["seed"])
+
+
+def latest_result(record: dict) -> str:
+    """The lines between the card's LATEST_RESULT markers."""
+    require_card_run(record)
+    test, machine, versions = record["test"], record["machine"], record["versions"]
+    return (
+        f"Maximum Accuracy: {test['accuracy']:.2%} ({test['correct']:,} of {test['n']:,} MNIST test images, read once, "
+        f"after epoch {test['epoch']} of {record['config']['epochs']})\n\n"
+        f"seed {record['config']['seed']}; {record['dataset']['trained_on']:,} training images; {machine['device']}, "
+        f"{machine['precision']}; Python {versions['python']}, torch {versions['torch']}; {record['date']}"
+    )
+
+
+def mean_interval(values: list[float]) -> tuple[float, float, float]:
+    """The mean of two or more values, and its 95 % interval by Student's t: (mean, low, high)."""
+    from scipy.stats import t  # here: slow to import
+
+    mean = statistics.mean(values)
+    margin = t.ppf(0.975, len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
+    return mean, mean - margin, mean + margin
+
+
+def seeds_result(records: list[dict]) -> str:
+    """Mean over seeds with its 95 % interval, as two sentences."""
+    accuracies = [100 * record["test"]["accuracy"] for record in records]
+    mean, low, high = mean_interval(accuracies)
+    first, last = (records[i]["config"]["seed"] for i in (0, -1))
+    machine, versions = records[0]["machine"], records[0]["versions"]
+    return (
+        f"**{mean:.2f} %** of the 10,000 MNIST test images: the mean of {len(records)} runs (seeds {first} to {last}; "
+        f"lowest {min(accuracies):.2f}, highest {max(accuracies):.2f}, standard deviation {statistics.stdev(accuracies):.2f}, "
+        f"95 % interval of the mean {low:.2f} to {high:.2f}). Each run trains for 20 epochs on all 60,000 training images "
+        f"and reads the test images once, after the last epoch. {machine['device']}, {machine['precision']}, "
+        f"Python {versions['python']}, torch {versions['torch']}."
+    )
+
+
+def summary_table(model: torch.nn.Module) -> str:
+    """The layers as the card's Model Summary prints them, from torchinfo's rows."""
+    from torchinfo import summary  # here: only the report and the notebooks need it
+
+    rows = [row for row in summary(model, (1, 1, 28, 28), depth=1, verbose=0).summary_list if row.depth == 1]
+    line, double = "-" * 64, "=" * 64
+    text = [line, f"{'Layer (type)':>20} {'Output Shape':>25} {'Param #':>15}", double]
+    for number, row in enumerate(rows, 1):
+        shape = str([-1, *row.output_size[1:]])
+        text.append(f"{f'{row.class_name}-{number}':>20} {shape:>25} {row.trainable_params:>15,}")
+    total = sum(p.numel() for p in model.parameters())
+    trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    text += [double, f"Total params: {total:,}", f"Trainable params: {trainable:,}"]
+    return "\n".join([*text, f"Non-trainable params: {total - trainable:,}", line])
+
+
+def field_table() -> str:
+    """The receptive fields of the card's ten layers, as a Markdown table."""
+    fields = receptive_fields(DigitNet(), (28, 28))
+    text = ["| layer | output | field | jump | first centre |", "|---|---|---|---|---|"]
+    for name in ROWS:
+        field = fields[name]
+        cells = (f"{a}×{b}" for a, b in (field.output_size, field.size))
+        text.append(f"| {name} | {' | '.join(cells)} | {field.jump[0]:g} | {field.start[0]:g} |")
+    return "\n".join(text)
+
+
+def repository() -> str:
+    """The project's address, from pyproject.toml: the one place where it is written."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"].rstrip("/")
+
+
+def path_table() -> str:
+    """The notebooks in order, each with its question and its Colab badge."""
+    colab = repository().replace("https://github.com/", "https://colab.research.google.com/github/")
+    text = ["| notebook | question | |", "|---|---|---|"]
+    for name, question in COURSE.items():
+        badge = f"[![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab}/blob/main/notebooks/{name}.ipynb)"
+        text.append(f"| [{name}](notebooks/{name}.ipynb) | {question} | {badge} |")
+    return "\n".join(text)
+
+
+def sections() -> dict[str, str]:
+    """What stands between each pair of markers in README."""
+    records = card_records()
+    return {
+        "LATEST_RESULT": latest_result(records[0]),
+        "SEEDS": seeds_result(records),
+        "SUMMARY": f"```text\n{summary_table(DigitNet())}\n```",
+        "FIELDS": field_table(),
+        "PATH": path_table(),
+        "CLONE": f"```sh\ngit clone {repository()}\ncd {repository().split('/')[-1]}\nmake run\n```",
+    }
+
+
+def fill(text: str, parts: dict[str, str]) -> str:
+    """README's text with each part between its markers."""
+    for name, part in parts.items():
+        pattern = rf"(<!-- {name} -->\n).*?(\n<!-- END_{name} -->)"
+        text, count = re.subn(pattern, lambda m, part=part: m[1] + part + m[2], text, flags=re.DOTALL)
+        if count != 1:
+            raise ReportError(f"README must hold the markers of {name} once, not {count} times: put them back.")
+    return text
+
+
+def write_report() -> None:
+    """README's sections, the pictures in figures/, and the repository's address in the notebooks' bootstrap cells."""
+    readme = ROOT / "README.md"
+    write_whole(readme, fill(readme.read_text(), sections()).encode())
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        text = path.read_text()
+        write_whole(path, re.sub(r'REPOSITORY = \\"[^"]*\\"', f'REPOSITORY = \\"{repository()}\\"', text).encode())
+    write_figures()
+
+
+def write_figures() -> None:
+    """figures/: each picture for GitHub's light and dark pages."""
+    from mnist_lib import plots  # here: matplotlib is slow to import, and only this needs it
+    from mnist_lib.data import load
+
+    dataset = load()
+    if dataset.name != "MNIST":
+        raise ReportError("The figures show MNIST digits: set MNIST_LIB_DATA to a folder with its four files.")
+    (ROOT / "figures").mkdir(exist_ok=True)
+    validated = read_record(RECORDS / "validation-seed-0.json")
+    for theme, colours in (("light", plots.LIGHT), ("dark", plots.DARK)):
+        plots.use_theme(colours)
+        pictures = {
+            "architecture": plots.architecture(recorded_net(), dataset.test_images[0] / 255),
+            "training": plots.curves(
+                validated["history"],
+                "MNIST: 55,000 training images, 5,000 held out, seed 0; the test images are not read",
+            ),
+        }
+        for name, figure in pictures.items():
+            figure.savefig(ROOT / "figures" / f"{name}-{theme}.png", dpi=110)
+    plots.use_theme(plots.LIGHT)

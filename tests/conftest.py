@@ -1,0 +1,32 @@
+"""What several tests stand on: the stand-in, and the real MNIST where it is to be had."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mnist_lib import data
+
+
+@pytest.fixture(scope="session")
+def digits() -> data.Dataset:
+    return data.load("digits")
+
+
+@pytest.fixture(scope="session")
+def mnist() -> data.Dataset:
+    """The real MNIST, from MNIST_LIB_DATA or the cache; never downloaded for a test."""
+    try:
+        return data.load("MNIST", mirrors=())
+    except data.DataError:
+        pytest.skip("needs the real MNIST: set MNIST_LIB_DATA to a folder with its four files")
+
+
+@pytest.fixture(scope="session")
+def archives() -> dict[str, bytes]:
+    """The four original archives, as bytes."""
+    for folder in (os.environ.get("MNIST_LIB_DATA"), os.environ.get("MNIST_LIB_CACHE"), "~/.cache/mnist_lib"):
+        paths = [Path(folder or "").expanduser() / f"{name}.gz" for name in data.ARCHIVES]
+        if folder and all(path.is_file() for path in paths):
+            return {path.name: path.read_bytes() for path in paths}
+    pytest.skip("needs the real MNIST archives (.gz): set MNIST_LIB_DATA to a folder with them")

@@ -1,0 +1,224 @@
+"""The loop against one written out by hand, its schedule, its reproducibility, and what it refuses."""
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from mnist_lib.model import DigitNet
+from mnist_lib.trainer import Callback, TrainConfig, choose_device, evaluate, rates, train
+from mnist_lib.transforms import MEAN, STD, normalise
+
+SHORT = TrainConfig(epochs=2, batch_size=64)
+
+
+@pytest.fixture(scope="module")
+def small(digits):
+    return digits.head(300, 130)  # 300 is four batches of 64 and one of 44
+
+
+def weights(run) -> dict[str, torch.Tensor]:
+    return run.model.state_dict()
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_defaults_are_the_cards():
+    config = TrainConfig()
+    assert (config.epochs, config.max_lr, config.pct_start, config.momentum) == (20, 0.1, 0.4, 0.9)
+    assert (config.div_factor, config.final_div_factor, config.dropout) == (10, 100, (0.07, 0.05))
+    assert (config.augment.degrees, config.augment.translate, config.augment.scale) == (20, 0.1, (0.9, 1.1))
+    assert (config.augment.shear, config.augment.brightness, config.augment.contrast) == (5, 0.2, 0.2)
+
+
+def test_two_runs_are_equal_to_the_bit_and_another_seed_is_not(small):
+    first = train(SHORT, small)
+    torch.rand(7)  # whatever else draws numbers in between
+    assert same(weights(first), weights(train(SHORT, small)))
+    assert not same(weights(first), weights(train(replace(SHORT, seed=1), small)))
+
+
+def test_the_loop_is_plain_sgd_on_cross_entropy(small):
+    """Without augmentation, dropout and bfloat16, the weights are those of a loop written with other words."""
+    config = replace(SHORT, augment=None, dropout=(0.0, 0.0), precision="float32", device="cpu")
+    orders = []
+
+    class Watch(Callback):
+        def on_start(self, run):
+            self.first = {name: value.clone() for name, value in run.model.state_dict().items()}
+            run.model.register_forward_pre_hook(lambda _module, inputs: orders.append(inputs[0].clone()) if run.model.training else None)
+
+    watch = Watch()
+    run = train(config, small, [watch])
+    images = normalise(small.train_images)
+    model, velocity = DigitNet((0.0, 0.0)), {}
+    model.load_state_dict(watch.first)
+    model.to(memory_format=torch.channels_last)
+    for step, (batch, rate) in enumerate(zip(orders, by_hand_rates(config, 300), strict=True)):
+        picked = [int((images == image).flatten(1).all(1).nonzero()[0]) for image in batch]  # which images these are
+        assert len(set(picked)) == len(picked) == (44 if step % 5 == 4 else 64)
+        loss = F.cross_entropy(model(batch), small.train_labels[picked])
+        model.zero_grad()
+        loss.backward()
+        with torch.no_grad():
+            for name, p in model.named_parameters():
+                velocity[name] = p.grad if name not in velocity else 0.9 * velocity[name] + p.grad
+                p -= rate * velocity[name]
+    for name, value in model.state_dict().items():
+        assert torch.allclose(value.float(), weights(run)[name].float(), atol=1e-3, rtol=1e-3), name
+
+
+def by_hand_rates(config: TrainConfig, images: int) -> list[float]:
+    """Smith's one cycle as torch anneals it: two halves of a cosine."""
+    steps = config.epochs * math.ceil(images / config.batch_size)
+    peak = config.pct_start * steps - 1
+    start, end = config.max_lr / config.div_factor, config.max_lr / config.div_factor / config.final_div_factor
+
+    def cosine(a, b, share):
+        return b + (a - b) / 2 * (1 + math.cos(math.pi * share))
+
+    up = [cosine(start, config.max_lr, s / peak) for s in range(steps) if s <= peak]
+    return up + [cosine(config.max_lr, end, (s - peak) / (steps - 1 - peak)) for s in range(len(up), steps)]
+
+
+def test_the_schedule_has_the_cards_numbers():
+    ours = rates(TrainConfig(), 60_000)
+    assert ours == pytest.approx(by_hand_rates(TrainConfig(), 60_000))
+    assert len(ours) == 20 * 469
+    assert (ours[0], max(ours), ours[-1]) == pytest.approx((0.01, 0.1, 0.0001))
+
+
+def test_training_uses_the_schedule_step_by_step(small):
+    seen = []
+
+    class Watch(Callback):
+        def on_start(self, run):
+            step = run.optimizer.step
+
+            def watched(*args, **kwargs):
+                seen.append((run.optimizer.param_groups[0]["lr"], run.optimizer.param_groups[0]["momentum"]))
+                return step(*args, **kwargs)
+
+            run.optimizer.step = watched
+
+    train(SHORT, small, [Watch()])
+    assert [rate for rate, _ in seen] == pytest.approx(rates(SHORT, 300))
+    assert {momentum for _, momentum in seen} == {0.9}
+
+
+def test_evaluation_weighs_the_short_last_batch_right(small):
+    torch.manual_seed(0)
+    model = DigitNet()
+    model.train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    score = evaluate(model, small.test_images, small.test_labels, batch_size=64)  # 64 + 64 + 2
+    assert same(before, model.state_dict()) and model.training  # left as it was
+    model.eval()
+    with torch.no_grad():
+        answers = model((small.test_images / 255 - MEAN) / STD)
+    assert score.correct == (answers.argmax(1) == small.test_labels).sum()
+    assert score.accuracy == score.correct / 130
+    assert score.loss == pytest.approx(F.cross_entropy(answers, small.test_labels).item(), rel=1e-5)
+    assert evaluate(model, small.test_images / 255, small.test_labels).correct == score.correct
+    with pytest.raises(ValueError, match=r"^evaluate needs [^\n]+\.$"):
+        evaluate(model, small.test_images, small.test_labels[:5])
+
+
+def test_the_test_set_is_read_once_after_the_last_epoch(small):
+    reads = []
+
+    class Watched:
+        """A dataset that notes when its test images are taken."""
+
+        def __getattr__(self, name):
+            if name == "test_images":
+                reads.append(len(run_so_far[0].history))
+            return getattr(small, name)
+
+    run_so_far = []
+
+    class Keep(Callback):
+        def on_start(self, run):
+            run_so_far.append(run)
+
+    run = train(SHORT, Watched(), [Keep()])
+    assert reads == [2] and run.record["test"]["epoch"] == 2
+    held_out = train(replace(SHORT, validation=100), Watched(), [Keep()])
+    assert reads == [2] and held_out.record["test"] is None  # choices are made without it
+    assert held_out.record["dataset"]["trained_on"] == 200
+    assert all("validation_accuracy" in entry for entry in held_out.history)
+
+
+def test_the_record_is_plain_and_complete(small):
+    steps, epochs = [], []
+
+    class Count(Callback):
+        def on_step(self, run):
+            steps.append(run.step)
+
+        def on_epoch(self, run):
+            epochs.append(run.history[-1]["epoch"])
+
+    run = train(SHORT, small, [Count()])
+    assert steps == list(range(1, 11)) and epochs == [1, 2]
+    record = json.loads(json.dumps(run.record))
+    assert record["parameters"] == 13_960 and record["config"]["epochs"] == 2
+    assert record["dataset"]["name"] == "digits, first 300" and record["test"]["n"] == 130
+    assert record["test"]["correct"] == evaluate(run.model, small.test_images, small.test_labels).correct
+    assert record["machine"]["device"] and record["versions"]["torch"] == torch.__version__
+    assert len(record["history"]) == 2 and record["history"][0]["train_loss"] > 0
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"epochs": -1},
+        {"epochs": 0},
+        {"epochs": 2.5},
+        {"batch_size": 0},
+        {"seed": -1},
+        {"validation": -5},
+        {"max_lr": 0},
+        {"max_lr": float("nan")},
+        {"dropout": (0.1, 1.5)},
+        {"pct_start": 2},
+        {"precision": "float8"},
+        {"device": "abacus"},
+        {"device": "cuda:99"},
+    ],
+)
+def test_a_bad_configuration_is_one_clear_sentence(bad):
+    with pytest.raises(ValueError, match=rf"^[^\n]*{next(iter(bad))}[^\n]*\.$"):
+        TrainConfig(**bad)
+
+
+def test_holding_out_everything_is_one_sentence(small):
+    with pytest.raises(ValueError, match="leaves no training images"):
+        train(replace(SHORT, validation=300), small)
+
+
+@pytest.mark.parametrize("device", ["cuda", "mps"])
+def test_an_accelerator_runs_the_same_code(device, small):
+    try:
+        choose_device(device)
+    except ValueError:
+        pytest.skip(f"no {device} here")
+    run = train(replace(SHORT, device=device), small)
+    assert run.history[-1]["train_loss"] < run.history[0]["train_loss"]
+
+
+def test_it_learns_the_stand_in(digits):
+    """The pieces together: 15 epochs take the stand-in far past chance."""
+    run = train(TrainConfig(epochs=15, batch_size=64), digits)
+    assert run.record["test"]["accuracy"] > 0.9
+
+
+def test_it_learns_mnist(mnist):
+    """One epoch over 6,000 real images."""
+    run = train(TrainConfig(epochs=2, batch_size=64), mnist.head(6000, 2000))
+    assert run.record["test"]["accuracy"] > 0.85
