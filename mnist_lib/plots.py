@@ -1,14 +1,14 @@
 """Pictures of what the other rooms return. Every function gives a matplotlib Figure; a notebook shows it by naming it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from IPython.display import display
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, ListedColormap
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Patch, Rectangle
 from torch import Tensor, nn
 
 from mnist_lib.receptive_field import ReceptiveField, receptive_fields
@@ -18,6 +18,7 @@ from mnist_lib.transforms import normalise
 
 # Okabe and Ito's colours, which colour-blind readers tell apart
 BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"
+Box = tuple[int, int, int, int]  # top, left, bottom, right, inclusive
 LIGHT = {"ink": "#1f2328", "quiet": "#6e7781", "paper": "#ffffff"}
 DARK = {"ink": "#e6edf3", "quiet": "#8b949e", "paper": "#0d1117"}
 
@@ -165,6 +166,96 @@ def fields_on_digit(image: Tensor, fields: Sequence[ReceptiveField], title: str)
         axis.set_title(f"{field.name}\n{field.size[0]}×{field.size[1]}", fontsize=10, loc="center")
     figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     return figure
+
+
+def field_disputes(measured: dict[str, Tensor], boxes: dict[str, Box], printed: dict[str, int], names: Sequence[str]) -> Figure:
+    """The pixels (28, 28) that were measured to reach one unit of each layer, the formula's box, and the printed width."""
+    figure, axes = _figure(2, -(-len(names) // 2), (11, 5))
+    for axis, name in zip(axes.flat, names):
+        top, left, bottom, right = boxes[name]
+        axis.imshow(measured[name], cmap=ListedColormap([plt.rcParams["figure.facecolor"], SKY]), vmin=0, vmax=1)
+        axis.add_patch(Rectangle((-0.5, -0.5), 28, 28, fill=False, ec=plt.rcParams["axes.edgecolor"], lw=0.8))
+        half = printed[name] / 2
+        corner = ((left + right) / 2 - half, (top + bottom) / 2 - half)
+        axis.add_patch(Rectangle(corner, 2 * half, 2 * half, fill=False, ec=ORANGE, lw=1.8, ls="--"))
+        axis.add_patch(_box(boxes[name], BLUE))
+        axis.set(xlim=(-15, 42), ylim=(42, -15))
+        axis.axis("off")
+        axis.set_title(f"{name}: {right - left + 1}, printed {printed[name]}", fontsize=10, loc="center")
+    handles = [
+        Patch(fc=SKY, label="pixels that reach the unit, measured"),
+        Patch(fill=False, ec=BLUE, lw=2, label="formula"),
+        Patch(fill=False, ec=ORANGE, lw=2, ls="--", label="printed table"),
+        Patch(fill=False, ec=plt.rcParams["axes.edgecolor"], label="the image"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    return figure
+
+
+def cone(
+    image: Tensor, fields: Mapping[str, ReceptiveField], names: Sequence[str], unit: tuple[int, int], title: str
+) -> Figure:
+    """The unit (row, column) of the last named layer, and every unit below that it is computed from, down to a digit.
+
+    Seen from the side: a dot is a unit, at the column of its centre. names: the layers in order, without branches.
+    """
+    figure, ((left, right),) = _figure(1, 2, (12, 4.6))
+    top, first, bottom, last = fields[names[-1]].box(*unit)
+    left.imshow(image.squeeze(), vmin=0, vmax=1)
+    left.add_patch(_box((top, first, bottom, last), BLUE))
+    left.axhline((top + bottom) / 2, color=ORANGE, lw=1, ls="--")
+    left.set(xlim=(-3, 30), ylim=(30, -3), xlabel="column", ylabel="row", title=f"the field of unit {unit} of {names[-1]}")
+    middle = image.squeeze()[min(max((top + bottom) // 2, 0), 27)]
+    right.imshow(middle[None], vmin=0, vmax=1, extent=(-0.5, 27.5, -0.35, 0.35), aspect="auto")
+    right.add_patch(Rectangle((-0.5, -0.35), 28, 0.7, fill=False, ec=plt.rcParams["axes.edgecolor"], lw=0.8))
+    below = (max(first, 0), min(last, 27))
+    for height, name in enumerate(names, 1):
+        field = fields[name]
+        spans = [field.box(0, i)[1::2] for i in range(field.output_size[1])]  # (left, right) of each column of units
+        centres = [(a + b) / 2 for a, b in spans]
+        inside = [first <= a and b <= last for a, b in spans]
+        right.plot(centres, [height] * len(centres), "o", ms=4, color=plt.rcParams["axes.edgecolor"], alpha=0.35)
+        feeding = [centre for centre, fits in zip(centres, inside) if fits]
+        here = (feeding[0], feeding[-1])
+        right.fill(
+            [below[0], below[1], here[1], here[0]], [height - 1, height - 1, height, height], color=SKY, alpha=0.35, lw=0
+        )
+        right.plot(feeding, [height] * len(feeding), "o", ms=6, color=BLUE)
+        right.text(32, height, f"{len(feeding)} × {len(feeding)}", ha="center", va="center", fontsize=9)
+        below = here
+    right.text(
+        32,
+        0,
+        f"{min(last, 27) - max(first, 0) + 1} × {min(bottom, 27) - max(top, 0) + 1}",
+        ha="center",
+        va="center",
+        fontsize=9,
+    )
+    right.set(yticks=range(len(names) + 1), yticklabels=["image", *names], xlabel="column of the image", xlim=(-1.5, 33.5))
+    right.set_title("the same from the side, with how many units it needs")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    return figure
+
+
+def effective(looks: dict[str, dict[str, Tensor]], boxes: dict[str, Box], data: str) -> Figure:
+    """looks[when][layer]: how much each pixel (28, 28) moves one unit, each to its own maximum, with the field's box."""
+    figure, axes = _figure(len(looks), len(boxes), (2.6 * len(boxes) + 1, 2.6 * len(looks) + 0.4))
+    for line, (when, layers) in zip(axes, looks.items()):
+        for axis, (name, look) in zip(line, layers.items()):
+            axis.imshow(look / look.max(), cmap="cividis", vmin=0, vmax=1)
+            axis.add_patch(_box(boxes[name], ORANGE))
+            axis.set(xlim=(-3.5, 30.5), ylim=(30.5, -3.5), xticks=[], yticks=[])
+            for spine in axis.spines.values():
+                spine.set_visible(False)
+            axis.set_title(name, loc="center")
+        line[0].set_ylabel(when)
+    figure.suptitle(f"{data}: how much one unit looks at each pixel; the box is its field", x=0.01, ha="left", fontsize=11)
+    return figure
+
+
+def _box(box: Box, colour) -> Rectangle:
+    top, left, bottom, right = box
+    return Rectangle((left - 0.5, top - 0.5), right - left + 1, bottom - top + 1, fill=False, ec=colour, lw=1.8)
 
 
 def versions(original: Tensor, changed: Tensor, title: str, columns: int = 10) -> Figure:

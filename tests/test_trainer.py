@@ -51,7 +51,9 @@ def test_the_loop_is_plain_sgd_on_cross_entropy(small):
     class Watch(Callback):
         def on_start(self, run):
             self.first = {name: value.clone() for name, value in run.model.state_dict().items()}
-            run.model.register_forward_pre_hook(lambda _module, inputs: orders.append(inputs[0].clone()) if run.model.training else None)
+            run.model.register_forward_pre_hook(
+                lambda _module, inputs: orders.append(inputs[0].clone()) if run.model.training else None
+            )
 
     watch = Watch()
     run = train(config, small, [watch])
