@@ -58,7 +58,7 @@ def use_theme(colours: dict[str, str]) -> None:
 use_theme(LIGHT)
 
 
-def architecture(model: nn.Module, image: Tensor) -> Figure:
+def architecture(model: nn.Module, image: Tensor, title: str = "") -> Figure:
     """What a DigitNet makes of a digit (1, 28, 28) in [0, 1], step by step, over the numbers that each step holds.
 
     Maps are drawn to scale, the strongest one in front; a layer of 1x1 maps is a column of its values.
@@ -90,6 +90,7 @@ def architecture(model: nn.Module, image: Tensor) -> Figure:
             top.add_patch(Rectangle(extent[::2], side, side, fill=False, ec=quiet, lw=0.6, zorder=3.2))
         top.text(x, -0.62, name, ha="center", va="center", weight="bold")
         top.text(x, -0.8, f"{channels}×{height}×{width}", ha="center", va="center", color=quiet, fontsize=9)
+    top.text(-0.45, 0.6, title, va="top", fontsize=10)
     limits = (-0.5, len(steps) + 0.5)
     top.set(xlim=limits, ylim=(-0.92, 0.62), aspect="equal")
     top.axis("off")

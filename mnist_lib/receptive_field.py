@@ -670,6 +670,7 @@ class ReceptiveField:
     uniform: bool  # every unit's field is the first one, moved by jump
     rectangle: bool  # a field is rows x columns, perhaps with holes; if not (a cross), only its box is known
     note: str  # what the numbers do not say
+    dims: tuple  # the dimensions of the output along which rows and columns lie; None: merged into one
     _axes: tuple = field(repr=False)
     _pixels: tuple = field(repr=False)
 
@@ -705,7 +706,7 @@ def _row(name, kind, grid, pixels):
     notes += ["not a rectangle: field is its box"] * (not grid.rectangle)
     units, size, jump, start = zip(*((len(a.masks), a.size, _whole(a.jump), _whole(a.start)) for a in grid.axes))
     note = "; ".join(notes)
-    return ReceptiveField(name, kind, units, size, jump, start, uniform, grid.rectangle, note, grid.axes, pixels)
+    return ReceptiveField(name, kind, units, size, jump, start, uniform, grid.rectangle, note, grid.dims, grid.axes, pixels)
 
 
 def _whole(x):
@@ -830,9 +831,9 @@ def _copy(model, device, dtype=None):
 class _Reach(_Calls):
     """Keeps one layer's output and stops there. swap: functions of torch to run instead of others."""
 
-    def __init__(self, model, layer, swap=None):
+    def __init__(self, model, layer, dims=None, swap=None):
         super().__init__(model)
-        self.layer, self.swap, self.out = layer, swap or {}, None
+        self.layer, self.dims, self.swap, self.out = layer, dims, swap or {}, None
 
     def row(self, name, kind, tensors, leaf):
         if name == self.layer:
@@ -849,16 +850,22 @@ class _Reach(_Calls):
             self.run(images)
         if self.out is None:
             raise UnknownName(_unknown(self.layer, self.names))
-        out = self.out if self.out.dim() > 3 else self.out.reshape(len(self.out), -1, 1, 1)
-        _check_unit(self.layer, unit, out.shape[-2:])
-        return out[..., unit[0], unit[1]].flatten(1)
+        out, place = self.out, [slice(None)] * self.out.dim()
+        dims = self.dims or ((out.dim() - 2, out.dim() - 1) if out.dim() > 3 else (None, None))
+        _check_unit(self.layer, unit, [1 if d is None else out.shape[d] for d in dims])
+        for d, i in zip(dims, unit):
+            if d is not None:
+                place[d] = i
+        return out[tuple(place)].reshape(len(out), -1)
 
 
-def measure_field(model, layer, unit, input_size=(28, 28), channels=None, method="gradient"):
+def measure_field(model, layer, unit, input_size=(28, 28), channels=None, method="gradient", dims=None):
     """Which pixels can influence a unit? Measured, not derived -> bool (H, W).
 
-    layer: a name as receptive_fields gives it. unit: (row, col) in the last two dimensions of its output, all channels
-    together; (0, 0) if it has less than four. method: the witness; each runs a copy in eval mode, in float64 on the CPU:
+    layer: a name as receptive_fields gives it. unit: (row, col), all channels together.
+    dims: the dimensions of the layer's output along which rows and columns lie, as in ReceptiveField.dims; unless given,
+    the last two, or none of an output that has fewer than four.
+    method: the witness. Each runs a copy in eval mode, in float64 on the CPU:
     - "gradient": is the unit's derivative to the pixel not zero? Made so that nothing cancels or saturates: positive random
       weights, small positive images, max pools that add up their window, norms whose output is lifted above zero.
     - "poison": set the pixel to NaN and run the model, unchanged: is the unit NaN? One run a pixel; rows and columns go
@@ -874,10 +881,10 @@ def measure_field(model, layer, unit, input_size=(28, 28), channels=None, method
         images = torch.rand(2, channels, *size, dtype=torch.float64) + 0.5
         if method == "gradient":
             _make_positive(twin)
-            reach = _Reach(twin, layer, _PASSES)
+            reach = _Reach(twin, layer, dims, _PASSES)
             # The first image's unit alone: with batch statistics, the second image reaches it too.
             return _gradient(reach, images * 1e-3, unit, lambda v: v[0] @ (torch.rand_like(v[0]) + 0.5))[0].ne(0).any(0)
-        reach, every = _Reach(twin, layer), slice(None)
+        reach, every = _Reach(twin, layer, dims), slice(None)
         rows = _poisoned(reach, images[0], unit, [(row, every) for row in range(size[0])])
         cols = _poisoned(reach, images[0], unit, [(every, col) for col in range(size[1])])
         seen = rows[:, None] & cols

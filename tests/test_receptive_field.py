@@ -21,7 +21,7 @@ from mnist_lib.receptive_field import (
     rule,
 )
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.filterwarnings("ignore:Using padding=.same")]
 
 
 @pytest.fixture(scope="module")
@@ -133,23 +133,21 @@ def test_digitnet_agrees_with_poison_in_every_row_and_unit(side):
                 assert torch.equal(seen, clip(fields[name].box(r, c), size)), (name, r, c)
                 assert torch.equal(seen, fields[name].mask(r, c)), (name, r, c)
                 count += 1
-    assert count == sum(row.output_size[0] * row.output_size[1] for row in fields.only(*CARD)) > 1600
+    assert count == {28: 2210, 64: 14588}[side]  # 26 * 26 + 2 * 24 * 24 + 12 * 12 + ..., 62 * 62 + ...
 
 
-@pytest.mark.parametrize("side, step", [(28, 1), (64, 50)])
-def test_digitnet_agrees_with_the_gradient(side, step):
-    """Every unit of every row of the card on 28 x 28; every 50th on 64 x 64, and the last row and column of units.
-
-    Of conv1..conv3, whose thousands of units are alike, the units of two rows and two columns.
-    """
-    model, size, count = DigitNet(), (side, side), 0
+@pytest.mark.parametrize("side, every, count", [(28, 12, 409), (64, 0, 90)])
+def test_digitnet_agrees_with_the_gradient(side, every, count):
+    """Every unit of maps up to `every` units wide; of wider ones the corners, the middle and the middles of the edges."""
+    model, size, done = DigitNet(), (side, side), 0
     for field in receptive_fields(model, size).only(*CARD):
         n = field.output_size[0]
-        for r, c in ((r, c) for r in range(n) for c in range(n) if (r * n + c) % step == 0 or r == n - 1 or c == n - 1):
-            if n <= 12 or (n <= 26 and {r, c} & {0, n - 1}) or (r, c) in ((0, 0), (n - 1, n // 2)):
+        line = range(n) if n <= every else (0, n // 2, n - 1)
+        for r in line:
+            for c in line:
                 assert torch.equal(measure_field(model, field.name, (r, c), size), clip(field.box(r, c), size)), (field, r, c)
-                count += 1
-    assert count > 100
+                done += 1
+    assert done == count
 
 
 @pytest.mark.parametrize("method", ["gradient", "poison", "poison-lines"])
@@ -262,6 +260,10 @@ def test_channels_last_norm_is_pointwise():
     model = Net(lambda m, x: m.norm(m.a(x).permute(0, 2, 3, 1)).permute(0, 3, 1, 2), a=conv(3, 4), norm=nn.LayerNorm(4))
     field = agrees(model, "permute#2", (2, 3), (8, 9), 4)
     assert field.size == (3, 3) and field.output_size == (6, 7)
+    norm = receptive_fields(model, (8, 9))["norm"]
+    assert norm.dims == (1, 2) and norm.output_size == (6, 7)
+    for method in ("gradient", "poison"):
+        assert torch.equal(measure_field(model, "norm", (5, 6), (8, 9), method=method, dims=norm.dims), norm.mask(5, 6))
 
 
 def test_flatten_and_linear_see_everything():

@@ -239,7 +239,7 @@ def interpolates(model):
 
 
 @settings(
-    max_examples=340,
+    max_examples=300,
     phases=[Phase.generate],
     derandomize=True,
     deadline=None,
@@ -254,7 +254,7 @@ def check_network(blocks, size, random):
     fields = receptive_fields(model, size, CHANNELS)
     seen["networks"] += 1
     seen["branches"] += any(isinstance(part, Branches) for part in model)
-    for field in [*random.sample(list(fields), min(2, len(fields))), fields[-1]]:
+    for field in [random.choice(fields), fields[-1]]:
         seen["layers"] += 1
         seen["uneven"] += not field.uniform
         seen["misaligned"] += "align" in field.note
@@ -262,8 +262,8 @@ def check_network(blocks, size, random):
         for unit in {(random.randrange(rows), random.randrange(cols)), random.choice([(0, 0), (rows - 1, cols - 1)])}:
             seen["units"] += 1
             box, mask = clipped(field.box(*unit), size), field.mask(*unit)
-            gradient = measure_field(model, field.name, unit, size, CHANNELS)
-            poison = measure_field(model, field.name, unit, size, CHANNELS, method="poison")
+            gradient = measure_field(model, field.name, unit, size, CHANNELS, dims=field.dims)
+            poison = measure_field(model, field.name, unit, size, CHANNELS, "poison", field.dims)
             why = f"{model} {size} {field} {unit}"
             if "may exceed" in field.note:  # said of branches some of whose units see only padding, joined across
                 seen["may exceed"] += 1

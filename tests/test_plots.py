@@ -1,0 +1,114 @@
+"""Pictures name their data, fit what they show, and follow their sliders."""
+
+import io
+
+import ipywidgets as widgets
+import matplotlib.pyplot as plt
+import pytest
+import torch
+from ipywidgets import Image, Label
+
+from mnist_lib import plots
+from mnist_lib.model import DigitNet
+from mnist_lib.receptive_field import effective_field, measure_field, receptive_fields
+from mnist_lib.report import ROWS
+from mnist_lib.trainer import TrainConfig, train
+from mnist_lib.widgets import explorer, slider
+
+HISTORY = [{"epoch": e, "train_loss": 1 / e, "train_accuracy": 1 - 0.5 / e, "validation_accuracy": 0.9} for e in (1, 2, 3)]
+RECORDS = [{"test": {"accuracy": accuracy}} for accuracy in (0.9941, 0.9952, 0.9947)]
+
+
+def pictures() -> dict:
+    image, images = torch.rand(1, 28, 28), torch.rand(12, 1, 28, 28)
+    model, labels = DigitNet(), torch.arange(12) % 10
+    fields = receptive_fields(model, (28, 28))
+    units = {name: tuple(size // 2 for size in fields[name].output_size) for name in ROWS}
+    boxes = {name: fields[name].box(*units[name]) for name in ROWS}
+    measured = {name: measure_field(model, name, units[name]) for name in ROWS}
+    look = {"untrained": {"conv4": effective_field(model, "conv4", (2, 2), images)}}
+    return {
+        "architecture": lambda: plots.architecture(model, image, "data"),
+        "budget": lambda: plots.budget(model),
+        "grid": lambda: plots.grid(images, labels, "data"),
+        "fields_on_digit": lambda: plots.fields_on_digit(image, [fields[name] for name in ROWS], "data"),
+        "field_disputes": lambda: plots.field_disputes(measured, boxes, dict.fromkeys(ROWS, 9), ROWS),
+        "cone": lambda: plots.cone(image, fields, ROWS[:7], (2, 2), "data"),
+        "effective": lambda: plots.effective(look, boxes | {"conv4": boxes["conv4"]}, "data"),
+        "versions": lambda: plots.versions(image, images, "data"),
+        "pairs": lambda: plots.pairs([("a", images), ("b", images)], "data"),
+        "learning_rates": lambda: plots.learning_rates([0.1, 0.2, 0.05], 1),
+        "curves": lambda: plots.curves(HISTORY, "data", 5, {"accuracy": 0.99, "epoch": 3}),
+        "mistakes": lambda: plots.mistakes(images * 255, labels, torch.eye(10)[(labels + (labels == 3)) % 10], "data"),
+        "seeds": lambda: plots.seeds(RECORDS, "data"),
+        "line": lambda: plots.line([0, 10, 20], [99, 98, 90], "data", "angle", "right", shaded=10),
+    }
+
+
+def test_every_picture_is_drawn_and_left_closed():
+    drawn = pictures()
+    public = {
+        name for name, value in vars(plots).items() if getattr(value, "__module__", "") == plots.__name__ and name[0] != "_"
+    }
+    assert set(drawn) == public - {"LiveCurves", "use_theme"}  # none is forgotten here
+    for name, draw in drawn.items():
+        figure = draw()
+        png = io.BytesIO()
+        figure.savefig(png)
+        assert len(png.getvalue()) > 3_000, name
+    assert not plt.get_fignums()  # a notebook shows each once, where it is named
+
+
+def test_the_box_drawn_is_the_box_computed():
+    field = receptive_fields(DigitNet(), (28, 28))["conv5"]
+    [axis] = plots.fields_on_digit(torch.zeros(1, 28, 28), [field], "data").axes
+    top, left, bottom, right = field.box(4, 4)
+    box = axis.patches[-1]
+    assert (box.get_x(), box.get_y()) == (left - 0.5, top - 0.5)
+    assert (box.get_width(), box.get_height()) == (right - left + 1, bottom - top + 1) == (14, 14)
+
+
+def test_mistakes_shows_the_wrong_ones_and_only_those():
+    labels = torch.tensor([1, 2, 3, 4])
+    answers = torch.eye(10)[torch.tensor([1, 7, 3, 9])] * 5
+    titles = [axis.get_title("center") for axis in plots.mistakes(torch.zeros(4, 1, 28, 28), labels, answers, "data").axes]
+    assert sorted(title for title in titles if title) == ["2 → 7", "4 → 9"]
+
+
+def test_live_curves_redraw_each_epoch_under_the_datasets_name(digits, monkeypatch):
+    shown = []
+
+    class Handle:
+        def update(self, figure):
+            shown.append(figure)
+
+    monkeypatch.setattr(plots, "display", lambda figure, display_id: shown.append(figure) or Handle())
+    train(TrainConfig(epochs=2), digits.head(200, 50), [plots.LiveCurves()])
+    assert len(shown) == 3  # two epochs, and the reading of the test set
+    assert all("digits" in figure.get_suptitle() for figure in shown)
+
+
+def test_an_explorer_follows_its_controls_and_says_what_is_wrong():
+    def draw(width):
+        if width > 8:
+            raise ValueError("Too wide.")
+        return plots.line([0, width], [0, 1], "data", "x", "y")
+
+    control = slider("width", 3, 1, 10)
+    room = explorer(draw, width=control)
+    picture, sentence = room.children[1].children
+    assert isinstance(picture, Image) and isinstance(sentence, Label) and control in room.children[0].children
+    first = picture.value
+    control.value = 5
+    assert picture.value != first and sentence.value == ""
+    second = picture.value
+    control.value = 9
+    assert sentence.value == "Too wide." and picture.value == second
+    control.value = 2
+    assert sentence.value == ""
+
+
+@pytest.mark.parametrize(("numbers", "kind"), [((1, 0, 5, 1), widgets.IntSlider), ((1.0, 0.5, 2.0, 0.1), widgets.FloatSlider)])
+def test_a_slider_waits_until_it_is_let_go(numbers, kind):
+    one = slider("x", *numbers)
+    assert isinstance(one, kind) and not one.continuous_update
