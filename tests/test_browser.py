@@ -13,8 +13,8 @@ import pytest
 from mnist_lib.files import ROOT
 
 CHROMIUM = next((path for name in ("chromium", "google-chrome", "chromium-browser") if (path := shutil.which(name))), None)
-FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking".split()
-FLAGS += "--disable-component-update --disable-sync --disable-dev-shm-usage".split()
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+FLAGS += ["--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]
 RUN_ALL = """async () => {
   const app = window.jupyterapp, context = app.shell.currentWidget.sessionContext;
   await context.ready;
