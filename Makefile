@@ -5,6 +5,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
+# the notebooks run in another folder
+ifdef MNIST_LIB_DATA
+export MNIST_LIB_DATA := $(abspath $(MNIST_LIB_DATA))
+endif
+
 .PHONY: run test lab report publish
 run: $(READY)
 	@$(BIN)/python -m mnist_lib run $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(SEED),--seed $(SEED)) $(if $(DATA),--data "$(DATA)") $(if $(OUT),--out "$(OUT)")

@@ -7,7 +7,10 @@ python -m mnist_lib publish
 
 import argparse
 import logging
+import os
+import re
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -15,8 +18,9 @@ from traitlets.config import Config
 
 from mnist_lib.files import OUT, ROOT, write_whole
 
-# The kernel speaks through files that only this user can open, where the system has such sockets
-LOCAL = Config() if sys.platform == "win32" else Config(KernelManager={"transport": "ipc"})
+# The kernel speaks through files that only this user can open, where the system has such sockets and their names fit
+IPC = sys.platform != "win32" and len(tempfile.gettempdir()) < 60
+LOCAL = Config(KernelManager={"transport": "ipc"}) if IPC else Config()
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 
 
@@ -56,6 +60,8 @@ def run_notebooks(epochs: int, seed: int, data: str, out: Path) -> None:
     from mnist_lib.report import read_record
     from mnist_lib.trainer import TrainConfig
 
+    if folder := os.environ.get("MNIST_LIB_DATA"):
+        os.environ["MNIST_LIB_DATA"] = str(Path(folder).expanduser().resolve())  # the notebooks run in another folder
     TrainConfig(epochs=epochs, seed=seed)  # a bad value is one sentence now, not a notebook's error later
     dataset = load(data)
     source = dataset.name if dataset.name == "digits" else data  # so that a missing network is waited for once
@@ -76,7 +82,7 @@ def run_notebooks(epochs: int, seed: int, data: str, out: Path) -> None:
 
 
 def execute(path: Path, target: Path, parameters: dict) -> None:
-    """One notebook, headless; what notebook 04 prints appears as it is printed."""
+    """One notebook, headless; how its training gets on appears as it is printed."""
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
@@ -93,12 +99,24 @@ def execute(path: Path, target: Path, parameters: dict) -> None:
             kernel_name="python3",
             cwd=str(path.parent),
             progress_bar=False,
-            stdout_file=sys.stdout if "EPOCHS" in accepted else None,
+            stdout_file=TrainingLines(),
             config=LOCAL,
         )
     except PapermillExecutionError as error:
         raise RuntimeError(f"{path.name} stopped: {error.ename}: {error.evalue} (see {_shown(target)})") from None
     print(f"{path.stem}: {time.perf_counter() - started:.0f} s", flush=True)
+
+
+class TrainingLines:
+    """Of all that a notebook prints, a terminal is shown how the training gets on: one line an epoch."""
+
+    def write(self, text: str) -> None:
+        for line in text.splitlines():
+            if re.match(r"epoch +\d+/|Resumed|The checkpoint", line):
+                print(line)
+
+    def flush(self) -> None:
+        sys.stdout.flush()
 
 
 def take_record(path: Path | None) -> None:

@@ -92,9 +92,9 @@ def _find(source: str, cache: Path, mirrors: tuple[str, ...]) -> Dataset:
     if source == "digits":
         return _digits()
     if source not in ("auto", "MNIST"):
-        return _folder(Path(source), f"the folder {Path(source).name}")
+        return _folder(Path(source).expanduser(), f"the folder {Path(source).name}")
     if folder := os.environ.get("MNIST_LIB_DATA"):
-        return _folder(Path(folder), "the folder that MNIST_LIB_DATA names")
+        return _folder(Path(folder).expanduser(), "the folder that MNIST_LIB_DATA names")
     try:
         return _cache_or_mirrors(cache.expanduser(), mirrors)
     except DataError as error:
