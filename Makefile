@@ -27,7 +27,7 @@ lab: $(READY)
 report: $(READY)
 	$(BIN)/python -m mnist_lib report $(if $(RECORD),--record "$(RECORD)")
 
-# the notebooks, executed in place as they are committed
+# the executed notebooks of the last plain `make run`, to be committed
 publish: $(READY)
 	$(BIN)/python -m mnist_lib publish
 

@@ -5,6 +5,6 @@ Nothing heavy is imported here; take what you need from its modules.
 
 import os
 
-# Import this before torch: its idle threads then sleep instead of spinning. On a quiet machine that costs nothing; on a
-# busy one (a browser beside the notebook is enough) spinning threads keep the working ones waiting.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Import this before torch. Its threads wait for one another by spinning; on a busy machine (a browser beside the notebook
+# is enough) long spinning keeps the very thread from running that all wait for. libgomp: give up soon, and sleep.
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")

@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     run.add_argument("--out", type=Path, default=OUT, help="where executed notebooks, record and weights go (default out)")
     report = commands.add_parser("report", help="write README's numbers and the figures from the records")
     report.add_argument("--record", type=Path, help="a card run's record.json to be taken among the records first")
-    commands.add_parser("publish", help="execute the notebooks in place, as they are committed")
+    commands.add_parser("publish", help="take the executed notebooks of the last plain run as the committed ones")
     options = parser.parse_args(arguments)
     try:
         if options.command == "run":
@@ -67,7 +67,9 @@ def run_notebooks(epochs: int, seed: int, data: str, out: Path) -> None:
     source = dataset.name if dataset.name == "digits" else data  # so that a missing network is waited for once
     if data not in ("auto", "MNIST", "digits"):
         source = str(Path(data).expanduser().resolve())
-    parameters = {"DATA": source, "EPOCHS": epochs, "SEED": seed, "OUT": str(out)}
+    chosen = {"DATA": source, "EPOCHS": epochs, "SEED": seed, "OUT": str(out)}
+    usual = {"DATA": "auto", "EPOCHS": 20, "SEED": 0, "OUT": str(OUT)}  # as the notebooks say themselves
+    parameters = {name: value for name, value in chosen.items() if value != usual[name]}
     for path in NOTEBOOKS:
         execute(path, out / path.name, parameters)
     record, shown = read_record(out / "record.json"), _shown(out)
@@ -133,12 +135,17 @@ def take_record(path: Path | None) -> None:
 
 
 def publish() -> None:
-    """Execute every notebook in place, then drop what GitHub can't show: widgets, timings, papermill's marks."""
+    """Take the executed notebooks of the last plain `make run` as the committed ones, without what GitHub can't show."""
     import nbformat
 
+    from mnist_lib.report import ReportError, read_record, require_card_run
+
+    record = read_record(OUT / "record.json")
+    require_card_run(record)
+    if record["config"]["seed"] != 0:
+        raise ReportError("The committed notebooks show seed 0: give `make run` without parameters first.")
     for path in NOTEBOOKS:
-        execute(path, path, {})
-        notebook = nbformat.read(path, as_version=4)
+        notebook = nbformat.read(OUT / path.name, as_version=4)
         kernel, language = notebook.metadata["kernelspec"], notebook.metadata["language_info"]["name"]
         notebook.metadata = {"kernelspec": kernel, "language_info": {"name": language}}
         for cell in notebook.cells:
@@ -147,7 +154,7 @@ def publish() -> None:
             if cell.cell_type == "code":
                 live = "application/vnd.jupyter.widget-view+json"
                 cell.outputs = [output for output in cell.outputs if live not in output.get("data", {})]
-        nbformat.write(notebook, path)
+        write_whole(path, (nbformat.writes(notebook) + "\n").encode())
 
 
 def _shown(path: Path) -> Path:

@@ -1,5 +1,6 @@
 """The card's training: its configuration, the loop, exact evaluation, and the record of what happened."""
 
+import ctypes
 import math
 import os
 import platform
@@ -108,6 +109,7 @@ def train(config: TrainConfig, dataset: Dataset, callbacks: Sequence[Callback] =
     validation_images, validation_labels = dataset.train_images[held_out:], dataset.train_labels[held_out:]
     steps = config.epochs * math.ceil(len(labels) / config.batch_size)
 
+    keep_memory()
     torch.manual_seed(epoch_seed(config.seed, 0))
     model = DigitNet(config.dropout).to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(model.parameters(), lr=config.max_lr, momentum=config.momentum)
@@ -237,6 +239,15 @@ def choose_precision(config: TrainConfig) -> str:
         return config.precision
     has_bfloat16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     return "bfloat16" if choose_device(config.device).type == "cpu" and has_bfloat16() else "float32"
+
+
+def keep_memory() -> None:
+    """Have glibc keep what a step frees for the next one; by default it hands large blocks back and asks for them anew."""
+    libc = ctypes.CDLL(None) if platform.system() == "Linux" else None
+    if hasattr(libc, "mallopt"):
+        trim_threshold, mmap_threshold = -1, -3  # malloc.h
+        libc.mallopt(mmap_threshold, 2**25)
+        libc.mallopt(trim_threshold, 2**30)
 
 
 def epoch_seed(seed: int, epoch: int) -> int:

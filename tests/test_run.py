@@ -43,6 +43,20 @@ def test_run_executes_the_course_with_its_parameters(tmp_path):
         assert "MNIST: 60,000" not in titles  # nothing of the stand-in is shown as MNIST
 
 
+def test_publish_takes_no_other_run(tmp_path, monkeypatch, capsys):
+    """Only a card run's notebooks are committed; what is there stays untouched."""
+    monkeypatch.setattr("mnist_lib.__main__.OUT", tmp_path)
+    before = {path.name: path.read_bytes() for path in (ROOT / "notebooks").glob("*.ipynb")}
+    assert main(["publish"]) == 1 and "is no run record" in capsys.readouterr().err
+    record = json.loads((ROOT / "records/card-seed-1.json").read_text())
+    (tmp_path / "record.json").write_text(json.dumps(record))
+    assert main(["publish"]) == 1 and "show seed 0" in capsys.readouterr().err
+    record["dataset"]["name"] = "digits"
+    (tmp_path / "record.json").write_text(json.dumps(record))
+    assert main(["publish"]) == 1 and "not of all of MNIST" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in (ROOT / "notebooks").glob("*.ipynb")} == before
+
+
 def test_help_names_every_parameter():
     done = command("run", "--help")
     assert done.returncode == 0
