@@ -4,6 +4,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+# two workers with a thread each: no two spin for the same core
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 # the notebooks run in another folder
 ifdef MNIST_LIB_DATA
@@ -17,8 +19,8 @@ run: $(READY)
 test: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -q -rs tests
-	MNIST_LIB_FAST=1 $(BIN)/python -m pytest -q --nbval-lax --nbval-cell-timeout=120 notebooks
+	$(PYTEST) -rs tests
+	MNIST_LIB_FAST=1 MNIST_LIB_OUT=out/test $(PYTEST) --nbval-lax --nbval-cell-timeout=120 notebooks
 
 lab: $(READY)
 	$(BIN)/python -m jupyterlab --ip=127.0.0.1 notebooks

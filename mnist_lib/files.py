@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]  # the checkout
-OUT = Path(os.environ.get("MNIST_LIB_OUT") or ROOT / "out").expanduser()  # what runs write; git ignores it
+OUT = ROOT / Path(os.environ.get("MNIST_LIB_OUT") or "out").expanduser()  # what runs write; git ignores it
 
 
 def write_whole(path: Path, body: bytes) -> None:

@@ -63,8 +63,8 @@ def latest_result(record: dict) -> str:
     return (
         f"Maximum Accuracy: {test['accuracy']:.2%} ({test['correct']:,} of {test['n']:,} MNIST test images, read once, "
         f"after epoch {test['epoch']} of {record['config']['epochs']})\n\n"
-        f"seed {record['config']['seed']}; {record['dataset']['trained_on']:,} training images; {machine['device']}, "
-        f"{machine['precision']}; Python {versions['python']}, torch {versions['torch']}; {record['date']}"
+        f"seed {record['config']['seed']}; {record['dataset']['trained_on']:,} training images; {record['seconds']:.0f} s of "
+        f"training on {machine['device']}, {machine['precision']}; Python {versions['python']}, torch {versions['torch']}; {record['date']}"
     )
 
 
@@ -187,5 +187,5 @@ def write_figures() -> None:
             ),
         }
         for name, figure in pictures.items():
-            figure.savefig(ROOT / "figures" / f"{name}-{theme}.png", dpi=110)
+            figure.savefig(ROOT / "figures" / f"{name}-{theme}.png", dpi=150)
     plots.use_theme(plots.LIGHT)
