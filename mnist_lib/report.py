@@ -64,7 +64,8 @@ def latest_result(record: dict) -> str:
         f"Maximum Accuracy: {test['accuracy']:.2%} ({test['correct']:,} of {test['n']:,} MNIST test images, read once, "
         f"after epoch {test['epoch']} of {record['config']['epochs']})\n\n"
         f"seed {record['config']['seed']}; {record['dataset']['trained_on']:,} training images; {record['seconds']:.0f} s of "
-        f"training on {machine['device']}, {machine['precision']}; Python {versions['python']}, torch {versions['torch']}; {record['date']}"
+        f"training on {machine['device']}, {machine['precision']}; "
+        f"Python {versions['python']}, torch {versions['torch']}; {record['date']}"
     )
 
 
