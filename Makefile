@@ -7,11 +7,6 @@ READY := .venv/.ready
 # two workers with a thread each: no two spin for the same core
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
-# the notebooks run in another folder
-ifdef MNIST_LIB_DATA
-export MNIST_LIB_DATA := $(abspath $(MNIST_LIB_DATA))
-endif
-
 .PHONY: run test lab report publish
 run: $(READY)
 	@$(BIN)/python -m mnist_lib run $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(SEED),--seed $(SEED)) $(if $(DATA),--data "$(DATA)") $(if $(OUT),--out "$(OUT)")

@@ -7,7 +7,6 @@ python -m mnist_lib publish
 
 import argparse
 import logging
-import os
 import re
 import sys
 import tempfile
@@ -60,8 +59,6 @@ def run_notebooks(epochs: int, seed: int, data: str, out: Path) -> None:
     from mnist_lib.report import read_record
     from mnist_lib.trainer import TrainConfig
 
-    if folder := os.environ.get("MNIST_LIB_DATA"):
-        os.environ["MNIST_LIB_DATA"] = str(Path(folder).expanduser().resolve())  # the notebooks run in another folder
     TrainConfig(epochs=epochs, seed=seed)  # a bad value is one sentence now, not a notebook's error later
     dataset = load(data)
     source = dataset.name if dataset.name == "digits" else data  # so that a missing network is waited for once
@@ -70,6 +67,8 @@ def run_notebooks(epochs: int, seed: int, data: str, out: Path) -> None:
     chosen = {"DATA": source, "EPOCHS": epochs, "SEED": seed, "OUT": str(out)}
     usual = {"DATA": "auto", "EPOCHS": 20, "SEED": 0, "OUT": str(OUT)}  # as the notebooks say themselves
     parameters = {name: value for name, value in chosen.items() if value != usual[name]}
+    for name in ("record.json", "model.pt"):
+        (out / name).unlink(missing_ok=True)  # of an earlier run; what is there at the end is of this one
     for path in NOTEBOOKS:
         execute(path, out / path.name, parameters)
     record, shown = read_record(out / "record.json"), _shown(out)
@@ -79,7 +78,7 @@ def run_notebooks(epochs: int, seed: int, data: str, out: Path) -> None:
         f"training took {record['seconds']:.0f} s on {record['machine']['device']}."
     )
     if name != "MNIST":
-        print("This is the stand-in, not MNIST: its numbers say nothing about MNIST.")
+        print(f"The images were {name}, not MNIST: these numbers say nothing about MNIST.")
     print(f"Look at {shown}/04_training.ipynb (the run), {shown}/record.json (its record), {shown}/model.pt (the weights).")
 
 
@@ -146,6 +145,9 @@ def publish() -> None:
         raise ReportError("The committed notebooks show seed 0: give `make run` without parameters first.")
     for path in NOTEBOOKS:
         notebook = nbformat.read(OUT / path.name, as_version=4)
+        sources = [[cell.source for cell in one.cells] for one in (notebook, nbformat.read(path, as_version=4))]
+        if sources[0] != sources[1]:
+            raise ReportError(f"{path.name} in out is another than in notebooks: give `make run` without parameters first.")
         kernel, language = notebook.metadata["kernelspec"], notebook.metadata["language_info"]["name"]
         notebook.metadata = {"kernelspec": kernel, "language_info": {"name": language}}
         for cell in notebook.cells:

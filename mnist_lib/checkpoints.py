@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import re
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -57,15 +58,12 @@ class Checkpoints(Callback):
         }
         save(state, self.place, len(run.history))
         for old in self.saved()[2:]:
-            old.unlink()
+            old.unlink(missing_ok=True)
 
     def on_end(self, run: Run) -> None:
         write_whole(self.folder / "model.pt", _bytes(run.model.state_dict()))
         write_whole(self.folder / "record.json", json.dumps(run.record, indent=1).encode() + b"\n")
-        for path in self.saved():
-            path.unlink()
-        if self.place.is_dir():
-            self.place.rmdir()
+        shutil.rmtree(self.place, ignore_errors=True)  # with what a kill may have left half written
 
     def saved(self) -> list[Path]:
         """The checkpoints of this run, the newest first."""

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mnist_lib.files import write_whole
+from mnist_lib.files import ROOT, write_whole
 
 # The archives with their MD5, and the mirrors, as torchvision.datasets.MNIST has them (a test compares).
 ARCHIVES = {
@@ -73,9 +73,9 @@ def load(source: str | Path = "auto", cache: str | Path | None = None, mirrors: 
     """The images, and in one printed line where they came from.
 
     Args:
-        source: "auto" takes the first that works: the folder named by the environment's MNIST_LIB_DATA, the cache, a
-            mirror, the stand-in. "MNIST" is the same without the stand-in, "digits" is the stand-in alone. Anything else
-            is the path of a folder with the four idx files, raw or .gz.
+        source: "auto" takes the first that works: the folder named by the environment's MNIST_LIB_DATA (if relative,
+            from the project's folder), the cache, a mirror, the stand-in. "MNIST" is the same without the stand-in,
+            "digits" is the stand-in alone. Anything else is the path of a folder with the four idx files, raw or .gz.
         cache: where downloads are kept; by default MNIST_LIB_CACHE or ~/.cache/mnist_lib.
         mirrors: addresses of folders that hold the four .gz archives.
 
@@ -94,7 +94,7 @@ def _find(source: str, cache: Path, mirrors: tuple[str, ...]) -> Dataset:
     if source not in ("auto", "MNIST"):
         return _folder(Path(source).expanduser(), f"the folder {Path(source).name}")
     if folder := os.environ.get("MNIST_LIB_DATA"):
-        return _folder(Path(folder).expanduser(), "the folder that MNIST_LIB_DATA names")
+        return _folder(ROOT / Path(folder).expanduser(), "the folder that MNIST_LIB_DATA names")
     try:
         return _cache_or_mirrors(cache.expanduser(), mirrors)
     except DataError as error:

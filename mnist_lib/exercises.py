@@ -12,7 +12,7 @@ from torch import nn
 from mnist_lib.model import DigitNet
 from mnist_lib.receptive_field import receptive_fields
 from mnist_lib.trainer import TrainConfig, rates
-from mnist_lib.transforms import Draw, affine
+from mnist_lib.transforms import Draw, apply
 
 
 def reveal(guess, truth, unit: str = "") -> None:
@@ -73,7 +73,7 @@ def _dilated_field(answer) -> bool:
 
 def _quarter_turn(draw) -> bool:
     images = torch.rand(4, 1, 28, 28, generator=torch.Generator().manual_seed(0))
-    return torch.allclose(affine(images, Draw.still(4, **draw)), torch.rot90(images, -1, dims=(2, 3)), atol=1e-3)
+    return torch.allclose(apply(images, Draw.still(4, **draw)), torch.rot90(images, -1, dims=(2, 3)), atol=1e-3)
 
 
 def _corner_shift(answer) -> bool:

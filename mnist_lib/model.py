@@ -62,8 +62,8 @@ class DigitNet(nn.Module):
 class Dropout(nn.Dropout):
     """`nn.Dropout`, with cheaper random numbers on a CPU.
 
-    `nn.Dropout` draws one Bernoulli number for each value; on a CPU that is the slowest part of training this network.
-    Here each 64-bit draw decides four values, by 16 bits each, so the probability is `p` rounded to 1/65,536.
+    `nn.Dropout` draws one Bernoulli number for each of the 38,784 values an image has here. On a CPU that takes long;
+    here each 64-bit draw decides four values, by 16 bits each, so the probability is `p` rounded to 1/65,536.
     """
 
     def forward(self, x: Tensor) -> Tensor:

@@ -336,14 +336,8 @@ class LiveCurves(Callback):
         self.handle = None
 
     def on_epoch(self, run: Run) -> None:
-        self.draw(run)
-
-    def on_end(self, run: Run) -> None:
-        self.draw(run)
-
-    def draw(self, run: Run) -> None:
         title = f"{run.dataset.name}: {len(run.history)} of {run.config.epochs} epochs, seed {run.config.seed}"
-        figure = curves(run.history, title, run.config.epochs, run.record.get("test"))
+        figure = curves(run.history, title, run.config.epochs)
         if self.handle is None:
             self.handle = display(figure, display_id=True)
         else:

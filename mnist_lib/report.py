@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from mnist_lib.checkpoints import recorded_net
+from mnist_lib.data import MNIST_SHA256
 from mnist_lib.files import ROOT, write_whole
 from mnist_lib.model import DigitNet
 from mnist_lib.receptive_field import receptive_fields
@@ -32,17 +33,19 @@ class ReportError(ValueError):
 def read_record(path: Path) -> dict:
     """A record as train made it; ReportError if the file is none."""
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ReportError(f"{path} is no run record ({error}): give the record.json that a run wrote.") from None
 
 
 def require_card_run(record: dict) -> None:
     """ReportError unless the record is of the card's 20 epochs on all of MNIST, read at the last epoch."""
+    if not isinstance(record, dict) or not {"dataset", "config", "test", "machine", "versions"} <= record.keys():
+        raise ReportError("The file is no run record: give the record.json that a run wrote.")
     card = json.loads(json.dumps(TrainConfig().__dict__ | {"augment": TrainConfig().augment.__dict__}))
     free = {"seed", "device", "precision"}
     changed = [key for key, value in card.items() if key not in free and record["config"].get(key) != value]
-    if record["dataset"]["name"] != "MNIST" or record["dataset"]["trained_on"] != 60_000:
+    if record["dataset"]["sha256"] != MNIST_SHA256 or record["dataset"]["trained_on"] != 60_000:
         raise ReportError(f"The run is of {record['dataset']['name']}, not of all of MNIST: its result is not the card's.")
     if changed or record["config"]["epochs"] != 20 or (record["test"] or {}).get("epoch") != 20:
         raise ReportError(f"The run is not the card's 20 epochs ({', '.join(changed) or 'no test result'} differ).")
@@ -84,6 +87,8 @@ def seeds_result(records: list[dict]) -> str:
     mean, low, high = mean_interval(accuracies)
     first, last = (records[i]["config"]["seed"] for i in (0, -1))
     machine, versions = records[0]["machine"], records[0]["versions"]
+    if any((record["machine"], record["versions"]) != (machine, versions) for record in records):
+        raise ReportError("The records are of several machines or versions: a mean over seeds is of one.")
     return (
         f"**{mean:.2f} %** of the 10,000 MNIST test images: the mean of {len(records)} runs (seeds {first} to {last}; "
         f"lowest {min(accuracies):.2f}, highest {max(accuracies):.2f}, standard deviation {statistics.stdev(accuracies):.2f}, "
@@ -122,7 +127,7 @@ def field_table() -> str:
 
 def repository() -> str:
     """The project's address, from pyproject.toml: the one place where it is written."""
-    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"].rstrip("/")
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"].rstrip("/")
 
 
 def path_table() -> str:
@@ -161,9 +166,9 @@ def fill(text: str, parts: dict[str, str]) -> str:
 def write_report() -> None:
     """README's sections, the pictures in figures/, and the repository's address in the notebooks' bootstrap cells."""
     readme = ROOT / "README.md"
-    write_whole(readme, fill(readme.read_text(), sections()).encode())
+    write_whole(readme, fill(readme.read_text(encoding="utf-8"), sections()).encode())
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         write_whole(path, re.sub(r'REPOSITORY = \\"[^"]*\\"', f'REPOSITORY = \\"{repository()}\\"', text).encode())
     write_figures()
 
@@ -181,7 +186,7 @@ def write_figures() -> None:
     for theme, colours in (("light", plots.LIGHT), ("dark", plots.DARK)):
         plots.use_theme(colours)
         pictures = {
-            "architecture": plots.architecture(recorded_net(), dataset.test_images[0] / 255),
+            "architecture": plots.architecture(recorded_net(), dataset.train_images[15] / 255),
             "training": plots.curves(
                 validated["history"],
                 "MNIST: 55,000 training images, 5,000 held out, seed 0; the test images are not read",

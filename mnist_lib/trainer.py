@@ -30,7 +30,7 @@ class TrainConfig:
     validation: so many of the last training images are held out, measured each epoch; the test set is then left unread.
     seed: decides the first weights and every random number after them.
     device: "auto" (cuda, else mps, else cpu) or a torch device. precision: "auto", "float32" or "bfloat16"; auto takes
-        bfloat16 for convolutions where the CPU computes with it, which halves the time.
+        bfloat16 for convolutions where the CPU computes with it.
 
     Raises:
         ValueError: one sentence, for a value that has no meaning.

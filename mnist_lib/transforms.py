@@ -39,9 +39,11 @@ class Draw(NamedTuple):
     @classmethod
     def still(cls, n: int, **changes: float | Tensor) -> "Draw":
         """The draw that leaves n images as they are, but for the fields given: a number, or one for each image."""
-        rest = {"scale": 1.0, "brightness": 1.0, "contrast": 1.0} | changes
-        fields = (torch.zeros(n) + rest.get(name, 0.0) for name in cls._fields[:-1])
-        return cls(*fields, contrast_first=torch.zeros(n, dtype=torch.bool))
+        if unknown := changes.keys() - set(cls._fields):
+            raise ValueError(f"A draw has no {', '.join(sorted(unknown))}: it has {', '.join(cls._fields)}.")
+        numbers = {"scale": 1.0, "brightness": 1.0, "contrast": 1.0} | changes
+        draw = cls(*(torch.zeros(n) + numbers.get(name, 0.0) for name in cls._fields))
+        return draw._replace(contrast_first=draw.contrast_first > 0)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""JupyterLab in a real browser: every notebook runs, and a slider moved by keyboard changes its picture."""
+"""JupyterLab in a real browser: a notebook runs, and a slider moved by keyboard changes its picture."""
 
 import os
 import shutil
@@ -45,18 +45,22 @@ def lab(tmp_path_factory):
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"]
     command += [f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={place}", "--LabApp.expose_app_in_browser=True"]
     with open(place / "log", "w") as log, subprocess.Popen(command, env=env, stdout=log, stderr=log, cwd=place) as server:
-        address = f"http://127.0.0.1:{port}"
-        for _ in range(200):
-            try:
-                urllib.request.urlopen(f"{address}/api?token={TOKEN}", timeout=1)
-                break
-            except OSError:
-                time.sleep(0.2)
-        with playwright.sync_playwright() as driver:
-            browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-            yield browser.new_page(viewport={"width": 1300, "height": 1000}), address
-            browser.close()
-        server.terminate()
+        try:
+            address = f"http://127.0.0.1:{port}"
+            for _ in range(200):
+                try:
+                    urllib.request.urlopen(f"{address}/api?token={TOKEN}", timeout=1)
+                    break
+                except OSError:
+                    time.sleep(0.2)
+            else:
+                pytest.fail(f"JupyterLab did not start: {(place / 'log').read_text()}")
+            with playwright.sync_playwright() as driver:
+                browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+                yield browser.new_page(viewport={"width": 1300, "height": 1000}), address
+                browser.close()
+        finally:
+            server.terminate()
 
 
 def test_a_slider_moved_by_keyboard_changes_the_picture(lab):

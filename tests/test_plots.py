@@ -84,7 +84,7 @@ def test_live_curves_redraw_each_epoch_under_the_datasets_name(digits, monkeypat
 
     monkeypatch.setattr(plots, "display", lambda figure, display_id: shown.append(figure) or Handle())
     train(TrainConfig(epochs=2), digits.head(200, 50), [plots.LiveCurves()])
-    assert len(shown) == 3  # two epochs, and the reading of the test set
+    assert len(shown) == 2
     assert all("digits" in figure.get_suptitle() for figure in shown)
 
 

@@ -58,8 +58,8 @@ def test_the_recorded_weights_reach_the_recorded_accuracy(mnist, record):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda r: r["dataset"].update(name="digits"),
-        lambda r: r["dataset"].update(name="MNIST, first 1,000"),
+        lambda r: r["dataset"].update(name="digits", sha256="3c3d"),
+        lambda r: r["dataset"].update(sha256=""),
         lambda r: r["dataset"].update(trained_on=55_000),
         lambda r: r["config"].update(epochs=2),
         lambda r: r["config"].update(max_lr=0.2),
@@ -82,9 +82,17 @@ def test_no_other_run_may_stand_as_the_cards(record, change, tmp_path, capsys):
 
 def test_a_file_that_is_no_record_is_one_sentence(tmp_path):
     path = tmp_path / "record.json"
-    path.write_text("half of a rec")
-    with pytest.raises(ReportError, match="is no run record"):
-        report.read_record(path)
+    for text in ("half of a rec", "{}", "[]", "3"):
+        path.write_text(text)
+        with pytest.raises(ReportError, match=r"is no run record[^\n]+\.$"):
+            require_card_run(report.read_record(path))
+
+
+def test_a_mean_over_seeds_is_of_one_machine():
+    records = copy.deepcopy(card_records())
+    records[1]["machine"]["precision"] = "float32"
+    with pytest.raises(ReportError, match="several machines"):
+        report.seeds_result(records)
 
 
 def test_markers_are_filled_once():

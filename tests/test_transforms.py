@@ -118,6 +118,15 @@ def test_the_generator_decides_and_the_global_one_is_left_alone(images):
     assert torch.equal(before, torch.get_rng_state())
 
 
+def test_a_still_draw_changes_nothing_but_what_it_is_told(images):
+    assert torch.allclose(apply(images, Draw.still(N)), images, atol=1e-5)
+    turned = apply(images, Draw.still(N, angle=90.0))
+    assert torch.allclose(turned, torch.rot90(images, -1, dims=(2, 3)), atol=1e-3)
+    assert Draw.still(2, contrast_first=True).contrast_first.all()
+    with pytest.raises(ValueError, match="A draw has no angel"):
+        Draw.still(1, angel=90)
+
+
 def test_zero_strength_changes_nothing(images):
     none = Augment(degrees=0, translate=0, scale=(1, 1), shear=0, brightness=0, contrast=0)
     assert torch.allclose(none(images), images, atol=1e-5)
