@@ -86,7 +86,7 @@ def architecture(model: nn.Module, image: Tensor, title: str = "") -> Figure:
                 face = plt.rcParams["figure.facecolor"]
                 top.add_patch(Rectangle(corner, side, side, fc=face, ec=quiet, lw=0.6, zorder=3 - sheet * 0.1))
             extent = (x - side / 2, x + side / 2, -side / 2, side / 2)
-            top.imshow(strongest.squeeze(), extent=extent, cmap=None if name == "image" else cmap, zorder=3.1)
+            top.imshow(strongest.squeeze().numpy(), extent=extent, cmap=None if name == "image" else cmap, zorder=3.1)
             top.add_patch(Rectangle(extent[::2], side, side, fill=False, ec=quiet, lw=0.6, zorder=3.2))
         top.text(x, -0.62, name, ha="center", va="center", weight="bold")
         top.text(x, -0.8, f"{channels}×{height}×{width}", ha="center", va="center", color=quiet, fontsize=9)
@@ -158,7 +158,7 @@ def fields_on_digit(image: Tensor, fields: Sequence[ReceptiveField], title: str)
     for axis, field in zip(axes.flat, fields, strict=True):
         row, column = (size // 2 for size in field.output_size)
         top, left, bottom, right = field.box(row, column)
-        axis.imshow(image.squeeze(), vmin=0, vmax=1, extent=(-0.5, 27.5, 27.5, -0.5))
+        axis.imshow(image.squeeze().numpy(), vmin=0, vmax=1, extent=(-0.5, 27.5, 27.5, -0.5))
         axis.add_patch(Rectangle((-0.5, -0.5), 28, 28, fill=False, ec=plt.rcParams["axes.edgecolor"], lw=0.6))
         box = Rectangle((left - 0.5, top - 0.5), right - left + 1, bottom - top + 1, fc=(*_rgb(ORANGE), 0.15), ec=ORANGE, lw=2)
         axis.add_patch(box)
@@ -174,7 +174,7 @@ def field_disputes(measured: dict[str, Tensor], boxes: dict[str, Box], printed: 
     figure, axes = _figure(2, -(-len(names) // 2), (11, 5))
     for axis, name in zip(axes.flat, names):
         top, left, bottom, right = boxes[name]
-        axis.imshow(measured[name], cmap=ListedColormap([plt.rcParams["figure.facecolor"], SKY]), vmin=0, vmax=1)
+        axis.imshow(measured[name].numpy(), cmap=ListedColormap([plt.rcParams["figure.facecolor"], SKY]), vmin=0, vmax=1)
         axis.add_patch(Rectangle((-0.5, -0.5), 28, 28, fill=False, ec=plt.rcParams["axes.edgecolor"], lw=0.8))
         half = printed[name] / 2
         corner = ((left + right) / 2 - half, (top + bottom) / 2 - half)
@@ -202,12 +202,12 @@ def cone(
     """
     figure, ((left, right),) = _figure(1, 2, (12, 4.6))
     top, first, bottom, last = fields[names[-1]].box(*unit)
-    left.imshow(image.squeeze(), vmin=0, vmax=1)
+    left.imshow(image.squeeze().numpy(), vmin=0, vmax=1)
     left.add_patch(_box((top, first, bottom, last), BLUE))
     left.axhline((top + bottom) / 2, color=ORANGE, lw=1, ls="--")
     left.set(xlim=(-3, 30), ylim=(30, -3), xlabel="column", ylabel="row", title=f"the field of unit {unit} of {names[-1]}")
     middle = image.squeeze()[min(max((top + bottom) // 2, 0), 27)]
-    right.imshow(middle[None], vmin=0, vmax=1, extent=(-0.5, 27.5, -0.35, 0.35), aspect="auto")
+    right.imshow(middle[None].numpy(), vmin=0, vmax=1, extent=(-0.5, 27.5, -0.35, 0.35), aspect="auto")
     right.add_patch(Rectangle((-0.5, -0.35), 28, 0.7, fill=False, ec=plt.rcParams["axes.edgecolor"], lw=0.8))
     below = (max(first, 0), min(last, 27))
     for height, name in enumerate(names, 1):
@@ -243,7 +243,7 @@ def effective(looks: dict[str, dict[str, Tensor]], boxes: dict[str, Box], data: 
     figure, axes = _figure(len(looks), len(boxes), (2.6 * len(boxes) + 1, 2.6 * len(looks) + 0.4))
     for line, (when, layers) in zip(axes, looks.items()):
         for axis, (name, look) in zip(line, layers.items()):
-            axis.imshow(look / look.max(), cmap="cividis", vmin=0, vmax=1)
+            axis.imshow((look / look.max()).numpy(), cmap="cividis", vmin=0, vmax=1)
             axis.add_patch(_box(boxes[name], ORANGE))
             axis.set(xlim=(-3.5, 30.5), ylim=(30.5, -3.5), xticks=[], yticks=[])
             for spine in axis.spines.values():
@@ -395,7 +395,7 @@ def _figure(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure,
 
 
 def _image(axis, image: Tensor) -> None:
-    axis.imshow(image.squeeze(), vmin=0, vmax=1)
+    axis.imshow(image.squeeze().numpy(), vmin=0, vmax=1)
     axis.set(xticks=[], yticks=[])
     for spine in axis.spines.values():
         spine.set(visible=True, linewidth=0.6)

@@ -51,7 +51,7 @@ def test_publish_takes_no_other_run(tmp_path, monkeypatch, capsys):
     record = json.loads((ROOT / "records/card-seed-1.json").read_text())
     (tmp_path / "record.json").write_text(json.dumps(record))
     assert main(["publish"]) == 1 and "show seed 0" in capsys.readouterr().err
-    record["dataset"]["name"] = "digits"
+    record["dataset"]["sha256"] = "of other images"
     (tmp_path / "record.json").write_text(json.dumps(record))
     assert main(["publish"]) == 1 and "not of all of MNIST" in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in (ROOT / "notebooks").glob("*.ipynb")} == before
