@@ -293,9 +293,9 @@ def learning_rates(rates: Sequence[float], steps_per_epoch: int, title: str = "L
     for step in (0, peak, len(rates) - 1):
         axis.plot(epochs[step], rates[step], "o", color=ORANGE, zorder=3)
         right = step == len(rates) - 1
-        offset, align = ((-4, 10), "right") if right else ((8, -3), "left")
+        offset, align = ((0, 8), "right" if right else "left" if step == 0 else "center")
         axis.annotate(f"{rates[step]:.4g}", (epochs[step], rates[step]), offset, textcoords="offset points", ha=align)
-    axis.set(xlabel="epoch", ylabel="learning rate", ylim=(0, max(rates) * 1.12), title=title)
+    axis.set(xlabel="epoch", ylabel="learning rate", ylim=(0, max(rates) * 1.2), title=title)
     return figure
 
 
@@ -366,10 +366,11 @@ def seeds(records: Sequence[dict], title: str) -> Figure:
     figure, ((axis,),) = _figure(1, 1, (7.5, 1.9))
     accuracies = [100 * record["test"]["accuracy"] for record in records]
     mean, low, high = mean_interval(accuracies)
-    axis.plot(accuracies, [0.2] * len(accuracies), "o", ms=9, alpha=0.8, label="one run each")
-    axis.errorbar(mean, -0.2, xerr=[[mean - low], [high - mean]], fmt="D", color=ORANGE, capsize=5, label="mean, 95 % interval")
+    heights = [0.1 + 0.17 * accuracies[:i].count(accuracy) for i, accuracy in enumerate(accuracies)]  # equal ones are stacked
+    axis.plot(accuracies, heights, "o", ms=8, label="one run each")
+    axis.errorbar(mean, -0.3, xerr=[[mean - low], [high - mean]], fmt="D", color=ORANGE, capsize=5, label="mean, 95 % interval")
     axis.axvline(99.4, color=plt.rcParams["xtick.color"], lw=1, ls="--")
-    axis.set(ylim=(-0.6, 0.6), yticks=[], xlabel="test images read right (%)", title=title)
+    axis.set(ylim=(-0.6, max(heights) + 0.2), yticks=[], xlabel="test images read right (%)", title=title)
     axis.spines["left"].set_visible(False)
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
     return figure
