@@ -1,7 +1,7 @@
 """torchvision's networks: the last map's receptive field by formula, what the witnesses say, the published number, times.
 
-python benchmarks/receptive_field.py            # formula and gradient, about a minute
-python benchmarks/receptive_field.py --poison   # and NaN, by rows and columns of an image of 80 pixels; some minutes
+python -m benchmarks.receptive_field            # formula and gradient, about a minute
+python -m benchmarks.receptive_field --poison   # and NaN, by rows and columns of an image of 80 pixels; some minutes
 """
 
 import platform
