@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from IPython.display import display
-from matplotlib.colors import LinearSegmentedColormap, ListedColormap
+from matplotlib.colors import LinearSegmentedColormap, ListedColormap, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from torch import Tensor, nn
@@ -160,7 +160,7 @@ def fields_on_digit(image: Tensor, fields: Sequence[ReceptiveField], title: str)
         top, left, bottom, right = field.box(row, column)
         axis.imshow(image.squeeze().numpy(), vmin=0, vmax=1, extent=(-0.5, 27.5, 27.5, -0.5))
         axis.add_patch(Rectangle((-0.5, -0.5), 28, 28, fill=False, ec=plt.rcParams["axes.edgecolor"], lw=0.6))
-        box = Rectangle((left - 0.5, top - 0.5), right - left + 1, bottom - top + 1, fc=(*_rgb(ORANGE), 0.15), ec=ORANGE, lw=2)
+        box = Rectangle((left - 0.5, top - 0.5), right - left + 1, bottom - top + 1, fc=to_rgba(ORANGE, 0.15), ec=ORANGE, lw=2)
         axis.add_patch(box)
         axis.set(xlim=(-3.5, 31), ylim=(31, -3.5))
         axis.axis("off")
@@ -400,7 +400,3 @@ def _image(axis, image: Tensor) -> None:
     axis.set(xticks=[], yticks=[])
     for spine in axis.spines.values():
         spine.set(visible=True, linewidth=0.6)
-
-
-def _rgb(colour: str) -> tuple[float, float, float]:
-    return tuple(int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as TF
 
 from mnist_lib.transforms import Augment, Draw, adjust_brightness, adjust_contrast, affine, apply
@@ -28,7 +29,7 @@ def torchvision_affine(image, draw, i, interpolation):
         translate=[draw.shift_x[i].item(), draw.shift_y[i].item()],
         scale=draw.scale[i].item(),
         shear=[draw.shear[i].item(), 0.0],
-        interpolation=TF.InterpolationMode(interpolation) if hasattr(TF, "InterpolationMode") else interpolation,
+        interpolation=InterpolationMode(interpolation),
     )
 
 
