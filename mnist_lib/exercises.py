@@ -97,6 +97,17 @@ def _exact_accuracy(accuracy: Callable) -> bool:
     return True
 
 
+def _what_is_left(answer) -> bool:
+    """Amdahl: with 42 % of the time made free, the rest is 58 %."""
+    return abs(float(answer) - 1 / 0.58) < 0.01
+
+
+def _speed_up(speed_up: Callable) -> bool:
+    draw = random.Random(0)
+    cases = [(draw.uniform(0, 1), draw.uniform(1, 50)) for _ in range(20)]
+    return all(abs(speed_up(share, factor) - 1 / (1 - share + share / factor)) < 1e-6 for share, factor in cases)
+
+
 EXERCISES: dict[str, tuple[Callable, str]] = {
     "1a": (_wider_conv, "each filter has 3 × 3 weights for each of 16 input maps, and one bias."),
     "1b": (_small_budget, "seven widths; between 9,500 and 10,000 parameters. Which bar of the picture is the tallest?"),
@@ -109,4 +120,6 @@ EXERCISES: dict[str, tuple[Callable, str]] = {
     ),
     "4a": (_last_rate, "the first is max_lr / div_factor, the last is the first / final_div_factor."),
     "4b": (_exact_accuracy, "count the right answers over all batches before you divide."),
+    "7a": (_what_is_left, "a step of 100 ms becomes one of 100 - 42 ms; how many times as fast is that?"),
+    "7b": (_speed_up, "start from a step of 1: what is left alone takes 1 - share, the rest share / factor."),
 }

@@ -18,6 +18,16 @@ from mnist_lib.transforms import normalise
 
 # Okabe and Ito's colours, which colour-blind readers tell apart
 BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"
+STEP_COLOURS = {  # of a training step's kinds of work
+    "waiting for images": YELLOW,
+    "convolution": BLUE,
+    "BatchNorm": GREEN,
+    "ReLU": SKY,
+    "dropout": ORANGE,
+    "BatchNorm, ReLU, dropout as one": PURPLE,
+    "pooling": "#F0E442",
+    "the rest": "#8b949e",
+}
 Box = tuple[int, int, int, int]  # top, left, bottom, right, inclusive
 LIGHT = {"ink": "#1f2328", "quiet": "#6e7781", "paper": "#ffffff"}
 DARK = {"ink": "#e6edf3", "quiet": "#8b949e", "paper": "#0d1117"}
@@ -373,6 +383,64 @@ def seeds(records: Sequence[dict], title: str) -> Figure:
     axis.set(ylim=(-0.6, max(heights) + 0.2), yticks=[], xlabel="test images read right (%)", title=title)
     axis.spines["left"].set_visible(False)
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
+    return figure
+
+
+def step_times(profiles: Mapping[str, Mapping[str, float]], title: str) -> Figure:
+    """Where each millisecond of a step goes: one bar for each way of training, {kind of work: milliseconds}."""
+    kinds = [kind for kind in STEP_COLOURS if any(kind in parts for parts in profiles.values())]
+    figure, ((axis,),) = _figure(1, 1, (9, 1.1 + 0.55 * len(profiles)))
+    for y, parts in enumerate(profiles.values()):
+        left = 0.0
+        for kind in kinds:
+            width = max(parts.get(kind, 0), 0)
+            axis.barh(y, width, 0.62, left, color=STEP_COLOURS[kind], ec=plt.rcParams["figure.facecolor"], lw=1)
+            left += width
+        axis.text(left, y, f" {left:.0f} ms", va="center")
+    axis.set(yticks=range(len(profiles)), yticklabels=list(profiles), xlabel="milliseconds a step of 128 images", title=title)
+    axis.set_xlim(0, 1.1 * max(sum(parts.values()) for parts in profiles.values()))
+    axis.invert_yaxis()
+    axis.tick_params(axis="y", length=0)
+    axis.legend(handles=[Patch(color=STEP_COLOURS[kind], label=kind) for kind in kinds], loc="upper left",
+                bbox_to_anchor=(1, 1), fontsize=9)  # fmt: skip
+    return figure
+
+
+def ladder(rungs: Mapping[str, Sequence[float]], title: str) -> Figure:
+    """Seconds an epoch on each rung: the median of its rounds with the lowest and highest, and the gain over the rung before.
+
+    The gain is the median of the ratios, round by round.
+    """
+    figure, ((axis,),) = _figure(1, 1, (9, 1 + 0.42 * len(rungs)))
+    before = None
+    for y, seconds in enumerate(rungs.values()):
+        middle = np.median(seconds)
+        spread = [[middle - min(seconds)], [max(seconds) - middle]]
+        axis.barh(y, middle, 0.62, color=SKY if y else YELLOW)
+        axis.errorbar(middle, y, xerr=spread, color=plt.rcParams["text.color"], lw=1, capsize=3)
+        gain = "" if before is None else f", {np.median(np.divide(before, seconds)):.2f} times as fast as the rung above"
+        axis.text(max(seconds), y, f"  {middle:.1f} s{gain}", va="center")
+        before = seconds
+    axis.set(yticks=range(len(rungs)), yticklabels=list(rungs), xlabel="seconds an epoch of training", title=title)
+    axis.set_xlim(0, 1.12 * max(max(seconds) for seconds in rungs.values()))
+    axis.invert_yaxis()
+    axis.tick_params(axis="y", length=0)
+    return figure
+
+
+def courses(points: Mapping[str, Sequence[Mapping[str, float]]], title: str) -> Figure:
+    """Accuracy against seconds of training, for each way: [{"seconds", "accuracy"}], one a epoch."""
+    figure, ((axis,),) = _figure(1, 1, (7.5, 3.2))
+    for (name, course), marker in zip(points.items(), "osD^v"):
+        errors = [100 * (1 - point["accuracy"]) for point in course]
+        axis.plot([point["seconds"] for point in course], errors, marker=marker, label=name)
+    axis.axhline(0.6, color=plt.rcParams["xtick.color"], lw=1, ls="--")
+    axis.text(1, 0.6, "99.4 %", transform=axis.get_yaxis_transform(), va="bottom", ha="right", fontsize=9)
+    axis.set(xscale="log", yscale="log", xlabel="seconds of training", ylabel="held-out images wrong (%)", title=title)
+    for ticks in (axis.xaxis, axis.yaxis):
+        ticks.set_major_formatter("{x:g}")
+        ticks.set_minor_formatter("")
+    axis.legend()
     return figure
 
 

@@ -5,6 +5,7 @@ import math
 import re
 import statistics
 import tomllib
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -14,7 +15,7 @@ from mnist_lib.data import MNIST_SHA256
 from mnist_lib.files import ROOT, write_whole
 from mnist_lib.model import DigitNet
 from mnist_lib.receptive_field import receptive_fields
-from mnist_lib.trainer import TrainConfig
+from mnist_lib.trainer import CARD, QUICK, TrainConfig
 
 RECORDS = ROOT / "records"
 ROWS = ("conv1", "conv2", "conv3", "pool1", "conv4", "conv5", "conv6", "conv7", "gap", "conv8")  # of the card's table
@@ -23,6 +24,7 @@ COURSE = {
     "02_receptive_field": "How much of the digit does one unit see?",
     "03_augmentation": "What is still the same digit?",
     "04_training": "Does it reach 99.4 %?",
+    "07_speed": "Where does the time go?",
 }
 
 
@@ -38,24 +40,38 @@ def read_record(path: Path) -> dict:
         raise ReportError(f"{path} is no run record ({error}): give the record.json that a run wrote.") from None
 
 
-def require_card_run(record: dict) -> None:
-    """ReportError unless the record is of the card's 20 epochs on all of MNIST, read at the last epoch."""
+def require_card_run(record: dict, recipe: TrainConfig = CARD, name: str = "the card's 20 epochs") -> None:
+    """ReportError unless the record is of the recipe, the card's if none is given, on all of MNIST, read at the last epoch."""
     if not isinstance(record, dict) or not {"dataset", "config", "test", "machine", "versions"} <= record.keys():
         raise ReportError("The file is no run record: give the record.json that a run wrote.")
-    card = json.loads(json.dumps(TrainConfig().__dict__ | {"augment": TrainConfig().augment.__dict__}))
-    free = {"seed", "device", "precision"}
-    changed = [key for key, value in card.items() if key not in free and record["config"].get(key) != value]
+    free = {"seed", "device", "precision", "compiled"}
+    settings = json.loads(json.dumps(asdict(recipe)))
+    changed = [key for key, value in settings.items() if key not in free and record["config"].get(key) != value]
     if record["dataset"]["sha256"] != MNIST_SHA256 or record["dataset"]["trained_on"] != 60_000:
         raise ReportError(f"The run is of {record['dataset']['name']}, not of all of MNIST: its result is not the card's.")
-    if changed or record["config"]["epochs"] != 20 or (record["test"] or {}).get("epoch") != 20:
-        raise ReportError(f"The run is not the card's 20 epochs ({', '.join(changed) or 'no test result'} differ).")
+    if changed or (record["test"] or {}).get("epoch") != math.ceil(recipe.epochs):
+        raise ReportError(f"The run is not {name} ({', '.join(changed) or 'no test result'} differ).")
 
 
 def card_records(folder: Path = RECORDS) -> list[dict]:
     """The committed runs of the card, by seed."""
-    records = [read_record(path) for path in folder.glob("card-seed-*.json")]
+    return _records(folder, "card", CARD, "the card's 20 epochs")
+
+
+def quick_records(folder: Path = RECORDS) -> list[dict]:
+    """The committed runs of the recipe `quick`, by seed."""
+    return _records(folder, "quick", QUICK, "the recipe quick")
+
+
+def speed_record(folder: Path = RECORDS) -> dict:
+    """The committed benchmark: what `python -m benchmarks.speed` wrote."""
+    return read_record(folder / "speed.json")
+
+
+def _records(folder: Path, prefix: str, recipe: TrainConfig, name: str) -> list[dict]:
+    records = [read_record(path) for path in folder.glob(f"{prefix}-seed-*.json")]
     for record in records:
-        require_card_run(record)
+        require_card_run(record, recipe, name)
     return sorted(records, key=lambda record: record["config"]["seed"])
 
 
@@ -95,6 +111,54 @@ def seeds_result(records: list[dict]) -> str:
         f"95 % interval of the mean {low:.2f} to {high:.2f}). Each run trains for 20 epochs on all 60,000 training images "
         f"and reads the test images once, after the last epoch. {machine['device']}, {machine['precision']}, "
         f"Python {versions['python']}, torch {versions['torch']}."
+    )
+
+
+def speed_table(speed: dict) -> str:
+    """Epochs of the classic script and of ours, side by side."""
+    machine, versions, classic = speed["machine"], speed["versions"], speed["epochs"]["classic"]
+    workers = min(speed["workers"], key=speed["workers"].get)
+    text = [
+        "An epoch: 60,000 images with augmentation and dropout, and the evaluation of 10,000. "
+        f"Median of {speed['rounds']} rounds, the ways in turn, in one process; "
+        f"the ratio is of each round's pair (lowest to highest). {machine['device']}; "
+        f"Python {versions['python']}, torch {versions['torch']}, torchvision {versions['torchvision']}; {speed['date']}. "
+        "On a GPU: not measured.",
+        "",
+        "| | seconds an epoch | images a second | times as fast as the classic script |",
+        "|---|---|---|---|",
+    ]
+    for name, title in (
+        ("classic", f"[classic script](benchmarks/classic.py), {workers} workers (the best of 0, 1, 2)"),
+        ("ours, float32", "ours, float32"),
+        ("ours", "ours, bfloat16"),
+    ):
+        took = speed["epochs"][name]
+        ratios = sorted(a / b for a, b in zip(classic, took, strict=True))
+        shown = f"{statistics.median(ratios):.1f} ({ratios[0]:.1f} to {ratios[-1]:.1f})" if name != "classic" else "1"
+        text.append(f"| {title} | {statistics.median(took):.1f} | {60_000 / statistics.median(took):,.0f} | {shown} |")
+    return "\n".join(text)
+
+
+def quick_result(quick: list[dict], card: list[dict], speed: dict) -> str:
+    """The recipe `quick` over its seeds, and how long 99.4 % takes in each way."""
+    accuracies = [100 * record["test"]["accuracy"] for record in quick]
+    mean, low, high = mean_interval(accuracies)
+    machine, versions = quick[0]["machine"], quick[0]["versions"]
+    if any((record["machine"], record["versions"]) != (machine, versions) for record in quick):
+        raise ReportError("The records are of several machines or versions: a mean over seeds is of one.")
+    whole = [record["seconds_in_all"] for record in quick]
+    classic = 20 * statistics.median(speed["epochs"]["classic"])
+    return (
+        f"The recipe `quick` ({QUICK.epochs:g} epochs; chosen on a 55,000 / 5,000 split of the training images): "
+        f"**{mean:.2f} %** of the 10,000 test images, "
+        f"the mean of {len(quick)} seeds, last epoch (lowest {min(accuracies):.2f}, highest "
+        f"{max(accuracies):.2f}, standard deviation {statistics.stdev(accuracies):.2f}, 95 % interval of the mean {low:.2f} to "
+        f"{high:.2f}), in {statistics.median(whole):.1f} s from loaded data to the last test image (median; "
+        f"{min(whole):.1f} to {max(whole):.1f} s). {machine['device']}, {machine['precision']}; "
+        f"Python {versions['python']}, torch {versions['torch']}. "
+        f"The card's 20 epochs take {statistics.median(record['seconds'] for record in card):.0f} s here (median of "
+        f"{len(card)} runs), and would take {classic / 60:.0f} minutes with the classic script (20 times its epoch)."
     )
 
 
@@ -146,6 +210,8 @@ def sections() -> dict[str, str]:
     return {
         "LATEST_RESULT": latest_result(records[0]),
         "SEEDS": seeds_result(records),
+        "SPEED": speed_table(speed_record()),
+        "QUICK": quick_result(quick_records(), records, speed_record()),
         "SUMMARY": f"```text\n{summary_table(DigitNet())}\n```",
         "FIELDS": field_table(),
         "PATH": path_table(),
@@ -191,6 +257,7 @@ def write_figures() -> None:
                 validated["history"],
                 "MNIST: 55,000 training images, 5,000 held out, seed 0; the test images are not read",
             ),
+            "speed": plots.step_times(speed_record()["profile"], "MNIST: where the time of a training step goes"),
         }
         for name, figure in pictures.items():
             figure.savefig(ROOT / "figures" / f"{name}-{theme}.png", dpi=150)

@@ -1,6 +1,5 @@
 """The card's training: its configuration, the loop, exact evaluation, and the record of what happened."""
 
-import ctypes
 import math
 import os
 import platform
@@ -8,12 +7,14 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
+from itertools import groupby
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mnist_lib.data import Dataset
+from mnist_lib.engine import Engine
 from mnist_lib.model import DigitNet
 from mnist_lib.transforms import Augment, normalise, to_float
 
@@ -22,52 +23,81 @@ from mnist_lib.transforms import Augment, normalise, to_float
 class TrainConfig:
     """The card's training, unless you change it.
 
-    epochs, batch_size: whole numbers, 1 or more. (The card names no batch size; 128 is ours.)
+    epochs: above 0; with 1.5 the second epoch ends half-way. batch_size: a whole number. (The card names none; 128 is ours.)
     max_lr, pct_start, div_factor, final_div_factor: of OneCycleLR, stepped once a batch.
     momentum: of SGD, constant. (OneCycleLR would move it between 0.85 and 0.95; the card says 0.9.)
+    nesterov, weight_decay: of SGD; the card uses neither.
     dropout: shares after (conv1..conv3, conv4..conv7).
     augment: the random changes to each training image, or None.
+    settle: the last so many of the run's steps, as a share, see changes of half the size.
     validation: so many of the last training images are held out, measured each epoch; the test set is then left unread.
     seed: decides the first weights and every random number after them.
-    device: "auto" (cuda, else mps, else cpu) or a torch device. precision: "auto", "float32" or "bfloat16"; auto takes
-        bfloat16 for convolutions where the CPU computes with it.
+    device: "auto" (cuda, else mps, else cpu) or a torch device. precision: "auto", "float32" or "bfloat16" (for the
+        convolutions). compiled: "auto", "yes" or "no". What auto takes is decided in engine.py.
 
     Raises:
         ValueError: one sentence, for a value that has no meaning.
     """
 
-    epochs: int = 20
+    epochs: float = 20
     batch_size: int = 128
     max_lr: float = 0.1
     pct_start: float = 0.4
     div_factor: float = 10
     final_div_factor: float = 100
     momentum: float = 0.9
+    nesterov: bool = False
+    weight_decay: float = 0
     dropout: tuple[float, float] = (0.07, 0.05)
     augment: Augment | None = Augment()
+    settle: float = 0
     validation: int = 0
     seed: int = 0
     device: str = "auto"
     precision: str = "auto"
+    compiled: str = "auto"
 
     def __post_init__(self):
-        for name, least in (("epochs", 1), ("batch_size", 1), ("validation", 0), ("seed", 0)):
+        for name, least in (("batch_size", 1), ("validation", 0), ("seed", 0)):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise ValueError(f"{name} is a whole number, {least} or more, not {value!r}.")
-        for name in ("max_lr", "div_factor", "final_div_factor"):
+        for name in ("epochs", "max_lr", "div_factor", "final_div_factor"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} is a number above 0, not {getattr(self, name)!r}.")
+        if not 0 <= self.weight_decay < math.inf:
+            raise ValueError(f"weight_decay is a number, 0 or more, not {self.weight_decay!r}.")
         for name, share in (
             ("pct_start", self.pct_start),
             ("momentum", self.momentum),
+            ("settle", self.settle),
             *(("dropout", p) for p in self.dropout),
         ):
             if not 0 <= share < 1:
                 raise ValueError(f"{name} is a share from 0 to below 1, not {share!r}.")
         if self.precision not in ("auto", "float32", "bfloat16"):
             raise ValueError(f'precision is "auto", "float32" or "bfloat16", not {self.precision!r}.')
-        choose_device(self.device)
+        if self.compiled not in ("auto", "yes", "no"):
+            raise ValueError(f'compiled is "auto", "yes" or "no", not {self.compiled!r}.')
+        Engine.choose(self.device)
+
+    def steps(self, images: int) -> int:
+        """How many batches a run over so many training images takes; the last batch of an epoch may be short."""
+        return max(1, round(self.epochs * math.ceil(images / self.batch_size)))
+
+
+CARD = TrainConfig()
+QUICK = TrainConfig(
+    epochs=3,
+    max_lr=0.2,
+    pct_start=0.3,
+    final_div_factor=1e4,
+    nesterov=True,
+    weight_decay=5e-4,
+    dropout=(0.0, 0.0),
+    augment=Augment().times(0.7),
+    settle=0.25,
+)
 
 
 class Callback:
@@ -85,6 +115,7 @@ class Run:
 
     config: TrainConfig
     dataset: Dataset
+    engine: Engine
     model: nn.Module
     optimizer: torch.optim.Optimizer
     scheduler: torch.optim.lr_scheduler.LRScheduler
@@ -101,31 +132,32 @@ def train(config: TrainConfig, dataset: Dataset, callbacks: Sequence[Callback] =
     Seeds torch's global generator at the start of every epoch, so that epoch 7 draws the same numbers whether or not
     the run was interrupted before it.
     """
-    device, precision = choose_device(config.device), choose_precision(config)
+    called = time.perf_counter()
     held_out = len(dataset.train_labels) - config.validation
     if held_out < 1:
         raise ValueError(f"validation={config.validation} leaves no training images of {len(dataset.train_labels):,}.")
-    images, labels = dataset.train_images[:held_out].to(device), dataset.train_labels[:held_out].to(device)
+    steps = config.steps(held_out)
+    engine = Engine.choose(config.device, config.precision, config.compiled, steps)
+    images, labels = dataset.train_images[:held_out].to(engine.device), dataset.train_labels[:held_out].to(engine.device)
     validation_images, validation_labels = dataset.train_images[held_out:], dataset.train_labels[held_out:]
-    steps = config.epochs * math.ceil(len(labels) / config.batch_size)
 
-    keep_memory()
     torch.manual_seed(epoch_seed(config.seed, 0))
-    model = DigitNet(config.dropout).to(device, memory_format=torch.channels_last)
-    optimizer = torch.optim.SGD(model.parameters(), lr=config.max_lr, momentum=config.momentum)
+    model = engine.prepare(DigitNet(config.dropout))
+    forward = engine.forward(model)
+    optimizer = sgd(model, config)
     scheduler = one_cycle(optimizer, config, steps)
-    run = Run(config, dataset, model, optimizer, scheduler, steps)
+    run = Run(config, dataset, engine, model, optimizer, scheduler, steps)
     for callback in callbacks:
         callback.on_start(run)  # may bring back an interrupted run
 
-    for epoch in range(len(run.history) + 1, config.epochs + 1):
+    while run.step < steps:
+        epoch = len(run.history) + 1
         torch.manual_seed(epoch_seed(config.seed, epoch))
-        started, loss_sum, correct = time.perf_counter(), torch.zeros((), device=device), torch.zeros((), device=device)
+        started, loss_sum, correct, seen = time.perf_counter(), 0.0, 0, 0
         model.train()
-        for batch, targets in batches(images, labels, config.batch_size, config.augment):
-            with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-                answers = model(batch)  # (batch_size, 10)
-            run.loss = F.cross_entropy(answers.float(), targets)
+        for batch, targets in batches(images, labels, config.batch_size, augmentations(config, run.step, steps)):
+            answers = forward(batch)  # (batch_size, 10)
+            run.loss = F.cross_entropy(answers, targets)
             optimizer.zero_grad()
             run.loss.backward()
             optimizer.step()
@@ -134,13 +166,10 @@ def train(config: TrainConfig, dataset: Dataset, callbacks: Sequence[Callback] =
                 scheduler.step()
             loss_sum += run.loss.detach() * len(targets)
             correct += (answers.argmax(1) == targets).sum()
+            seen += len(targets)
             for callback in callbacks:
                 callback.on_step(run)
-        entry = {
-            "epoch": epoch,
-            "train_loss": loss_sum.item() / len(labels),
-            "train_accuracy": correct.item() / len(labels),
-        }
+        entry = {"epoch": epoch, "train_loss": float(loss_sum) / seen, "train_accuracy": int(correct) / seen}
         if config.validation:
             entry["validation_accuracy"] = evaluate(model, validation_images, validation_labels).accuracy
         run.history.append(entry | {"seconds": round(time.perf_counter() - started, 3)})
@@ -148,19 +177,48 @@ def train(config: TrainConfig, dataset: Dataset, callbacks: Sequence[Callback] =
             callback.on_epoch(run)
 
     score = None if config.validation else evaluate(model, dataset.test_images, dataset.test_labels)
-    run.record = make_record(run, score, precision)
+    run.record = make_record(run, score)
+    run.record["seconds_in_all"] = round(time.perf_counter() - called, 1)  # from loaded data to the last test image
     for callback in callbacks:
         callback.on_end(run)
     return run
 
 
-def batches(images: Tensor, labels: Tensor, size: int, augment: Augment | None) -> Iterator[tuple[Tensor, Tensor]]:
-    """One epoch in random order: uint8 (N, 1, 28, 28) -> augmented, normalised float batches with their labels."""
-    for picked in torch.randperm(len(labels), device=images.device).split(size):
-        batch = to_float(images[picked])
-        if augment:
-            batch = augment(batch)
-        yield normalise(batch).contiguous(memory_format=torch.channels_last), labels[picked]
+def augmentations(config: TrainConfig, step: int, steps: int) -> list[Augment | None]:
+    """What changes the images of each step from this one to the run's end."""
+    settled = config.augment.times(0.5) if config.augment else None
+    return [config.augment if at < (1 - config.settle) * steps else settled for at in range(step, steps)]
+
+
+def batches(
+    images: Tensor, labels: Tensor, size: int, augment_at: Sequence[Augment | None], together: int = 8
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """One epoch in random order: uint8 (N, 1, 28, 28) -> augmented, normalised float batches with their labels.
+
+    Batch number b is changed by augment_at[b], and the epoch ends with the list. Neighbouring batches that are changed
+    alike, up to `together`, are made in one go.
+    """
+    order = torch.randperm(len(labels), device=images.device).split(size)[: len(augment_at)]
+    for first in range(0, len(order), together):
+        group = order[first : first + together]
+        for augment, alike in groupby(zip(augment_at[first:], group), key=lambda pair: pair[0]):
+            picked = [indices for _, indices in alike]
+            changed = to_float(images[torch.cat(picked)])
+            if augment:
+                changed = augment(changed)
+            changed = normalise(changed).contiguous(memory_format=torch.channels_last)
+            yield from zip(changed.split(size), (labels[indices] for indices in picked))
+
+
+def sgd(model: nn.Module, config: TrainConfig) -> torch.optim.SGD:
+    return torch.optim.SGD(
+        model.parameters(),
+        lr=config.max_lr,
+        momentum=config.momentum,
+        nesterov=config.nesterov,
+        weight_decay=config.weight_decay,
+        fused=next(model.parameters()).device.type in ("cpu", "cuda"),  # one pass over all weights
+    )
 
 
 def one_cycle(optimizer: torch.optim.Optimizer, config: TrainConfig, steps: int) -> torch.optim.lr_scheduler.OneCycleLR:
@@ -179,7 +237,7 @@ def one_cycle(optimizer: torch.optim.Optimizer, config: TrainConfig, steps: int)
 def rates(config: TrainConfig, images: int) -> list[float]:
     """The learning rate of every step of a run over so many training images."""
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1)
-    steps = config.epochs * math.ceil(images / config.batch_size)
+    steps = config.steps(images)
     scheduler, seen = one_cycle(optimizer, config, steps), []
     for _ in range(steps):
         seen.append(scheduler.get_last_lr()[0])
@@ -202,7 +260,7 @@ class Score:
         return self.correct / self.n
 
 
-def evaluate(model: nn.Module, images: Tensor, labels: Tensor, batch_size: int = 1000) -> Score:
+def evaluate(model: nn.Module, images: Tensor, labels: Tensor, batch_size: int = 250) -> Score:
     """Count right answers over all images, uint8 or float in [0, 1] (N, 1, 28, 28); labels (N,)."""
     if len(images) != len(labels) or len(labels) == 0:
         raise ValueError(f"evaluate needs as many labels as images and at least one, not {len(labels)} and {len(images)}.")
@@ -212,42 +270,14 @@ def evaluate(model: nn.Module, images: Tensor, labels: Tensor, batch_size: int =
 
 
 @torch.no_grad()
-def logits(model: nn.Module, images: Tensor, batch_size: int = 1000) -> Tensor:
+def logits(model: nn.Module, images: Tensor, batch_size: int = 250) -> Tensor:
     """Images as for evaluate -> logits (N, 10) on the CPU, in float32 and evaluation mode, whatever mode the model is in."""
     device, was_training = next(model.parameters()).device, model.training
     model.eval()
-    answers = [model(normalise(batch.to(device))).cpu() for batch in images.split(batch_size)]
+    order = torch.channels_last
+    answers = [model(normalise(batch.to(device)).contiguous(memory_format=order)).cpu() for batch in images.split(batch_size)]
     model.train(was_training)
     return torch.cat(answers)
-
-
-def choose_device(name: str) -> torch.device:
-    """ "auto" -> cuda, else mps, else cpu; ValueError in one sentence for a device that is not here."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError, TypeError):
-        raise ValueError(f'device {name!r} is not to be had here: use "auto" or "cpu".') from None
-    return device
-
-
-def choose_precision(config: TrainConfig) -> str:
-    """ "auto" -> bfloat16 on a CPU with instructions for it, else float32."""
-    if config.precision != "auto":
-        return config.precision
-    has_bfloat16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    return "bfloat16" if choose_device(config.device).type == "cpu" and has_bfloat16() else "float32"
-
-
-def keep_memory() -> None:
-    """Have glibc keep what a step frees for the next one; by default it hands large blocks back and asks for them anew."""
-    libc = ctypes.CDLL(None) if platform.system() == "Linux" else None
-    if hasattr(libc, "mallopt"):
-        trim_threshold, mmap_threshold = -1, -3  # malloc.h
-        libc.mallopt(mmap_threshold, 2**25)
-        libc.mallopt(trim_threshold, 2**30)
 
 
 def epoch_seed(seed: int, epoch: int) -> int:
@@ -255,9 +285,9 @@ def epoch_seed(seed: int, epoch: int) -> int:
     return (seed * 100_003 + epoch) % 2**63
 
 
-def make_record(run: Run, score: Score | None, precision: str) -> dict:
+def make_record(run: Run, score: Score | None) -> dict:
     """All that a reader needs to judge the number: plain values only, ready for JSON."""
-    config, dataset, device = run.config, run.dataset, next(run.model.parameters()).device
+    config, dataset, engine = run.config, run.dataset, run.engine
     return {
         "dataset": {
             "name": dataset.name,
@@ -271,9 +301,10 @@ def make_record(run: Run, score: Score | None, precision: str) -> dict:
         "test": None if score is None else asdict(score) | {"accuracy": score.accuracy, "epoch": len(run.history)},
         "seconds": round(sum(entry["seconds"] for entry in run.history), 1),
         "machine": {
-            "device": device_name(device),
-            "threads": torch.get_num_threads() if device.type == "cpu" else None,
-            "precision": precision,
+            "device": device_name(engine.device),
+            "threads": torch.get_num_threads() if engine.device.type == "cpu" else None,
+            "precision": engine.precision,
+            "compiled": engine.compiled,
             "system": platform.system(),
         },
         "versions": {"python": platform.python_version(), "torch": str(torch.__version__)},
@@ -295,11 +326,14 @@ def device_name(device: torch.device) -> str:
 
 
 class PrintEpochs(Callback):
-    """One line an epoch."""
+    """One line an epoch, after one that says with what means the run is done."""
+
+    def on_start(self, run: Run) -> None:
+        print(f"On {run.engine}: {run.steps:,} steps.", flush=True)
 
     def on_epoch(self, run: Run) -> None:
         last = run.history[-1]
-        line = f"epoch {last['epoch']:2}/{run.config.epochs}  loss {last['train_loss']:.4f}"
+        line = f"epoch {last['epoch']:2}/{run.config.epochs:g}  loss {last['train_loss']:.4f}"
         line += f"  training accuracy {last['train_accuracy']:.2%}"
         if "validation_accuracy" in last:
             line += f"  validation accuracy {last['validation_accuracy']:.2%}"

@@ -4,13 +4,15 @@ torchvision's RandomAffine and ColorJitter draw once for all images of a batch; 
 for the same drawn numbers the result is theirs (a test compares, image by image).
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+RADIANS = math.pi / 180
 MEAN, STD = 0.1307, 0.3081  # of all MNIST training pixels in [0, 1]: the usual figures
 
 
@@ -88,6 +90,15 @@ class Augment:
         draw = self.draw(n, height, width, generator, device)
         return apply(images, Draw(*(numbers.to(images.device) for numbers in draw)), self.interpolation)
 
+    def times(self, strength: float) -> "Augment":
+        """The same with every range multiplied by strength: 0 changes nothing, 1 is as it was."""
+        low, high = self.scale
+        return replace(
+            self,
+            scale=(1 + strength * (low - 1), 1 + strength * (high - 1)),
+            **{name: strength * getattr(self, name) for name in ("degrees", "translate", "shear", "brightness", "contrast")},
+        )
+
     def draw(
         self,
         n: int,
@@ -123,21 +134,21 @@ def affine(images: Tensor, draw: Draw, interpolation: str = "bilinear") -> Tenso
     """Rotate, shear, scale about the centre, then shift: torchvision's affine, with numbers of its own for each image."""
     _check(images)
     height, width = images.shape[-2:]
-    angle, tan_shear = torch.deg2rad(draw.angle), torch.tan(torch.deg2rad(draw.shear))
+    angle, tan_shear = draw.angle * RADIANS, torch.tan(draw.shear * RADIANS)
     cos, sin = torch.cos(angle), torch.sin(angle)
     # Output pixel (x, y) takes the colour at inverse @ (x - shift_x, y - shift_y), measured from the centre.
     # inverse of scale * rotation @ [[1, -tan(shear)], [0, 1]]
-    xx, xy = (cos - sin * tan_shear) / draw.scale, (sin + cos * tan_shear) / draw.scale
-    yx, yy = -sin / draw.scale, cos / draw.scale
-    x0 = -(xx * draw.shift_x + xy * draw.shift_y)
-    y0 = -(yx * draw.shift_x + yy * draw.shift_y)
+    xx, xy = _beside((cos - sin * tan_shear) / draw.scale), _beside((sin + cos * tan_shear) / draw.scale)
+    yx, yy = _beside(-sin / draw.scale), _beside(cos / draw.scale)
+    x = torch.arange(width, device=images.device) - (width - 1) / 2 - _beside(draw.shift_x)  # (N, 1, W)
+    y = torch.arange(height, device=images.device)[:, None] - (height - 1) / 2 - _beside(draw.shift_y)  # (N, H, 1)
     # grid_sample measures from -1 to 1 across the image, on each axis
-    theta = torch.stack(
-        [xx, xy * height / width, x0 * 2 / width, yx * width / height, yy, y0 * 2 / height],
-        dim=1,
-    ).view(-1, 2, 3)
-    grid = F.affine_grid(theta.to(images), images.shape, align_corners=False)  # (N, H, W, 2)
-    return F.grid_sample(images, grid, mode=interpolation, padding_mode="zeros", align_corners=False)
+    grid = torch.stack([(xx * x + xy * y) * (2 / width), (yx * x + yy * y) * (2 / height)], dim=-1)  # (N, H, W, 2)
+    return F.grid_sample(images, grid.to(images.dtype), mode=interpolation, padding_mode="zeros", align_corners=False)
+
+
+def _beside(numbers: Tensor) -> Tensor:
+    return numbers[:, None, None]  # (N,) -> beside (N, H, W)
 
 
 def adjust_brightness(images: Tensor, factor: Tensor) -> Tensor:

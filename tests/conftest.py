@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mnist_lib import data
+from mnist_lib.engine import can_compile
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +31,10 @@ def archives() -> dict[str, bytes]:
         if folder and all(path.is_file() for path in paths):
             return {path.name: path.read_bytes() for path in paths}
     pytest.skip("needs the real MNIST archives (.gz): set MNIST_LIB_DATA to a folder with them")
+
+
+@pytest.fixture(scope="session")
+def compiler() -> None:
+    """Where torch.compile works."""
+    if not can_compile():
+        pytest.skip("torch.compile needs a C++ compiler and Python's headers")

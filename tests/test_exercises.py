@@ -28,6 +28,8 @@ RIGHT = {
     "3b": [{"angle": 90}, {"angle": -270}],
     "4a": [(0.01, 0.0001)],
     "4b": [lambda counts: sum(c for c, _ in counts) / sum(n for _, n in counts)],
+    "7a": [1.724, 1 / 0.58],
+    "7b": [lambda share, factor: 1 / (1 - share + share / factor)],
 }
 WRONG = {
     "1a": [3456, 3479, 4640, "many"],
@@ -38,6 +40,8 @@ WRONG = {
     "3b": [{"angle": -90}, {"angle": 45}, {"angle": 90, "shift_x": 1}, {"turn": 90}, 90],
     "4a": [(0.1, 0.0001), (0.01, 0.001), (0.0001, 0.01), 0.01],
     "4b": [lambda counts: sum(c / n for c, n in counts) / len(counts), lambda counts: 0.994, lambda counts: None, 1],
+    "7a": [1.42, 0.58, 2.38, 1.7, "twice"],
+    "7b": [lambda share, factor: factor, lambda share, factor: 1 + share * factor, lambda share, factor: 1 / (1 - share), 2],
 }
 
 

@@ -10,8 +10,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from mnist_lib.engine import choose_device
 from mnist_lib.model import DigitNet
-from mnist_lib.trainer import Callback, TrainConfig, choose_device, evaluate, rates, train
+from mnist_lib.trainer import Callback, TrainConfig, evaluate, rates, train
 from mnist_lib.transforms import MEAN, STD, normalise
 
 SHORT = TrainConfig(epochs=2, batch_size=64)

@@ -1,0 +1,152 @@
+"""Many networks as one: each member is exactly the network that it would be alone."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from mnist_lib.engine import Engine
+from mnist_lib.many import Graphed, ManyNets, train_many
+from mnist_lib.model import DigitNet
+from mnist_lib.trainer import TrainConfig, epoch_seed, evaluate, sgd, train
+
+PLAIN = TrainConfig(epochs=2, batch_size=64, dropout=(0.0, 0.0), augment=None, precision="float32", device="cpu")
+
+
+def nets(k: int) -> list[DigitNet]:
+    made = []
+    for seed in range(k):
+        torch.manual_seed(seed)
+        made.append(DigitNet((0.0, 0.0)))
+    return made
+
+
+def test_a_member_is_the_lone_network_step_by_step():
+    """From the same first weights and on the same batches: the same losses and weights after ten steps of SGD."""
+    alone, together = nets(3), ManyNets(nets(3))
+    together.train()
+    optimizers = [sgd(net, PLAIN) for net in alone]
+    optimizer = sgd(together, PLAIN)
+    torch.manual_seed(7)
+    for _ in range(10):
+        images, targets = torch.randn(32, 3, 28, 28), torch.randint(0, 10, (32, 3))
+        losses = F.cross_entropy(together(images).transpose(1, 2), targets, reduction="none").mean(0)
+        optimizer.zero_grad()
+        losses.sum().backward()
+        optimizer.step()
+        for k, (net, own) in enumerate(zip(alone, optimizers)):
+            loss = F.cross_entropy(net(images[:, k : k + 1]), targets[:, k])
+            assert losses[k].item() == pytest.approx(loss.item(), abs=1e-3)
+            own.zero_grad()
+            loss.backward()
+            own.step()
+    for k, net in enumerate(alone):
+        member = together.member(k).state_dict()
+        for name, value in net.state_dict().items():
+            assert torch.allclose(member[name].float(), value.float(), atol=2e-3), (k, name)
+
+
+def test_stacking_and_taking_apart_changes_no_bit():
+    alone = nets(3)
+    together = ManyNets(alone)
+    for k, net in enumerate(alone):
+        assert all(torch.equal(a, b) for a, b in zip(net.state_dict().values(), together.member(k).state_dict().values()))
+    assert sum(p.numel() for p in together.parameters()) == 3 * 13_960
+
+
+def test_training_many_is_training_each_alone(digits, monkeypatch):
+    """The whole runs: two seeds together, and each by `train`, given the same orders of images."""
+    small = digits.head(300, 100)
+    together = train_many(PLAIN, small, [3, 8])
+    randperm = torch.randperm
+    for k, seed in enumerate((3, 8)):
+        epochs = iter((1, 2))
+
+        def same_order(n, device=None, seed=seed, epochs=epochs):
+            return randperm(n, generator=torch.Generator().manual_seed(epoch_seed(seed, next(epochs))))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(torch, "randperm", same_order)
+            alone = train(replace(PLAIN, seed=seed, compiled="no"), small)
+        for a, b in zip(alone.history, together[k].history, strict=True):
+            assert b["train_loss"] == pytest.approx(a["train_loss"], rel=2e-2)
+        weights = together[k].model.state_dict()
+        for name, value in alone.model.state_dict().items():
+            assert torch.allclose(weights[name].float(), value.float(), atol=2e-2), name
+
+
+def test_each_member_has_its_record(digits):
+    small = digits.head(300, 100)
+    runs = train_many(TrainConfig(epochs=1, settle=0.5), small, [1, 2])
+    for seed, run in zip((1, 2), runs):
+        assert run.record["config"]["seed"] == seed and run.record["together"] == 2
+        assert run.record["test"]["correct"] == evaluate(run.model, small.test_images, small.test_labels).correct
+    assert not torch.equal(runs[0].model.conv1.weight, runs[1].model.conv1.weight)
+
+
+@pytest.mark.parametrize("seeds", [[], [1, 1]])
+def test_seeds_that_make_no_sense_are_one_sentence(digits, seeds):
+    with pytest.raises(ValueError, match=r"^train_many needs [^\n]+\.$"):
+        train_many(PLAIN, digits, seeds)
+    with pytest.raises(ValueError, match="train_many holds no images out"):
+        train_many(replace(PLAIN, validation=10), digits, [1])
+
+
+def test_a_graph_is_captured_once_for_each_kind_of_step_and_replayed(monkeypatch):
+    """The book-keeping, with stand-ins for CUDA: what is captured does not run, what is replayed reads its batch in place."""
+
+    class Stream:
+        wait_stream = staticmethod(lambda other: None)
+
+    class Graph:
+        recorded = None
+
+        def replay(self):
+            done.append(("replay", Graph.recorded[0].clone().tolist(), Graph.recorded[1]))
+
+    class Capture:
+        def __init__(self, graph):
+            pass
+
+        def __enter__(self):
+            capturing.append(True)
+
+        def __exit__(self, *_):
+            capturing.pop()
+
+    class Into:
+        def __init__(self, stream):
+            pass
+
+        __enter__ = __exit__ = lambda *_: None
+
+    done, capturing = [], []
+
+    def step(picked, augment):
+        if capturing:
+            Graph.recorded = (picked, augment)
+        else:
+            done.append(("plain", picked.tolist(), augment))
+        return picked.sum()
+
+    for name, stand_in in {"Stream": Stream, "CUDAGraph": Graph, "graph": Capture, "stream": Into}.items():
+        monkeypatch.setattr(torch.cuda, name, stand_in)
+    monkeypatch.setattr(torch.cuda, "current_stream", Stream)
+    monkeypatch.setattr("mnist_lib.many.WARM_UP", 2)
+    graphed = Graphed(step, size=2)
+    for batch in ([1, 2], [3, 4], [5, 6], [7, 8], [9]):
+        graphed(torch.tensor(batch), None)
+    plain, replayed = [("plain", batch, None) for batch in ([1, 2], [3, 4], [9])], [[5, 6], [7, 8]]
+    assert done == [*plain[:2], *(("replay", batch, None) for batch in replayed), plain[2]]
+
+
+def test_on_a_gpu_the_graph_is_the_plain_step(digits):
+    if not torch.cuda.is_available():
+        pytest.skip("no cuda here")
+    small = digits.head(1500, 100)
+    on_gpu = train_many(replace(PLAIN, epochs=3, device="cuda"), small, [0, 1])
+    on_cpu = train_many(replace(PLAIN, epochs=3), small, [0, 1])
+    assert Engine.choose("cuda").device.type == "cuda"
+    for a, b in zip(on_gpu, on_cpu):
+        assert a.history[-1]["train_loss"] == pytest.approx(b.history[-1]["train_loss"], rel=0.1)
