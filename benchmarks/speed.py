@@ -222,6 +222,7 @@ def main() -> None:
         print(f"  {name}: median {statistics.median(took):.1f} s, {speed:,.0f} images a second", end="")
         print(f", {ratio(result['epochs']['classic'], took)} the classic script" if name != "classic" else "")
 
+    write_whole(options.out, json.dumps(result, indent=1).encode() + b"\n")  # what is measured is not lost
     print("\nThe ladder, seconds an epoch of training (from stretches of steps):", flush=True)
     rungs = ladder(dataset, workers)
     for way in rungs.values():
@@ -242,6 +243,7 @@ def main() -> None:
     for name, parts in result["profile"].items():
         print(f"  {name}: {parts}", flush=True)
 
+    write_whole(options.out, json.dumps(result, indent=1).encode() + b"\n")
     print("\nAccuracy on 5,000 held-out images against seconds of training:", flush=True)
     result["course"] = course(dataset, workers)
     for name, points in result["course"].items():

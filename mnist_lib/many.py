@@ -16,7 +16,17 @@ from torch import Tensor, nn
 from mnist_lib.data import Dataset
 from mnist_lib.engine import Engine
 from mnist_lib.model import DigitNet
-from mnist_lib.trainer import Run, TrainConfig, augmentations, epoch_seed, evaluate, make_record, rates, sgd
+from mnist_lib.trainer import (
+    Run,
+    TrainConfig,
+    augmentations,
+    epoch_seed,
+    evaluate,
+    learn_first_block,
+    make_record,
+    rates,
+    sgd,
+)
 from mnist_lib.transforms import Augment, normalise, to_float
 
 WARM_UP = 11  # steps before a CUDA graph is captured: libraries choose their kernels, the optimizer makes its buffers
@@ -84,8 +94,9 @@ def train_many(config: TrainConfig, dataset: Dataset, seeds: Sequence[int]) -> l
     optimizer, steps = sgd(many, config), config.steps(n)
     plan, augment_at = rates(config, n), augmentations(config, 0, steps)
 
-    def step(picked: Tensor, augment: Augment | None) -> Tensor:
-        """Indices of images (batch, K) -> the members' losses (K,)."""
+    def step(picked: Tensor, augment: Augment | None, learning: bool) -> Tensor:
+        """Indices of images (batch, K) -> the members' losses (K,); learning: whether the first block does."""
+        learn_first_block(many, learning)
         batch = to_float(images[picked.flatten()])  # (batch * K, 1, 28, 28)
         if augment:
             batch = augment(batch)
@@ -109,7 +120,8 @@ def train_many(config: TrainConfig, dataset: Dataset, seeds: Sequence[int]) -> l
         for picked in torch.stack(orders, dim=1).to(device).split(config.batch_size)[: steps - steps_done]:
             rate = rate.fill_(plan[steps_done]) if device.type == "cuda" else plan[steps_done]
             optimizer.param_groups[0]["lr"] = rate
-            loss_sum += run_step(picked, augment_at[steps_done]) * len(picked)
+            learning = steps_done < (1 - config.freeze) * steps
+            loss_sum += run_step(picked, augment_at[steps_done], learning) * len(picked)
             seen += len(picked)
             steps_done += 1
         losses = (loss_sum / seen).tolist()
@@ -134,24 +146,25 @@ class Graphed:
     it needs a GPU, and the project has had none to run it on.)
     """
 
-    def __init__(self, step: Callable[[Tensor, Augment | None], Tensor], size: int):
+    def __init__(self, step: Callable[..., Tensor], size: int):
         self.step, self.size, self.plain_steps, self.graphs = step, size, 0, {}
         self.stream = torch.cuda.Stream()  # a capture wants what was warmed up beside the default stream
 
-    def __call__(self, picked: Tensor, augment: Augment | None) -> Tensor:
+    def __call__(self, picked: Tensor, *phase) -> Tensor:
+        """step(picked, *phase); each phase has its graph."""
         if len(picked) != self.size or self.plain_steps < WARM_UP:
             self.plain_steps += 1
             self.stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(self.stream):
-                losses = self.step(picked, augment)
+                losses = self.step(picked, *phase)
             torch.cuda.current_stream().wait_stream(self.stream)
             return losses
-        if augment not in self.graphs:
+        if phase not in self.graphs:
             place, graph = picked.clone(), torch.cuda.CUDAGraph()
             with torch.cuda.graph(graph):
-                losses = self.step(place, augment)
-            self.graphs[augment] = place, graph, losses
-        place, graph, losses = self.graphs[augment]
+                losses = self.step(place, *phase)
+            self.graphs[phase] = place, graph, losses
+        place, graph, losses = self.graphs[phase]
         place.copy_(picked)
         graph.replay()
         return losses

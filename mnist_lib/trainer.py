@@ -30,6 +30,8 @@ class TrainConfig:
     dropout: shares after (conv1..conv3, conv4..conv7).
     augment: the random changes to each training image, or None.
     settle: the last so many of the run's steps, as a share, see changes of half the size.
+    freeze: in the last so many of its steps, as a share, the first block (conv1 to bn3, where most of the time goes) learns
+        no more.
     validation: so many of the last training images are held out, measured each epoch; the test set is then left unread.
     seed: decides the first weights and every random number after them.
     device: "auto" (cuda, else mps, else cpu) or a torch device. precision: "auto", "float32" or "bfloat16" (for the
@@ -51,6 +53,7 @@ class TrainConfig:
     dropout: tuple[float, float] = (0.07, 0.05)
     augment: Augment | None = Augment()
     settle: float = 0
+    freeze: float = 0
     validation: int = 0
     seed: int = 0
     device: str = "auto"
@@ -71,6 +74,7 @@ class TrainConfig:
             ("pct_start", self.pct_start),
             ("momentum", self.momentum),
             ("settle", self.settle),
+            ("freeze", self.freeze),
             *(("dropout", p) for p in self.dropout),
         ):
             if not 0 <= share < 1:
@@ -87,8 +91,9 @@ class TrainConfig:
 
 
 CARD = TrainConfig()
+# As few steps as 99.4 % needs, chosen on 55,000 training images with 5,000 held out
 QUICK = TrainConfig(
-    epochs=3,
+    epochs=3.5,
     max_lr=0.2,
     pct_start=0.3,
     final_div_factor=1e4,
@@ -97,6 +102,7 @@ QUICK = TrainConfig(
     dropout=(0.0, 0.0),
     augment=Augment().times(0.7),
     settle=0.25,
+    freeze=0.4,
 )
 
 
@@ -156,6 +162,7 @@ def train(config: TrainConfig, dataset: Dataset, callbacks: Sequence[Callback] =
         started, loss_sum, correct, seen = time.perf_counter(), 0.0, 0, 0
         model.train()
         for batch, targets in batches(images, labels, config.batch_size, augmentations(config, run.step, steps)):
+            learn_first_block(model, run.step < (1 - config.freeze) * steps)
             answers = forward(batch)  # (batch_size, 10)
             run.loss = F.cross_entropy(answers, targets)
             optimizer.zero_grad()
@@ -176,6 +183,7 @@ def train(config: TrainConfig, dataset: Dataset, callbacks: Sequence[Callback] =
         for callback in callbacks:
             callback.on_epoch(run)
 
+    learn_first_block(model, True)
     score = None if config.validation else evaluate(model, dataset.test_images, dataset.test_labels)
     run.record = make_record(run, score)
     run.record["seconds_in_all"] = round(time.perf_counter() - called, 1)  # from loaded data to the last test image
@@ -188,6 +196,12 @@ def augmentations(config: TrainConfig, step: int, steps: int) -> list[Augment | 
     """What changes the images of each step from this one to the run's end."""
     settled = config.augment.times(0.5) if config.augment else None
     return [config.augment if at < (1 - config.settle) * steps else settled for at in range(step, steps)]
+
+
+def learn_first_block(model: nn.Module, learning: bool) -> None:
+    """Let conv1 to bn3 learn, or not; where they don't, backward has nothing to do there."""
+    for name in ("conv1", "bn1", "conv2", "bn2", "conv3", "bn3"):
+        model.get_submodule(name).requires_grad_(learning)
 
 
 def batches(

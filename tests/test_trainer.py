@@ -12,8 +12,8 @@ import torch.nn.functional as F
 
 from mnist_lib.engine import choose_device
 from mnist_lib.model import DigitNet
-from mnist_lib.trainer import Callback, TrainConfig, evaluate, rates, train
-from mnist_lib.transforms import MEAN, STD, normalise
+from mnist_lib.trainer import Callback, TrainConfig, augmentations, batches, evaluate, rates, train
+from mnist_lib.transforms import MEAN, STD, Augment, normalise
 
 SHORT = TrainConfig(epochs=2, batch_size=64)
 
@@ -195,7 +195,11 @@ def test_the_record_is_plain_and_complete(small):
     [
         {"epochs": -1},
         {"epochs": 0},
-        {"epochs": 2.5},
+        {"epochs": float("inf")},
+        {"settle": 1.5},
+        {"freeze": -0.1},
+        {"weight_decay": -1},
+        {"compiled": "maybe"},
         {"batch_size": 0},
         {"seed": -1},
         {"validation": -5},
@@ -238,3 +242,40 @@ def test_it_learns_mnist(mnist):
     """One epoch over 6,000 real images."""
     run = train(TrainConfig(epochs=2, batch_size=64), mnist.head(6000, 2000))
     assert run.record["test"]["accuracy"] > 0.85
+
+
+def test_a_frozen_first_block_learns_no_more_and_the_rest_does(small):
+    """Four steps an epoch and one short: of ten steps, the last five leave conv1 to bn3 as they are."""
+    seen = []
+
+    class Watch(Callback):
+        def on_step(self, run):
+            seen.append({name: p.detach().clone() for name, p in run.model.named_parameters()})
+
+    run = train(replace(SHORT, freeze=0.5), small, [Watch()])
+    for name in seen[0]:
+        first = name.split(".")[0] in ("conv1", "bn1", "conv2", "bn2", "conv3", "bn3")
+        assert torch.equal(seen[4][name], seen[9][name]) == first, name
+        assert not torch.equal(seen[0][name], seen[4][name]) or "bias" in name
+    assert run.model.bn1.num_batches_tracked == 10  # but its running mean follows
+
+
+def test_the_end_of_a_run_sees_weaker_changes_and_may_come_within_an_epoch(small):
+    config = replace(SHORT, epochs=1.5, settle=0.25, augment=Augment(degrees=20))
+    plan = augmentations(config, 0, config.steps(300))
+    assert [augment.degrees for augment in plan] == [20] * 6 + [10] * 2  # 1.5 epochs of five batches: eight steps
+    run = train(config, small)
+    assert run.step == 8 and [entry["epoch"] for entry in run.history] == [1, 2]
+    assert plan[-1].scale == pytest.approx((0.95, 1.05)) and plan[-1].contrast == 0.1
+    assert augmentations(replace(config, augment=None), 0, 8) == [None] * 8
+
+
+def test_batches_made_together_are_the_batches_made_alone(small):
+    """The same images in the same order, each labelled with its own label, whatever is made in one go."""
+    made = []
+    for together in (1, 3):
+        torch.manual_seed(5)
+        made.append(list(batches(small.train_images, small.train_labels, 64, [None] * 4, together)))
+    assert [len(labels) for _, labels in made[0]] == [64, 64, 64, 64]  # the epoch ends with the list
+    for (images, labels), (others, their_labels) in zip(*made, strict=True):
+        assert torch.equal(images, others) and torch.equal(labels, their_labels)
