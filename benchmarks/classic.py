@@ -91,16 +91,16 @@ class Classic:
             cycle_momentum=False,
         )
 
-    def steps(self) -> Iterator[Tensor]:
-        """One epoch of training; the loss of each step."""
-        self.model.train()
-        for images, labels in self.batches:
-            self.optimizer.zero_grad()
-            loss = F.cross_entropy(self.model(images), labels)
-            loss.backward()
-            self.optimizer.step()
-            self.scheduler.step()
-            yield loss.detach()
+    def made(self) -> Iterator[tuple[Tensor, Tensor]]:
+        return iter(self.batches)
+
+    def step(self, images: Tensor, labels: Tensor) -> Tensor:
+        self.optimizer.zero_grad()
+        loss = F.cross_entropy(self.model(images), labels)
+        loss.backward()
+        self.optimizer.step()
+        self.scheduler.step()
+        return loss.detach()
 
     @torch.no_grad()
     def evaluate(self) -> float:

@@ -3,7 +3,8 @@
 python -m benchmarks.speed                   # about half an hour on 2 cores; prints, and writes records/speed.json
 python -m benchmarks.speed --rounds 1 --steps 20 --out speed.json
 
-Everything runs in one process, in turn (A B A B), so that a slow minute of the machine meets all alike. An epoch is 60,000
+Everything runs in one process, in turn (A B A B), so that a slow minute of the machine meets all alike; the memory setting
+that mnist_lib makes for its process (engine.keep_memory) serves the classic script, too. An epoch is 60,000
 images with augmentation and dropout, and the evaluation of 10,000. The ladder's rungs are stretches of steps, no evaluation.
 Leave the machine alone meanwhile.
 """
@@ -15,8 +16,10 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
+from itertools import chain, count
 from pathlib import Path
 
 import torch
@@ -27,21 +30,25 @@ from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.classic import Classic, network
-from mnist_lib.data import Dataset, load
-from mnist_lib.engine import Engine
+from mnist_lib.data import MNIST_SHA256, Dataset, load
+from mnist_lib.engine import Engine, keep_memory
 from mnist_lib.files import ROOT, write_whole
 from mnist_lib.model import DigitNet
 from mnist_lib.trainer import QUICK, TrainConfig, batches, device_name, evaluate, sgd, train
 from mnist_lib.transforms import Augment, normalise, to_float
 
-KINDS = {  # of a step's work, by the beginning of a profiler's row
-    "waiting for images": ("enumerate(DataLoader)",),
-    "convolution": ("aten::convolution_backward", "aten::mkldnn_convolution", "aten::_slow_conv2d"),
-    "BatchNorm": ("aten::native_batch_norm", "aten::_batch_norm"),
-    "ReLU": ("aten::threshold_backward", "aten::clamp_min", "aten::relu"),
-    "dropout": ("aten::bernoulli_", "aten::native_dropout", "aten::random_", "aten::div_", "aten::mul"),
-    "BatchNorm, ReLU, dropout as one": ("graph_",),
-    "pooling": ("aten::max_pool2d", "aten::avg_pool2d"),
+KINDS = {  # of a step's work: the profiler's rows
+    "convolution": {"aten::convolution_backward", "aten::mkldnn_convolution"},
+    "BatchNorm": {"aten::native_batch_norm", "aten::native_batch_norm_backward"},
+    "ReLU": {"aten::threshold_backward", "aten::clamp_min", "aten::relu"},
+    "dropout": {"aten::bernoulli_", "aten::div_", "aten::mul", "aten::random_", "aten::ge_"},
+    "BatchNorm, ReLU, dropout as one": set(),  # what the compiler made: "graph_..."
+    "pooling": {
+        "aten::max_pool2d_with_indices",
+        "aten::max_pool2d_with_indices_backward",
+        "aten::avg_pool2d",
+        "aten::avg_pool2d_backward",
+    },
 }
 
 
@@ -53,11 +60,12 @@ class Ours:
         self.model = self.engine.prepare(DigitNet())
         self.forward, self.optimizer = self.engine.forward(self.model), sgd(self.model, self.config)
 
-    def steps(self) -> Iterator[Tensor]:
-        self.model.train()
+    def made(self) -> Iterator[tuple[Tensor, Tensor]]:
         images, labels, augment = self.dataset.train_images, self.dataset.train_labels, self.config.augment
-        for batch, targets in batches(images, labels, 128, [augment] * self.config.steps(len(labels))):
-            yield one_step(self.forward, self.optimizer, batch, targets)
+        return batches(images, labels, 128, [augment] * self.config.steps(len(labels)))
+
+    def step(self, batch: Tensor, targets: Tensor) -> Tensor:
+        return one_step(self.forward, self.optimizer, batch, targets)
 
     def evaluate(self) -> float:
         return evaluate(self.model, self.dataset.test_images, self.dataset.test_labels).accuracy
@@ -76,11 +84,13 @@ class Rung:
         with torch.autocast("cpu", torch.bfloat16, enabled=self.precision == "bfloat16"):
             return self.model(batch).float()
 
-    def steps(self) -> Iterator[Tensor]:
-        self.model.train()
+    def made(self) -> Iterator[tuple[Tensor, Tensor]]:
         for picked in torch.randperm(len(self.dataset.train_labels)).split(128):
             batch = normalise(self.augment(to_float(self.dataset.train_images[picked]))).contiguous(memory_format=self.order)
-            yield one_step(self.forward, self.optimizer, batch, self.dataset.train_labels[picked])
+            yield batch, self.dataset.train_labels[picked]
+
+    def step(self, batch: Tensor, targets: Tensor) -> Tensor:
+        return one_step(self.forward, self.optimizer, batch, targets)
 
 
 def one_step(forward: Callable[[Tensor], Tensor], optimizer: torch.optim.Optimizer, batch: Tensor, targets: Tensor) -> Tensor:
@@ -92,12 +102,12 @@ def one_step(forward: Callable[[Tensor], Tensor], optimizer: torch.optim.Optimiz
 
 
 def ladder(dataset: Dataset, workers: int) -> dict[str, Classic | Rung | Ours]:
-    """From the classic script to ours, one change a rung."""
+    """From the classic script to ours. (From the second rung on, interpolation is bilinear; torchvision's default is nearest.)"""
     rungs = {
         "classic script": Classic(dataset, workers),
         "images in memory, changed a batch at a time": Rung(dataset, network()),
         "channels last": Rung(dataset, network(), channels_last=True),
-        "dropout masks from a stock": Rung(dataset, DigitNet(), channels_last=True),
+        "DigitNet: masks from a stock, BatchNorm reordered": Rung(dataset, DigitNet(), channels_last=True),
     }
     if Engine.choose("cpu").precision == "bfloat16":
         rungs["bfloat16"] = Rung(dataset, DigitNet(), channels_last=True, precision="bfloat16")
@@ -107,10 +117,17 @@ def ladder(dataset: Dataset, workers: int) -> dict[str, Classic | Rung | Ours]:
     return rungs
 
 
+def epoch(way: Classic | Rung | Ours) -> Iterator[Tensor]:
+    """The loss of each step of one epoch."""
+    way.model.train()
+    for images, labels in way.made():
+        yield way.step(images, labels)
+
+
 def epoch_seconds(way: Classic | Ours) -> float:
     """A whole epoch and the evaluation after it."""
     started = time.perf_counter()
-    for _ in way.steps():
+    for _ in epoch(way):
         pass
     way.evaluate()
     return time.perf_counter() - started
@@ -118,7 +135,7 @@ def epoch_seconds(way: Classic | Ours) -> float:
 
 def stretch_seconds(way: Classic | Rung | Ours, steps: int, skip: int = 8) -> float:
     """Seconds of so many steps, after some that fill queues and caches (and in which what is compiled is compiled)."""
-    running = way.steps()
+    running = chain.from_iterable(epoch(way) for _ in count())  # a small dataset's epoch may be shorter
     for _ in range(skip):
         next(running)
     started = time.perf_counter()
@@ -127,41 +144,61 @@ def stretch_seconds(way: Classic | Rung | Ours, steps: int, skip: int = 8) -> fl
     return time.perf_counter() - started
 
 
-def profiled(way: Classic | Rung | Ours, steps: int = 40, warm_up: int = 10) -> dict[str, float]:
-    """Milliseconds of a step by kind of work, from each kind's share in the profiler's time."""
-    running = way.steps()
+def profiled(way: Classic | Rung | Ours, steps: int = 40, warm_up: int = 8) -> dict[str, float]:
+    """Milliseconds of a step by kind of work: making the batch by the clock, the step by each kind's share in a profile."""
+    made = chain.from_iterable(way.made() for _ in count())
+    way.model.train()
     for _ in range(warm_up):
-        next(running)
+        way.step(*next(made))
     started = time.perf_counter()
-    for _ in range(steps):
-        next(running)
-    step = 1000 * (time.perf_counter() - started) / steps
-    with profile(activities=[ProfilerActivity.CPU], acc_events=True) as watch:
+    ready = [next(made) for _ in range(steps)]
+    making = time.perf_counter() - started
+    started = time.perf_counter()
+    for batch in ready:
+        way.step(*batch)
+    step = time.perf_counter() - started
+    with silence(), profile(activities=[ProfilerActivity.CPU], acc_events=True) as watch:
         started = time.perf_counter()
-        for _ in range(steps):
-            next(running)
+        for batch in ready:
+            way.step(*batch)
         watched = time.perf_counter() - started
-    took = dict.fromkeys(KINDS, 0.0)
+    took = {"making images": 1000 * making / steps, **dict.fromkeys(KINDS, 0.0)}
     for row in watch.key_averages():
-        kind = next((kind for kind, starts in KINDS.items() if row.key.startswith(starts)), None)
-        if kind:
-            took[kind] += row.self_cpu_time_total / 1e6 / watched * step
-    took["the rest"] = step - sum(took.values())  # making batches, optimizer, copies, Python
+        for kind, rows in KINDS.items():
+            if row.key in rows or (not rows and row.key.startswith("graph_")):
+                took[kind] += row.self_cpu_time_total / 1e6 / watched * 1000 * step / steps
+    took["the rest"] = 1000 * (making + step) / steps - sum(took.values())  # optimizer, loss, copies, Python
     return {kind: round(ms, 2) for kind, ms in took.items() if ms >= 0.005}
 
 
+@contextmanager
+def silence() -> Iterator[None]:
+    """Without what the profiler's C++ writes to stderr about a GPU that is not there."""
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
+
+
 def course(dataset: Dataset, workers: int, epochs: int = 4) -> dict[str, list[dict]]:
-    """Seconds of training so far and accuracy on 5,000 held-out images, after each epoch of a short run, seed 0."""
+    """Seconds of training so far and accuracy on 5,000 held-out images, after each epoch of a short run, seed 0.
+
+    Ours count the evaluations, too.
+    """
     torch.manual_seed(0)
     way, classic, spent = Classic(dataset, workers, epochs, held_out=5000), [], 0.0
     for _ in range(epochs):
         started = time.perf_counter()
-        for _ in way.steps():
+        for _ in epoch(way):
             pass
         spent += time.perf_counter() - started
         classic.append({"seconds": round(spent, 1), "accuracy": way.evaluate()})
     courses = {"classic": classic}
-    for name, config in (("ours", TrainConfig(epochs=epochs)), ("quick", QUICK)):
+    for name, config in (("ours", TrainConfig(epochs=epochs, device="cpu")), ("quick", replace(QUICK, device="cpu"))):
         history, spent = train(replace(config, validation=5000), dataset).history, 0.0
         courses[name] = []
         for entry in history:
@@ -178,13 +215,20 @@ def ratio(slow: list[float], fast: list[float]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=100, help="of a ladder's stretch (default 100)")
+    parser.add_argument("--rounds", type=int, default=5, choices=range(1, 16))
+    parser.add_argument("--steps", type=int, default=96, help="of a ladder's stretch, best a multiple of 8 (default 96)")
+    parser.add_argument(
+        "--parts", nargs="+", default=list(PARTS), choices=list(PARTS), help="the others stay as they were written"
+    )
     parser.add_argument("--out", type=Path, default=ROOT / "records" / "speed.json")
     options = parser.parse_args()
     dataset = load()
+    if dataset.sha256 != MNIST_SHA256:
+        parser.error(f"the record is of MNIST, not of {dataset.name}: set MNIST_LIB_DATA to a folder with its four files.")
     inductor.cpp.enable_kernel_profile = True  # so that a profile names what was compiled
-    result = {
+    keep_memory()
+    result = json.loads(options.out.read_text()) if options.out.exists() else {}
+    result |= {
         "dataset": {"name": dataset.name, "sha256": dataset.sha256},
         "machine": {"device": device_name(torch.device("cpu")), "threads": torch.get_num_threads(), "cores": os.cpu_count()},
         "versions": {
@@ -193,64 +237,86 @@ def main() -> None:
             "torchvision": torchvision.__version__,
         },
         "date": date.today().isoformat(),
-        "rounds": options.rounds,
-        "steps": options.steps,
     }
+    for name in options.parts:
+        PARTS[name](result, dataset, options.rounds, options.steps)
+        write_whole(options.out, json.dumps(result, indent=1).encode() + b"\n")
+    print(f"\nWritten to {options.out.name}.")
 
-    print("The classic script with 0, 1 and 2 workers, seconds an epoch of training (from a stretch of steps):")
-    images = 128 * options.steps
-    whole = len(dataset.train_labels) / images
-    tried = {n: whole * stretch_seconds(Classic(dataset, n), options.steps) for n in (0, 1, 2)}
-    result["workers"] = {str(n): round(seconds, 2) for n, seconds in tried.items()}
-    workers = min(tried, key=tried.get)
-    print(f"  {result['workers']}: {workers} it is\n", flush=True)
 
-    print("Whole epochs, training and evaluation, seconds:")
-    ways = {"classic": Classic(dataset, workers), "ours": Ours(dataset), "ours, float32": Ours(dataset, "float32")}
+def try_workers(result: dict, dataset: Dataset, rounds: int, steps: int) -> None:
+    print("The classic script with 0, 1 and 2 workers, seconds an epoch of training (from stretches of steps):", flush=True)
+    scripts, tried = {n: Classic(dataset, n) for n in (0, 1, 2)}, {0: [], 1: [], 2: []}
+    for _ in range(min(3, rounds)):
+        for n, script in scripts.items():
+            tried[n].append(len(dataset.train_labels) / 128 / steps * stretch_seconds(script, steps))
+    result["workers"] = {str(n): round(statistics.median(seconds), 2) for n, seconds in tried.items()}
+    print(f"  {result['workers']}: {best_workers(result)} it is")
+
+
+def best_workers(result: dict) -> int:
+    return int(min(result["workers"], key=result["workers"].get))
+
+
+def time_epochs(result: dict, dataset: Dataset, rounds: int, steps: int) -> None:
+    print("\nWhole epochs, training and evaluation, seconds:", flush=True)
+    ways = {
+        "classic": Classic(dataset, best_workers(result)),
+        "ours": Ours(dataset),
+        "ours, float32": Ours(dataset, "float32"),
+    }
     for way in ways.values():
         stretch_seconds(way, 2)  # compiles
-    result["epochs"] = {name: [] for name in ways}
-    for number in range(options.rounds):
+    result |= {"rounds": rounds, "engine": str(ways["ours"].engine), "epochs": {name: [] for name in ways}}
+    for number in range(rounds):
         for name, way in ways.items():
             result["epochs"][name].append(round(epoch_seconds(way), 2))
-        print(
-            f"  round {number + 1}: " + ", ".join(f"{name} {took[-1]:.1f}" for name, took in result["epochs"].items()),
-            flush=True,
-        )
+        took = ", ".join(f"{name} {seconds[-1]:.1f}" for name, seconds in result["epochs"].items())
+        print(f"  round {number + 1}: {took}", flush=True)
     for name, took in result["epochs"].items():
         speed = len(dataset.train_labels) / statistics.median(took)
         print(f"  {name}: median {statistics.median(took):.1f} s, {speed:,.0f} images a second", end="")
         print(f", {ratio(result['epochs']['classic'], took)} the classic script" if name != "classic" else "")
 
-    write_whole(options.out, json.dumps(result, indent=1).encode() + b"\n")  # what is measured is not lost
+
+def climb(result: dict, dataset: Dataset, rounds: int, steps: int) -> None:
     print("\nThe ladder, seconds an epoch of training (from stretches of steps):", flush=True)
-    rungs = ladder(dataset, workers)
+    rungs = ladder(dataset, best_workers(result))
     for way in rungs.values():
         stretch_seconds(way, 2)
-    result["ladder"] = {name: [] for name in rungs}
-    for _ in range(options.rounds):
+    result |= {"steps": steps, "ladder": {name: [] for name in rungs}}
+    for _ in range(rounds):
         for name, way in rungs.items():
-            result["ladder"][name].append(round(whole * stretch_seconds(way, options.steps), 2))
+            seconds = len(dataset.train_labels) / 128 / steps * stretch_seconds(way, steps)
+            result["ladder"][name].append(round(seconds, 2))
     before = None
     for name, took in result["ladder"].items():
-        print(f"  {name:44} {statistics.median(took):6.1f}  " + (ratio(before, took) + " the rung before" if before else ""))
+        print(f"  {name:50} {statistics.median(took):6.1f}  " + (ratio(before, took) + " the rung before" if before else ""))
         before = took
 
-    print("\nWhere the milliseconds of a step go:")
-    chosen = list(rungs)
-    names = {"classic": chosen[0], "ours, not compiled": chosen[-2], "ours": chosen[-1]}
-    result["profile"] = {name: profiled(rungs[rung]) for name, rung in names.items()}
-    for name, parts in result["profile"].items():
-        print(f"  {name}: {parts}", flush=True)
 
-    write_whole(options.out, json.dumps(result, indent=1).encode() + b"\n")
+def profile_steps(result: dict, dataset: Dataset, rounds: int, steps: int) -> None:
+    print("\nWhere the milliseconds of a step go:", flush=True)
+    ways = {
+        "classic script": Classic(dataset, best_workers(result)),
+        "ours, not compiled": Ours(dataset, compiled="no"),
+        "ours": Ours(dataset),
+    }
+    for way in ways.values():
+        stretch_seconds(way, 2)
+    result["profile"] = {name: profiled(way) for name, way in ways.items()}
+    for name, parts in result["profile"].items():
+        print(f"  {name}: {parts}")
+
+
+def run_courses(result: dict, dataset: Dataset, rounds: int, steps: int) -> None:
     print("\nAccuracy on 5,000 held-out images against seconds of training:", flush=True)
-    result["course"] = course(dataset, workers)
+    result["course"] = course(dataset, best_workers(result))
     for name, points in result["course"].items():
         print(f"  {name}: " + ", ".join(f"{point['accuracy']:.2%} at {point['seconds']:.0f} s" for point in points))
 
-    write_whole(options.out, json.dumps(result, indent=1).encode() + b"\n")
-    print(f"\nWritten to {options.out.name}.")
+
+PARTS = {"workers": try_workers, "epochs": time_epochs, "ladder": climb, "profile": profile_steps, "course": run_courses}
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ class Checkpoints(Callback):
         self.folder = Path(folder)
 
     def on_start(self, run: Run) -> None:
-        same = json.dumps([asdict(run.config), run.dataset.sha256], sort_keys=True)
+        same = json.dumps([asdict(run.config), run.dataset.sha256, str(run.engine)], sort_keys=True)
         self.place = self.folder / "checkpoints" / hashlib.sha256(same.encode()).hexdigest()[:12]
         for path in self.saved():
             try:

@@ -1,11 +1,12 @@
 """Many runs as one: the networks of several seeds side by side, in grouped convolutions.
 
-One DigitNet is too small to fill a GPU: launching its 50 kernels a step takes longer than what they compute. K of them,
+One DigitNet is too small to fill a GPU: launching its many small kernels takes longer than what they compute. K of them,
 stacked, launch as many kernels for K times the work; and a CUDA graph launches them all at once. The members share nothing
 but the clock: each has its own first weights, its own order of images, its own augmentation, dropout and BatchNorm.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -77,7 +78,8 @@ class ManyNets(nn.Module):
 def train_many(config: TrainConfig, dataset: Dataset, seeds: Sequence[int]) -> list[Run]:
     """One run for each seed, all at once; config.seed is not used. The test images are read once, after the last step.
 
-    A member's first weights are those of `train` with its seed; its random numbers after them are others.
+    The networks are DigitNet's usual ones. A member's first weights and, on a CPU, its orders of images are those of `train`
+    with its seed; its augmentation and dropout are not.
     """
     if len(seeds) == 0 or len(set(seeds)) != len(seeds):
         raise ValueError(f"train_many needs one or more seeds, each once, not {list(seeds)}.")
@@ -113,7 +115,7 @@ def train_many(config: TrainConfig, dataset: Dataset, seeds: Sequence[int]) -> l
     rate = torch.tensor(0.0, device=device) if device.type == "cuda" else 0.0  # a graph reads the rate where it lies
     while steps_done < steps:
         epoch = len(history) + 1
-        torch.manual_seed(epoch_seed(seeds[0], epoch))  # augmentation and dropout, which the members' images share out
+        torch.manual_seed(epoch_seed(seeds[0], epoch) ^ 2**62)  # augmentation and dropout, which the members' images share out
         orders = [torch.randperm(n, generator=torch.Generator().manual_seed(epoch_seed(seed, epoch))) for seed in seeds]
         started, loss_sum, seen = time.perf_counter(), torch.zeros(len(seeds), device=device), 0
         many.train()
@@ -147,13 +149,13 @@ class Graphed:
     """
 
     def __init__(self, step: Callable[..., Tensor], size: int):
-        self.step, self.size, self.plain_steps, self.graphs = step, size, 0, {}
-        self.stream = torch.cuda.Stream()  # a capture wants what was warmed up beside the default stream
+        self.step, self.size, self.graphs, self.plain_steps = step, size, {}, Counter()
+        self.stream = torch.cuda.Stream()  # a capture wants to be warmed up beside the default stream
 
     def __call__(self, picked: Tensor, *phase) -> Tensor:
         """step(picked, *phase); each phase has its graph."""
-        if len(picked) != self.size or self.plain_steps < WARM_UP:
-            self.plain_steps += 1
+        if len(picked) != self.size or self.plain_steps[phase] < WARM_UP:
+            self.plain_steps[phase] += 1
             self.stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(self.stream):
                 losses = self.step(picked, *phase)
@@ -161,7 +163,7 @@ class Graphed:
             return losses
         if phase not in self.graphs:
             place, graph = picked.clone(), torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph):
+            with torch.cuda.graph(graph, stream=self.stream):
                 losses = self.step(place, *phase)
             self.graphs[phase] = place, graph, losses
         place, graph, losses = self.graphs[phase]

@@ -60,7 +60,7 @@ class DigitNet(nn.Module):
 
 
 class BatchNorm2d(nn.BatchNorm2d):
-    """`nn.BatchNorm2d`, which is slow on channels-last maps whose number is odd, such as conv3's 10: it reorders those."""
+    """`nn.BatchNorm2d`, but channels-last maps are reordered where it is slow: unless 16 divides their number (conv3: 10)."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> the same shape and order of memory."""
@@ -74,7 +74,7 @@ class Dropout(nn.Dropout):
     """`nn.Dropout`, with cheaper random numbers on a CPU.
 
     `nn.Dropout` draws a random number for each of the 38,784 values an image has here, anew for every batch. On a CPU that
-    takes longer than the convolutions. This one draws a stock, twice as many masks as a batch needs; each batch takes a
+    can take longer than the convolutions. This one draws a stock, twice as many masks as a batch needs; each batch takes a
     stretch of it, from a random place on. After `LASTS` batches, and whenever `train()` is called, the stock is drawn anew.
     So the values of one batch are dropped independently, with probability `p` rounded to 1/65,536; what repeats, shifted to
     other values, is the stretches of different batches.
@@ -91,7 +91,7 @@ class Dropout(nn.Dropout):
         return super().train(mode)
 
     def mask(self, n: int, dtype: torch.dtype) -> Tensor:
-        """(n,): 0 with probability p, else 1 / (1 - p)."""
+        """(n,): 0 with probability p, else 1 / (1 - p), rounded to the dtype."""
         if self.stock is None or len(self.stock) < 2 * n or self.stock.dtype != dtype or self.used == self.LASTS:
             draws = torch.empty((n + 1) // 2, dtype=torch.int64).random_(-(2**63), None)  # each decides four values
             kept = draws.view(torch.int16).ge_(round(self.p * 2**16) - 2**15)  # 0 or 1; comparing in place is fast

@@ -1,5 +1,6 @@
 """Pictures of what the other rooms return. Every function gives a matplotlib Figure; a notebook shows it by naming it."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -19,7 +20,7 @@ from mnist_lib.transforms import normalise
 # Okabe and Ito's colours, which colour-blind readers tell apart
 BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"
 STEP_COLOURS = {  # of a training step's kinds of work
-    "waiting for images": YELLOW,
+    "making images": YELLOW,
     "convolution": BLUE,
     "BatchNorm": GREEN,
     "ReLU": SKY,
@@ -346,8 +347,8 @@ class LiveCurves(Callback):
         self.handle = None
 
     def on_epoch(self, run: Run) -> None:
-        title = f"{run.dataset.name}: {len(run.history)} of {run.config.epochs} epochs, seed {run.config.seed}"
-        figure = curves(run.history, title, run.config.epochs)
+        title = f"{run.dataset.name}: {len(run.history)} of {math.ceil(run.config.epochs)} epochs, seed {run.config.seed}"
+        figure = curves(run.history, title, math.ceil(run.config.epochs))
         if self.handle is None:
             self.handle = display(figure, display_id=True)
         else:

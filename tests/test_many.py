@@ -106,8 +106,8 @@ def test_a_graph_is_captured_once_for_each_kind_of_step_and_replayed(monkeypatch
             done.append(("replay", Graph.recorded[0].clone().tolist(), Graph.recorded[1]))
 
     class Capture:
-        def __init__(self, graph):
-            pass
+        def __init__(self, graph, stream):
+            self.graph = graph
 
         def __enter__(self):
             capturing.append(True)
