@@ -65,7 +65,13 @@ def quick_records(folder: Path = RECORDS) -> list[dict]:
 
 def speed_record(folder: Path = RECORDS) -> dict:
     """The committed benchmark: what `python -m benchmarks.speed` wrote."""
-    return read_record(folder / "speed.json")
+    record = read_record(folder / "speed.json")
+    if (
+        record.get("dataset", {}).get("sha256") != MNIST_SHA256
+        or not {"epochs", "ladder", "profile", "course"} <= record.keys()
+    ):
+        raise ReportError("speed.json is no whole benchmark of MNIST: run `python -m benchmarks.speed`.")
+    return record
 
 
 def _records(folder: Path, prefix: str, recipe: TrainConfig, name: str) -> list[dict]:
@@ -131,7 +137,7 @@ def speed_table(speed: dict) -> str:
     for name, title in (
         ("classic", f"[classic script](benchmarks/classic.py), {workers} workers (the best of 0, 1, 2)"),
         ("ours, float32", "ours, float32"),
-        ("ours", "ours, bfloat16"),
+        ("ours", f"ours, {speed['engine'].split(', ')[1]}"),
     ):
         took = speed["epochs"][name]
         ratios = sorted(a / b for a, b in zip(classic, took, strict=True))
@@ -148,7 +154,7 @@ def quick_result(quick: list[dict], card: list[dict], speed: dict) -> str:
     if any((record["machine"], record["versions"]) != (machine, versions) for record in quick):
         raise ReportError("The records are of several machines or versions: a mean over seeds is of one.")
     whole = [record["seconds_in_all"] for record in quick]
-    classic = 20 * statistics.median(speed["epochs"]["classic"])
+    classic = 20 * statistics.median(speed["ladder"]["classic script"])  # training alone, as in the card's record
     return (
         f"The recipe `quick` ({QUICK.epochs:g} epochs; chosen on a 55,000 / 5,000 split of the training images): "
         f"**{mean:.2f} %** of the 10,000 test images, "
@@ -157,8 +163,9 @@ def quick_result(quick: list[dict], card: list[dict], speed: dict) -> str:
         f"{high:.2f}), in {statistics.median(whole):.1f} s from loaded data to the last test image (median; "
         f"{min(whole):.1f} to {max(whole):.1f} s). {machine['device']}, {machine['precision']}; "
         f"Python {versions['python']}, torch {versions['torch']}. "
-        f"The card's 20 epochs take {statistics.median(record['seconds'] for record in card):.0f} s here (median of "
-        f"{len(card)} runs), and would take {classic / 60:.0f} minutes with the classic script (20 times its epoch)."
+        "(The first run of a process waits some seconds more, for PyTorch to load its optimizers.) "
+        f"The card's 20 epochs took {card[0]['seconds']:.0f} s here (seed 0); with the classic script they would take about "
+        f"{classic / 60:.0f} minutes (20 times its epoch)."
     )
 
 

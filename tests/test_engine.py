@@ -41,6 +41,16 @@ def test_norm_relu_drop_is_batchnorm_then_relu_then_dropout(block):
         assert torch.allclose(a, b, atol=1e-12)
 
 
+def test_norm_relu_drop_survives_a_large_mean():
+    """In float32, where the mean of squares less the square of the mean loses digits."""
+    torch.manual_seed(0)
+    y = 100 + torch.randn(8, 4, 6, 6)
+    y[:, 3] = 100  # no spread at all
+    z, _, variance = NormReluDrop.apply(y, torch.ones(4), torch.zeros(4), None, 1.0, 1e-5)
+    assert (variance >= 0).all() and torch.isfinite(z).all()
+    assert torch.allclose(z[:, :3], plain_block(y, torch.ones(4), torch.zeros(4), None)[:, :3], atol=2e-2)
+
+
 def test_norm_relu_drops_gradient_is_that_of_finite_differences(block):
     inputs, mask, scale = block
     assert torch.autograd.gradcheck(lambda *three: NormReluDrop.apply(*three, mask, scale, 1e-5)[0], inputs)
@@ -66,7 +76,7 @@ def test_the_compiled_pass_is_the_plain_pass(compiler):
     (plain, expected), (compiled, answers) = passes("float32")
     assert torch.allclose(answers, expected, atol=1e-4)
     for (name, p), q in zip(plain.named_parameters(), compiled.parameters(), strict=True):
-        assert torch.allclose(p.grad, q.grad, atol=2e-4 * max(1, p.grad.abs().max())), name
+        assert torch.allclose(p.grad, q.grad, atol=2e-3 * p.grad.abs().max() + 1e-5), name
     for (name, a), b in zip(plain.named_buffers(), compiled.buffers(), strict=True):  # BatchNorm's running numbers
         assert torch.allclose(a, b, rtol=1e-4, atol=1e-5), name
 
@@ -88,8 +98,13 @@ def test_a_short_last_batch_takes_the_plain_way_and_changes_nothing_else(compile
     model = means.prepare(DigitNet((0.0, 0.0)))
     forward, images = means.forward(model), torch.randn(40, 1, 28, 28).contiguous(memory_format=torch.channels_last)
     forward(images[:32])
+    compiled = forward.first
+    forward.first = lambda *_: pytest.fail("compiled for another size")
     with torch.no_grad():
         assert torch.allclose(forward(images[32:]), model(images[32:]), atol=1e-5)
+    forward.first = compiled
+    with torch.no_grad():
+        assert torch.allclose(forward(images[:32]), model(images[:32]), atol=1e-4)
 
 
 def test_a_machine_where_compiling_fails_trains_all_the_same(digits, monkeypatch, capsys):
@@ -189,8 +204,10 @@ def test_a_stock_of_masks_is_drawn_anew():
     drop, n = Dropout(0.5), 1000
     drop.mask(n, torch.float32)
     first = drop.stock.clone()
-    for _ in range(Dropout.LASTS):
+    for _ in range(Dropout.LASTS - 1):
         drop.mask(n, torch.float32)
+    assert torch.equal(first, drop.stock)
+    drop.mask(n, torch.float32)
     assert not torch.equal(first, drop.stock)
     drop.train()
     assert drop.stock is None

@@ -160,3 +160,24 @@ def test_figures_are_small_and_there():
     for name in re.findall(r"figures/[\w-]+\.png", README):
         assert 1_000 < (ROOT / name).stat().st_size < 500_000, name
     assert torch.load(ROOT / "records/card-seed-0.pt", weights_only=True)
+
+
+def test_the_speed_table_and_quicks_numbers_are_those_of_the_records_read_by_other_means():
+    speed = json.loads((ROOT / "records/speed.json").read_text())
+    section = re.search(r"<!-- SPEED -->(.*?)<!-- END_SPEED -->", README, re.DOTALL)[1]
+    classic, ours = speed["epochs"]["classic"], speed["epochs"]["ours"]
+    assert len(classic) == len(ours) == speed["rounds"] >= 5 and speed["dataset"]["sha256"] == MNIST_SHA256
+    ratios = sorted(a / b for a, b in zip(classic, ours))
+    assert f"{ratios[len(ratios) // 2]:.1f} ({ratios[0]:.1f} to {ratios[-1]:.1f})" in section
+    assert speed["machine"]["device"] in section and speed["versions"]["torch"] in section
+    quick = [json.loads(path.read_text()) for path in (ROOT / "records").glob("quick-seed-*.json")]
+    assert len(quick) >= 20 and len({record["config"]["seed"] for record in quick}) == len(quick)
+    right = sum(record["test"]["correct"] for record in quick)
+    assert f"**{right / len(quick) / 100:.2f} %**" in re.search(r"<!-- QUICK -->(.*?)<!-- END_QUICK -->", README, re.DOTALL)[1]
+    assert all(record["parameters"] == 13_960 and record["dataset"]["sha256"] == MNIST_SHA256 for record in quick)
+
+
+def test_half_a_benchmark_is_refused(tmp_path):
+    (tmp_path / "speed.json").write_text(json.dumps({"dataset": {"sha256": MNIST_SHA256}, "epochs": {}}))
+    with pytest.raises(ReportError, match="no whole benchmark"):
+        report.speed_record(tmp_path)

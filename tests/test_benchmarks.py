@@ -1,0 +1,44 @@
+"""The benchmarks run, and what they compare is comparable. What they measure is no test."""
+
+import pytest
+import torch
+
+from benchmarks import speed
+from benchmarks.classic import Classic, network
+from benchmarks.same import plain
+from mnist_lib.model import DigitNet
+from mnist_lib.trainer import TrainConfig
+
+
+def test_the_classic_network_is_the_cards():
+    torch.manual_seed(0)
+    classic, ours = network().eval(), DigitNet().eval()
+    values = list(ours.state_dict().values())
+    classic.load_state_dict(dict(zip(classic.state_dict(), values, strict=True)))
+    x = torch.randn(3, 1, 28, 28)
+    assert torch.allclose(classic(x), ours(x), atol=1e-5)
+
+
+def test_every_rung_trains(digits):
+    small = digits.head(300, 100)
+    for name, way in speed.ladder(small, workers=0).items():
+        if name != "compiled":  # its parts are tested in test_engine
+            losses = [loss.item() for _ in range(8) for loss in speed.epoch(way)]
+            assert sum(losses[-3:]) < 0.7 * sum(losses[:3]), name
+            assert speed.stretch_seconds(way, 4, skip=1) > 0  # more steps than an epoch has
+
+
+def test_a_profile_tells_where_most_of_the_time_goes(digits):
+    took = speed.profiled(Classic(digits.head(300, 100), 0), steps=4, warm_up=2)
+    assert {"making images", "convolution", "BatchNorm", "dropout", "ReLU", "pooling", "the rest"} == set(took)
+    assert took["the rest"] < 0.5 * sum(took.values())
+
+
+def test_the_plain_way_learns(digits):
+    assert plain(digits, TrainConfig(epochs=12, batch_size=128)) > 0.6
+
+
+def test_a_ratio_is_of_pairs():
+    assert speed.ratio([10, 20, 30], [1, 4, 5]) == "6.00 times (5.00 to 10.00)"
+    with pytest.raises(ValueError):
+        speed.ratio([1, 2], [1])
