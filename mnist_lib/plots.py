@@ -10,6 +10,7 @@ from IPython.display import display
 from matplotlib.colors import LinearSegmentedColormap, ListedColormap, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
+from matplotlib.ticker import LogLocator, NullFormatter
 from torch import Tensor, nn
 
 from mnist_lib.receptive_field import ReceptiveField, receptive_fields
@@ -399,7 +400,7 @@ def step_times(profiles: Mapping[str, Mapping[str, float]], title: str) -> Figur
             left += width
         axis.text(left, y, f" {left:.0f} ms", va="center")
     axis.set(yticks=range(len(profiles)), yticklabels=list(profiles), xlabel="milliseconds a step of 128 images", title=title)
-    axis.set_xlim(0, 1.1 * max(sum(parts.values()) for parts in profiles.values()))
+    axis.set_xlim(0, 1.18 * max(sum(parts.values()) for parts in profiles.values()))
     axis.invert_yaxis()
     axis.tick_params(axis="y", length=0)
     axis.legend(handles=[Patch(color=STEP_COLOURS[kind], label=kind) for kind in kinds], loc="upper left",
@@ -439,8 +440,9 @@ def courses(points: Mapping[str, Sequence[Mapping[str, float]]], title: str) -> 
     axis.text(1, 0.6, "99.4 %", transform=axis.get_yaxis_transform(), va="bottom", ha="right", fontsize=9)
     axis.set(xscale="log", yscale="log", xlabel="seconds of training", ylabel="held-out images wrong (%)", title=title)
     for ticks in (axis.xaxis, axis.yaxis):
+        ticks.set_major_locator(LogLocator(subs=(1, 2, 5)))
         ticks.set_major_formatter("{x:g}")
-        ticks.set_minor_formatter("")
+        ticks.set_minor_formatter(NullFormatter())
     axis.legend()
     return figure
 

@@ -17,7 +17,7 @@ from mnist_lib.checkpoints import CheckpointError, Checkpoints
 from mnist_lib.files import ROOT
 from mnist_lib.trainer import Callback, TrainConfig, train
 
-CONFIG = TrainConfig(epochs=6, batch_size=64)
+CONFIG = TrainConfig(epochs=5.5, batch_size=64, nesterov=True, weight_decay=1e-4, settle=0.3, freeze=0.4)
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +111,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_weights(uninterrupted, t
     while kills < 6:
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         said = process.stdout.readline()  # the dataset's line: imports are done
+        said += process.stdout.readline()  # with what means
         said += process.stdout.readline()  # "Resumed ..." or the first epoch's
         time.sleep(draw.uniform(0, 0.3))
         if process.poll() is None:

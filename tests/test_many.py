@@ -22,28 +22,28 @@ def nets(k: int) -> list[DigitNet]:
 
 
 def test_a_member_is_the_lone_network_step_by_step():
-    """From the same first weights and on the same batches: the same losses and weights after ten steps of SGD."""
-    alone, together = nets(3), ManyNets(nets(3))
+    """From the same first weights and on the same batches: the same losses and weights through ten steps of SGD, in float64."""
+    alone, together = [net.double() for net in nets(3)], ManyNets(nets(3)).double()
     together.train()
     optimizers = [sgd(net, PLAIN) for net in alone]
     optimizer = sgd(together, PLAIN)
     torch.manual_seed(7)
     for _ in range(10):
-        images, targets = torch.randn(32, 3, 28, 28), torch.randint(0, 10, (32, 3))
+        images, targets = torch.randn(32, 3, 28, 28, dtype=torch.float64), torch.randint(0, 10, (32, 3))
         losses = F.cross_entropy(together(images).transpose(1, 2), targets, reduction="none").mean(0)
         optimizer.zero_grad()
         losses.sum().backward()
         optimizer.step()
         for k, (net, own) in enumerate(zip(alone, optimizers)):
             loss = F.cross_entropy(net(images[:, k : k + 1]), targets[:, k])
-            assert losses[k].item() == pytest.approx(loss.item(), abs=1e-3)
+            assert losses[k].item() == pytest.approx(loss.item(), rel=1e-9)
             own.zero_grad()
             loss.backward()
             own.step()
     for k, net in enumerate(alone):
         member = together.member(k).state_dict()
         for name, value in net.state_dict().items():
-            assert torch.allclose(member[name].float(), value.float(), atol=2e-3), (k, name)
+            assert torch.allclose(member[name].float(), value.float(), atol=1e-6), (k, name)
 
 
 def test_stacking_and_taking_apart_changes_no_bit():
@@ -56,8 +56,8 @@ def test_stacking_and_taking_apart_changes_no_bit():
 
 def test_training_many_is_training_each_alone(digits, monkeypatch):
     """The whole runs: two seeds together, and each by `train`, given the same orders of images."""
-    small = digits.head(300, 100)
-    together = train_many(PLAIN, small, [3, 8])
+    small, gentle = digits.head(300, 100), replace(PLAIN, max_lr=0.002)  # so that rounding stays small over ten steps
+    together = train_many(gentle, small, [3, 8])
     randperm = torch.randperm
     for k, seed in enumerate((3, 8)):
         epochs = iter((1, 2))
@@ -67,12 +67,12 @@ def test_training_many_is_training_each_alone(digits, monkeypatch):
 
         with monkeypatch.context() as patch:
             patch.setattr(torch, "randperm", same_order)
-            alone = train(replace(PLAIN, seed=seed, compiled="no"), small)
+            alone = train(replace(gentle, seed=seed, compiled="no"), small)
         for a, b in zip(alone.history, together[k].history, strict=True):
-            assert b["train_loss"] == pytest.approx(a["train_loss"], rel=2e-2)
+            assert b["train_loss"] == pytest.approx(a["train_loss"], rel=1e-3)
         weights = together[k].model.state_dict()
         for name, value in alone.model.state_dict().items():
-            assert torch.allclose(weights[name].float(), value.float(), atol=2e-2), name
+            assert torch.allclose(weights[name].float(), value.float(), atol=2e-3), name
 
 
 def test_each_member_has_its_record(digits):
