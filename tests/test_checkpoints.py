@@ -95,12 +95,13 @@ def test_no_checkpoint_executes_code(tmp_path):
     assert not (tmp_path / "executed").exists()
 
 
-RUN = """
+RUN = f"""
 import sys
 from mnist_lib.checkpoints import Checkpoints
 from mnist_lib.data import load
 from mnist_lib.trainer import PrintEpochs, TrainConfig, train
-train(TrainConfig(epochs=6, batch_size=64), load("digits").head(200, 50), [Checkpoints(sys.argv[1]), PrintEpochs()])
+from mnist_lib.transforms import Augment
+train({CONFIG}, load("digits").head(200, 50), [Checkpoints(sys.argv[1]), PrintEpochs()])
 """
 
 
