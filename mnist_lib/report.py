@@ -158,7 +158,8 @@ def same_result(fast: list[dict], fresh: list[dict]) -> str:
     low, high = ttest_ind(*arms, equal_var=False).confidence_interval()
     return (
         f"Accuracy: the card's 20 epochs reach {told[0]} with masks from a stock and a compiled step, and {told[1]} with masks "
-        f"drawn anew for every batch and nothing compiled. The difference is {difference:+.2f} points (95 % interval {low:+.2f} to {high:+.2f}, Welch). All in {fast[0]['machine']['precision']}; each run reads the "
+        f"drawn anew for every batch and nothing compiled. The difference is {difference:+.2f} points (95 % interval "
+        f"{low:+.2f} to {high:+.2f}, Welch). All in {fast[0]['machine']['precision']}; each run reads the "
         "test images once, after the last epoch."
     )
 
