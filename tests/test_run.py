@@ -66,7 +66,7 @@ def test_help_names_every_parameter():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["run", "--epochs", "-3"], "epochs is a whole number, 1 or more, not -3."),
+        (["run", "--epochs", "-3"], "epochs is a number above 0, not -3."),
         (["run", "--data", "nowhere"], "There is no folder nowhere: correct the path (or unset MNIST_LIB_DATA)."),
         (["report", "--record", "nowhere.json"], "nowhere.json is no run record"),
     ],
