@@ -34,7 +34,7 @@ from mnist_lib.data import MNIST_SHA256, Dataset, load
 from mnist_lib.engine import Engine, keep_memory
 from mnist_lib.files import ROOT, write_whole
 from mnist_lib.model import DigitNet
-from mnist_lib.trainer import QUICK, TrainConfig, batches, device_name, evaluate, sgd, train
+from mnist_lib.trainer import QUICK, TrainConfig, batches, device_name, evaluate, optimizer_of, train
 from mnist_lib.transforms import Augment, normalise, to_float
 
 KINDS = {  # of a step's work: the profiler's rows
@@ -58,11 +58,12 @@ class Ours:
     def __init__(self, dataset: Dataset, precision: str = "auto", compiled: str = "yes"):
         self.dataset, self.config, self.engine = dataset, TrainConfig(), Engine.choose("cpu", precision, compiled)
         self.model = self.engine.prepare(DigitNet())
-        self.forward, self.optimizer = self.engine.forward(self.model), sgd(self.model, self.config)
+        self.forward, self.optimizer = self.engine.forward(self.model), optimizer_of(self.model, self.config)
 
     def made(self) -> Iterator[tuple[Tensor, Tensor]]:
         images, labels, augment = self.dataset.train_images, self.dataset.train_labels, self.config.augment
-        return batches(images, labels, 128, [augment] * self.config.steps(len(labels)))
+        order = torch.randperm(len(labels)).split(128)
+        return batches(images, labels, order, [augment] * len(order))
 
     def step(self, batch: Tensor, targets: Tensor) -> Tensor:
         return one_step(self.forward, self.optimizer, batch, targets)

@@ -45,6 +45,7 @@ class Checkpoints(Callback):
             run.optimizer.load_state_dict(state["optimizer"])
             run.scheduler.load_state_dict(state["scheduler"])
             run.history, run.step = state["history"], state["step"]
+            run.first_order, run.losses = state["first_order"].to(run.losses.device), state["losses"].to(run.losses.device)
             print(f"Resumed after epoch {len(run.history)}.")
             return
 
@@ -55,6 +56,8 @@ class Checkpoints(Callback):
             "scheduler": run.scheduler.state_dict(),
             "history": run.history,
             "step": run.step,
+            "first_order": run.first_order,
+            "losses": run.losses,
         }
         save(state, self.place, len(run.history))
         for old in self.saved()[2:]:

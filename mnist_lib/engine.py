@@ -61,7 +61,7 @@ class Engine:
 
 
 class _Compiled:
-    """The training pass in two compiled halves, with the pooling between them.
+    """The training pass, compiled as one.
 
     Compiled for the size of the first batch; a batch of another size, such as an epoch's last, takes the plain way.
     """
@@ -70,14 +70,13 @@ class _Compiled:
         self.model, self.dtype, self.plain, self.size = model, dtype, plain, None
         drops = (getattr(model, f"drop{number}").p for number in range(1, 8))
         self.scales = [torch.tensor(1 / (1 - p), dtype=dtype).item() for p in drops]  # rounded as the masks are
-        self.first, self.second = torch.compile(self._first), torch.compile(self._second)
+        self.compiled = torch.compile(self._pass)
 
     def __call__(self, images: Tensor) -> Tensor:
         self.size = self.size or len(images)
         if len(images) != self.size:
             return self.plain(images)
-        masks = self._masks(images.shape[-1])
-        return self.second(self.model.pool1(self.first(images, masks[:3])), masks[3:])
+        return self.compiled(images, self._masks(images.shape[-1]))
 
     def _masks(self, side: int) -> list[Tensor | None]:
         """Seven masks, drawn outside of what is compiled; each lies in memory as its map does, channels last."""
@@ -91,15 +90,12 @@ class _Compiled:
                 side //= 2
         return masks
 
-    def _first(self, x: Tensor, masks: list[Tensor | None]) -> Tensor:
+    def _pass(self, x: Tensor, masks: list[Tensor | None]) -> Tensor:
         x = x.to(self.dtype)
         for number, mask in enumerate(masks, 1):
             x = self._block(x, number, mask)
-        return x
-
-    def _second(self, x: Tensor, masks: list[Tensor | None]) -> Tensor:
-        for number, mask in enumerate(masks, 4):
-            x = self._block(x, number, mask)
+            if number == 3:  # pool1, as the compiler does it best; equal largest values share the gradient
+                x = x.unflatten(3, (-1, 2)).unflatten(2, (-1, 2)).amax((3, 5))
         x = x.float().mean((2, 3))  # gap
         return F.linear(x, self.model.conv8.weight.flatten(1), self.model.conv8.bias)
 

@@ -21,12 +21,14 @@ from mnist_lib.trainer import (
     Run,
     TrainConfig,
     augmentations,
+    epoch_order,
     epoch_seed,
     evaluate,
     learn_first_block,
     make_record,
+    optimizer_of,
     rates,
-    sgd,
+    whiten,
 )
 from mnist_lib.transforms import Augment, normalise, to_float
 
@@ -92,12 +94,14 @@ def train_many(config: TrainConfig, dataset: Dataset, seeds: Sequence[int]) -> l
     for seed in seeds:
         torch.manual_seed(epoch_seed(seed, 0))
         nets.append(DigitNet(config.dropout))
+        if config.whiten:
+            whiten(nets[-1].conv1, dataset.train_images)
     many = engine.prepare(ManyNets(nets))
-    optimizer, steps = sgd(many, config), config.steps(n)
+    optimizer, steps = optimizer_of(many, config, len(seeds)), config.steps(n)
     plan, augment_at = rates(config, n), augmentations(config, 0, steps)
 
     def step(picked: Tensor, augment: Augment | None, learning: bool) -> Tensor:
-        """Indices of images (batch, K) -> the members' losses (K,); learning: whether the first block does."""
+        """Indices of images (batch, K) -> their losses (batch, K); learning: whether the first block does."""
         learn_first_block(many, learning)
         batch = to_float(images[picked.flatten()])  # (batch * K, 1, 28, 28)
         if augment:
@@ -105,29 +109,40 @@ def train_many(config: TrainConfig, dataset: Dataset, seeds: Sequence[int]) -> l
         batch = normalise(batch).unflatten(0, picked.shape).squeeze(2)  # (batch, K, 28, 28)
         with torch.autocast(device.type, torch.bfloat16, enabled=engine.precision == "bfloat16"):
             answers = many(batch.contiguous(memory_format=torch.channels_last)).float()  # (batch, K, 10)
-        losses = F.cross_entropy(answers.transpose(1, 2), labels[picked], reduction="none").mean(0)
+        losses = F.cross_entropy(answers.transpose(1, 2), labels[picked], reduction="none")
         optimizer.zero_grad()
-        losses.sum().backward()
+        losses.mean(0).sum().backward()
         optimizer.step()
         return losses.detach()
 
     steps_done, history, run_step = 0, [], Graphed(step, config.batch_size) if device.type == "cuda" else step
-    rate = torch.tensor(0.0, device=device) if device.type == "cuda" else 0.0  # a graph reads the rate where it lies
+    highest = [group["lr"] for group in optimizer.param_groups]
+    if device.type == "cuda":
+        for group in optimizer.param_groups:
+            group["lr"] = torch.tensor(0.0, device=device)  # a graph reads the rate where it lies
+    first_order, losses = torch.zeros(n, len(seeds), dtype=torch.int64), torch.zeros(n, len(seeds), device=device)
     while steps_done < steps:
         epoch = len(history) + 1
         torch.manual_seed(epoch_seed(seeds[0], epoch) ^ 2**62)  # augmentation and dropout, which the members' images share out
-        orders = [torch.randperm(n, generator=torch.Generator().manual_seed(epoch_seed(seed, epoch))) for seed in seeds]
+        generators = [torch.Generator().manual_seed(epoch_seed(seed, epoch)) for seed in seeds]
+        if epoch == 1:
+            orders = first_order = torch.stack([torch.randperm(n, generator=generator) for generator in generators], dim=1)
+        else:
+            members = zip(first_order.unbind(1), losses.cpu().unbind(1), generators)
+            orders = torch.stack([epoch_order(order, own, config, generator) for order, own, generator in members], dim=1)
         started, loss_sum, seen = time.perf_counter(), torch.zeros(len(seeds), device=device), 0
         many.train()
-        for picked in torch.stack(orders, dim=1).to(device).split(config.batch_size)[: steps - steps_done]:
-            rate = rate.fill_(plan[steps_done]) if device.type == "cuda" else plan[steps_done]
-            optimizer.param_groups[0]["lr"] = rate
+        for picked in orders.to(device).split(config.batch_size)[: steps - steps_done]:
+            for group, top in zip(optimizer.param_groups, highest):
+                rate = plan[steps_done] / config.max_lr * top
+                group["lr"] = group["lr"].fill_(rate) if device.type == "cuda" else rate
             learning = steps_done < (1 - config.freeze) * steps
-            loss_sum += run_step(picked, augment_at[steps_done], learning) * len(picked)
+            lost = run_step(picked, augment_at[steps_done], learning)  # (batch, K)
+            losses.scatter_(0, picked, lost)
+            loss_sum += lost.sum(0)
             seen += len(picked)
             steps_done += 1
-        losses = (loss_sum / seen).tolist()
-        history.append([{"epoch": epoch, "train_loss": loss} for loss in losses])
+        history.append([{"epoch": epoch, "train_loss": loss} for loss in (loss_sum / seen).tolist()])
         for entry in history[-1]:
             entry["seconds"] = round(time.perf_counter() - started, 3)  # of all members together
 

@@ -45,8 +45,10 @@ def require_card_run(record: dict, recipe: TrainConfig = CARD, name: str = "the 
     if not isinstance(record, dict) or not {"dataset", "config", "test", "machine", "versions"} <= record.keys():
         raise ReportError("The file is no run record: give the record.json that a run wrote.")
     free = {"seed", "device", "precision", "compiled"}
-    settings = json.loads(json.dumps(asdict(recipe)))
-    changed = [key for key, value in settings.items() if key not in free and record["config"].get(key) != value]
+    settings, usual = (
+        json.loads(json.dumps(asdict(config))) for config in (recipe, CARD)
+    )  # a field a record lacks was as usual
+    changed = [key for key in settings if key not in free and record["config"].get(key, usual[key]) != settings[key]]
     if record["dataset"]["sha256"] != MNIST_SHA256 or record["dataset"]["trained_on"] != 60_000:
         raise ReportError(f"The run is of {record['dataset']['name']}, not of all of MNIST: its result is not the card's.")
     if changed or (record["test"] or {}).get("epoch") != math.ceil(recipe.epochs):

@@ -17,7 +17,9 @@ from mnist_lib.checkpoints import CheckpointError, Checkpoints
 from mnist_lib.files import ROOT
 from mnist_lib.trainer import Callback, TrainConfig, train
 
-CONFIG = TrainConfig(epochs=5.5, batch_size=64, nesterov=True, weight_decay=1e-4, settle=0.3, freeze=0.4)
+CONFIG = TrainConfig(
+    epochs=5.5, batch_size=64, nesterov=True, weight_decay=1e-4, settle=0.3, freeze=0.4, hardest=0.7, muon=0.1, whiten=True
+)
 
 
 @pytest.fixture(scope="module")

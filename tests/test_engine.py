@@ -10,7 +10,7 @@ from torch import nn
 from mnist_lib import engine
 from mnist_lib.engine import COMPILE_PAYS, Engine, NormReluDrop
 from mnist_lib.model import BatchNorm2d, DigitNet, Dropout
-from mnist_lib.trainer import Callback, PrintEpochs, TrainConfig, sgd, train
+from mnist_lib.trainer import Callback, PrintEpochs, TrainConfig, optimizer_of, train
 
 
 @pytest.fixture(params=[True, False], ids=["dropout", "no dropout"])
@@ -98,11 +98,11 @@ def test_a_short_last_batch_takes_the_plain_way_and_changes_nothing_else(compile
     model = means.prepare(DigitNet((0.0, 0.0)))
     forward, images = means.forward(model), torch.randn(40, 1, 28, 28).contiguous(memory_format=torch.channels_last)
     forward(images[:32])
-    compiled = forward.first
-    forward.first = lambda *_: pytest.fail("compiled for another size")
+    compiled = forward.compiled
+    forward.compiled = lambda *_: pytest.fail("compiled for another size")
     with torch.no_grad():
         assert torch.allclose(forward(images[32:]), model(images[32:]), atol=1e-5)
-    forward.first = compiled
+    forward.compiled = compiled
     with torch.no_grad():
         assert torch.allclose(forward(images[:32]), model(images[:32]), atol=1e-4)
 
@@ -171,7 +171,7 @@ def test_the_fused_optimizer_is_plain_sgd():
     fast, plain = nn.Linear(7, 5), nn.Linear(7, 5)
     plain.load_state_dict(fast.state_dict())
     config = TrainConfig(max_lr=0.1, nesterov=True, weight_decay=1e-2)
-    optimizers = (sgd(fast, config), torch.optim.SGD(plain.parameters(), 0.1, 0.9, weight_decay=1e-2, nesterov=True))
+    optimizers = (optimizer_of(fast, config), torch.optim.SGD(plain.parameters(), 0.1, 0.9, weight_decay=1e-2, nesterov=True))
     for _ in range(5):
         x = torch.randn(3, 7)
         for model, optimizer in zip((fast, plain), optimizers):

@@ -12,7 +12,17 @@ import torch.nn.functional as F
 
 from mnist_lib.engine import choose_device
 from mnist_lib.model import DigitNet
-from mnist_lib.trainer import Callback, TrainConfig, augmentations, batches, evaluate, rates, train
+from mnist_lib.trainer import (
+    Callback,
+    TrainConfig,
+    augmentations,
+    batches,
+    epoch_order,
+    evaluate,
+    rates,
+    train,
+    whiten,
+)
 from mnist_lib.transforms import MEAN, STD, Augment, normalise
 
 SHORT = TrainConfig(epochs=2, batch_size=64)
@@ -272,10 +282,56 @@ def test_the_end_of_a_run_sees_weaker_changes_and_may_come_within_an_epoch(small
 
 def test_batches_made_together_are_the_batches_made_alone(small):
     """The same images in the same order, each labelled with its own label, whatever is made in one go."""
-    made = []
-    for together in (1, 3):
-        torch.manual_seed(5)
-        made.append(list(batches(small.train_images, small.train_labels, 64, [None] * 4, together)))
-    assert [len(labels) for _, labels in made[0]] == [64, 64, 64, 64]  # the epoch ends with the list
-    for (images, labels), (others, their_labels) in zip(*made, strict=True):
+    order = torch.randperm(len(small.train_labels)).split(64)
+    made = [list(batches(small.train_images, small.train_labels, order, [None] * 4, together)) for together in (1, 3)]
+    assert [len(labels) for _, labels in made[0]] == [64, 64, 64, 64]  # they end with the shorter list
+    for (images, labels), (others, their_labels), picked in zip(*made, order):
         assert torch.equal(images, others) and torch.equal(labels, their_labels)
+        assert torch.equal(labels, small.train_labels[picked])
+        assert torch.allclose(images, normalise(small.train_images[picked]))
+
+
+def test_the_hardest_are_picked_within_the_first_epochs_batches_by_hand():
+    config = TrainConfig(batch_size=3, hardest=0.5)  # two of three, one of two
+    first_order, losses = torch.tensor([6, 0, 2, 4, 1, 3, 7, 5]), torch.tensor([9.0, 1, 8, 2, 3, 4, 7, 5])
+    # batches (6, 0, 2), (4, 1, 3), (7, 5) with losses (7, 9, 8), (3, 1, 2), (5, 4)
+    torch.manual_seed(0)
+    orders = [epoch_order(first_order, losses, config).tolist() for _ in range(20)]
+    assert all(sorted(order) == [0, 2, 3, 4, 7] for order in orders)
+    assert len(set(map(tuple, orders))) > 10  # shuffled
+    assert sorted(epoch_order(first_order, losses, replace(config, hardest=1)).tolist()) == list(range(8))
+    assert config.steps(8) == 3 + 19 * 2 and replace(config, epochs=1.5).steps(8) == 4
+
+
+def test_later_epochs_see_the_images_that_were_hardest(small):
+    """What each image lost when it was last seen is kept, and decides who comes next."""
+    kept = []
+
+    class Watch(Callback):
+        def on_epoch(self, run):
+            kept.append((run.first_order.clone(), run.losses.clone()))
+
+    config = replace(SHORT, epochs=3, hardest=0.25, augment=None, dropout=(0.0, 0.0))
+    run = train(config, small, [Watch()])
+    assert run.steps == 5 + 2 * 2 == run.step  # 300 images, then four times 16 and 11
+    (order, first), (_, second), _ = kept
+    assert sorted(order.tolist()) == list(range(300)) and (first > 0).all()
+    seen_again = set((first != second).nonzero().flatten().tolist())
+    expected = set(epoch_order(order, first, config).tolist())
+    assert len(expected) == 75 and seen_again == expected
+    easiest = first[order[:64]].topk(48, largest=False).indices
+    assert not seen_again & set(order[:64][easiest].tolist())
+
+
+def test_whitened_filters_are_the_principal_directions_of_patches(small):
+    conv = torch.nn.Conv2d(1, 16, 3)
+    whiten(conv, small.train_images)
+    patches = small.train_images.float().div(255).unfold(2, 3, 1).unfold(3, 3, 1).reshape(-1, 9)
+    _, _, v = torch.linalg.svd(patches - patches.mean(0), full_matrices=False)
+    filters = conv.weight.detach().view(16, 9)
+    assert torch.equal(filters[0::2], -filters[1::2])
+    assert torch.allclose((filters[0::2] * v[:8]).sum(1).abs(), torch.ones(8), atol=1e-2)
+    wide = torch.nn.Conv2d(1, 20, 3)
+    before = wide.weight[18:].clone()
+    whiten(wide, small.train_images)
+    assert torch.equal(wide.weight[18:], before)  # 9 directions and their negatives, and no more
