@@ -76,6 +76,14 @@ def speed_record(folder: Path = RECORDS) -> dict:
     return record
 
 
+def choice_record(folder: Path = RECORDS) -> dict:
+    """What leaving out each ingredient of `quick` changes: what `python -m benchmarks.choice` wrote."""
+    record = read_record(folder / "choice.json")
+    if record.get("dataset", {}).get("sha256") != MNIST_SHA256 or "accuracy" not in record:
+        raise ReportError("choice.json is no whole comparison on MNIST: run `python -m benchmarks.choice`.")
+    return record
+
+
 def _records(folder: Path, prefix: str, recipe: TrainConfig, name: str) -> list[dict]:
     records = [read_record(path) for path in folder.glob(f"{prefix}-seed-*.json")]
     for record in records:
