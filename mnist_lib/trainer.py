@@ -111,8 +111,9 @@ class TrainConfig:
 CARD = TrainConfig()
 # Few steps for 99.4 %; chosen by training on 55,000 training images and judging on the other 5,000
 QUICK = TrainConfig(
-    epochs=3.5,
-    max_lr=0.2,
+    epochs=7,
+    batch_size=256,
+    max_lr=0.3,
     pct_start=0.3,
     final_div_factor=1e4,
     nesterov=True,
@@ -120,7 +121,10 @@ QUICK = TrainConfig(
     dropout=(0.0, 0.0),
     augment=Augment().times(0.7),
     settle=0.25,
-    freeze=0.4,
+    freeze=0.5,
+    hardest=0.2,
+    muon=0.35,
+    whiten=True,
 )
 
 
