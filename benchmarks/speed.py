@@ -33,7 +33,7 @@ from benchmarks.classic import Classic, network
 from mnist_lib.data import MNIST_SHA256, Dataset, load
 from mnist_lib.engine import Engine, keep_memory
 from mnist_lib.files import ROOT, write_whole
-from mnist_lib.model import DigitNet
+from mnist_lib.model import DigitNet, Dropout
 from mnist_lib.trainer import QUICK, TrainConfig, batches, device_name, evaluate, optimizer_of, train
 from mnist_lib.transforms import Augment, normalise, to_float
 
@@ -75,11 +75,13 @@ class Ours:
 class Rung:
     """A step on the way from the classic script to ours: plain modules, with some of the means."""
 
-    def __init__(self, dataset: Dataset, model: nn.Module, channels_last: bool = False, precision: str = "float32"):
-        self.dataset, self.precision = dataset, precision
+    def __init__(
+        self, dataset: Dataset, model: nn.Module, channels_last: bool = True, precision: str = "float32", fused: bool = False
+    ):
+        self.dataset, self.precision, self.augment = dataset, precision, Augment()
         self.order = torch.channels_last if channels_last else torch.contiguous_format
         self.model = model.to(memory_format=self.order)
-        self.optimizer, self.augment = torch.optim.SGD(self.model.parameters(), lr=0.1, momentum=0.9), Augment()
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.1, momentum=0.9, fused=fused)
 
     def forward(self, batch: Tensor) -> Tensor:
         with torch.autocast("cpu", torch.bfloat16, enabled=self.precision == "bfloat16"):
@@ -104,15 +106,19 @@ def one_step(forward: Callable[[Tensor], Tensor], optimizer: torch.optim.Optimiz
 
 def ladder(dataset: Dataset, workers: int) -> dict[str, Classic | Rung | Ours]:
     """From the classic script to ours. (From the second rung on, interpolation is bilinear, not torchvision's nearest.)"""
+    stock = nn.Sequential(*(Dropout(layer.p) if isinstance(layer, nn.Dropout) else layer for layer in network()))
+    precision = Engine.choose("cpu").precision
     rungs = {
         "classic script": Classic(dataset, workers),
-        "images in memory, changed a batch at a time": Rung(dataset, network()),
-        "channels last": Rung(dataset, network(), channels_last=True),
-        "DigitNet: masks from a stock, BatchNorm reordered": Rung(dataset, DigitNet(), channels_last=True),
+        "images in memory, changed a batch at a time": Rung(dataset, network(), channels_last=False),
+        "channels last": Rung(dataset, network()),
+        "dropout's masks from a stock": Rung(dataset, stock),
+        "BatchNorm of ten maps reordered (DigitNet)": Rung(dataset, DigitNet()),
     }
-    if Engine.choose("cpu").precision == "bfloat16":
-        rungs["bfloat16"] = Rung(dataset, DigitNet(), channels_last=True, precision="bfloat16")
-    rungs["eight batches changed at once, fused SGD"] = Ours(dataset, compiled="no")
+    if precision == "bfloat16":
+        rungs["bfloat16"] = Rung(dataset, DigitNet(), precision=precision)
+    rungs["fused SGD"] = Rung(dataset, DigitNet(), precision=precision, fused=True)
+    rungs["eight batches changed at once"] = Ours(dataset, compiled="no")
     if Engine.choose("cpu", compiled="yes").compiled:
         rungs["compiled"] = Ours(dataset)
     return rungs

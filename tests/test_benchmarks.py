@@ -6,8 +6,9 @@ import torch
 from benchmarks import speed
 from benchmarks.choice import turned, variants
 from benchmarks.classic import Classic, network
+from benchmarks.same import plain
 from mnist_lib.model import DigitNet
-from mnist_lib.trainer import QUICK
+from mnist_lib.trainer import QUICK, TrainConfig
 
 
 def test_the_classic_network_is_the_cards():
@@ -55,3 +56,7 @@ def test_each_seed_holds_out_other_images(digits):
     other = turned(digits, 1, 100)
     pairs = zip(other.train_images.roll(-200, 0), other.train_labels.roll(-200))
     assert all(torch.equal(a, b) and c == d for (a, c), b, d in zip(pairs, digits.train_images, digits.train_labels))
+
+
+def test_the_plain_run_learns(digits):
+    assert plain(digits.head(1400, 200), TrainConfig(epochs=8)) > 0.5
