@@ -34,7 +34,8 @@ class TrainConfig:
     freeze: in the last so many of its steps, as a share, the first block (conv1 to bn3, where most of the time goes) learns
         no more.
     hardest: from the second epoch on, an epoch is only this share of the images: those that had the highest losses when they
-        were last seen, each compared with its batch of the first epoch (the network was as young for all of it).
+        were last seen, each compared with its batch of the first epoch (the network was as young for all of it). The
+        training accuracy of such an epoch is that of these images.
     muon: above 0, conv1..conv7 learn by Muon with this max_lr (see muon.py), and everything else by SGD as said above.
     whiten: conv1 starts with the principal directions of 3x3 patches of the training images, and their negatives.
     validation: so many of the last training images are held out, measured each epoch; the test set is then left unread.
@@ -303,7 +304,8 @@ def optimizer_of(model: nn.Module, config: TrainConfig, networks: int = 1) -> to
     inner = {f"conv{number}.weight" for number in range(1, 8)}
     convs = [p for name, p in model.named_parameters() if name in inner]
     others = [p for name, p in model.named_parameters() if name not in inner]
-    return Muon([{"params": others}, {"params": convs, "lr": config.muon, "momentum": 0.6, "networks": networks}], **settings)
+    matrices = {"params": convs, "lr": config.muon, "momentum": 0.6, "networks": networks}  # 0.6: as Jordan's runs on CIFAR-10
+    return Muon([{"params": others}, matrices], **settings)
 
 
 def one_cycle(optimizer: torch.optim.Optimizer, config: TrainConfig, steps: int) -> torch.optim.lr_scheduler.OneCycleLR:
