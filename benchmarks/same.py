@@ -1,6 +1,6 @@
-"""Does the fast engine reach what plain PyTorch reaches? Five seeds each way, the card's recipe shortened to three epochs.
+"""Does the fast engine reach what plain PyTorch reaches? Five seeds each way, the card's recipe shortened to two epochs.
 
-python -m benchmarks.same                    # about a quarter of an hour on 2 cores; prints, and writes records/same.json
+python -m benchmarks.same                    # about ten minutes on 2 cores; prints, and writes records/same.json
 
 Plain: torch's own modules and SGD in float32, nn.Dropout, no compiler. Fast: `train` with all that the machine has. Both see
 the library's augmentation. The test images are read once a run, after the last epoch.
@@ -40,7 +40,7 @@ def plain(dataset: Dataset, config: TrainConfig) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5, choices=range(2, 21))
-    parser.add_argument("--epochs", type=int, default=3, choices=range(1, 21))
+    parser.add_argument("--epochs", type=int, default=2, choices=range(1, 21))
     parser.add_argument("--out", type=Path, default=ROOT / "records" / "same.json")
     options = parser.parse_args()
     dataset, fast, slow = load(), [], []

@@ -17,7 +17,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import date
 from itertools import chain, count
 from pathlib import Path
@@ -42,7 +42,7 @@ KINDS = {  # of a step's work: the profiler's rows
     "BatchNorm": {"aten::native_batch_norm", "aten::native_batch_norm_backward"},
     "ReLU": {"aten::threshold_backward", "aten::clamp_min", "aten::relu"},
     "dropout": {"aten::bernoulli_", "aten::div_", "aten::mul", "aten::random_", "aten::ge_"},
-    "BatchNorm, ReLU, dropout as one": set(),  # what the compiler made: "graph_..."
+    "BatchNorm, ReLU, dropout, pooling compiled": set(),  # what the compiler made: "graph_..."
     "pooling": {
         "aten::max_pool2d_with_indices",
         "aten::max_pool2d_with_indices_backward",
@@ -234,8 +234,8 @@ def main() -> None:
         parser.error(f"the record is of MNIST, not of {dataset.name}: set MNIST_LIB_DATA to a folder with its four files.")
     inductor.cpp.enable_kernel_profile = True  # so that a profile names what was compiled
     keep_memory()
-    result = json.loads(options.out.read_text()) if options.out.exists() else {}
-    result |= {
+    result = json.loads(options.out.read_text()) if options.out.exists() and options.parts != list(PARTS) else {}
+    made_with = {
         "dataset": {"name": dataset.name, "sha256": dataset.sha256},
         "machine": {"device": device_name(torch.device("cpu")), "threads": torch.get_num_threads(), "cores": os.cpu_count()},
         "versions": {
@@ -244,8 +244,12 @@ def main() -> None:
             "torchvision": torchvision.__version__,
         },
         "engine": str(Engine.choose("cpu", compiled="yes")),
-        "date": date.today().isoformat(),
+        "quick": asdict(QUICK),
     }
+    made_with = json.loads(json.dumps(made_with))
+    if result and any(result.get(key) != value for key, value in made_with.items()):
+        parser.error(f"{options.out.name} is of another machine, version or recipe: run all parts.")
+    result |= made_with | {"date": date.today().isoformat()}
     for name in options.parts:
         PARTS[name](result, dataset, options.rounds, options.steps)
         write_whole(options.out, json.dumps(result, indent=1).encode() + b"\n")
@@ -306,7 +310,7 @@ def climb(result: dict, dataset: Dataset, rounds: int, steps: int) -> None:
 def profile_steps(result: dict, dataset: Dataset, rounds: int, steps: int) -> None:
     print("\nWhere the milliseconds of a step go:", flush=True)
     ways = {
-        "classic script": Classic(dataset, best_workers(result)),
+        "classic script, no workers": Classic(dataset, 0),  # with workers, making images and the step overlap
         "ours, not compiled": Ours(dataset, compiled="no"),
         "ours": Ours(dataset),
     }

@@ -94,8 +94,8 @@ class _Compiled:
         x = x.to(self.dtype)
         for number, mask in enumerate(masks, 1):
             x = self._block(x, number, mask)
-            if number == 3:  # pool1, as the compiler does it best; equal largest values share the gradient
-                x = x.unflatten(3, (-1, 2)).unflatten(2, (-1, 2)).amax((3, 5))
+            if number == 3:
+                x = MaxPool.apply(x)
         x = x.float().mean((2, 3))  # gap
         return F.linear(x, self.model.conv8.weight.flatten(1), self.model.conv8.bias)
 
@@ -149,6 +149,31 @@ class NormReluDrop(torch.autograd.Function):
         numbers = torch.stack([tilt, slope * beta_grad / n - tilt * mean])
         y_grad = g * _beside(slope) - (v * _beside(numbers[0]) + _beside(numbers[1]))
         return y_grad.to(y.dtype), gamma_grad, beta_grad, None, None, None
+
+
+class MaxPool(torch.autograd.Function):
+    """2x2 max pooling, in arithmetic that the compiler makes fast: z (N, C, H, W) -> (N, C, H / 2, W / 2).
+
+    Where several of the four are the largest they share the gradient, as in torch.amax; nn.MaxPool2d gives it to the first.
+    """
+
+    @staticmethod
+    def forward(ctx, z: Tensor) -> Tensor:
+        largest = z.unflatten(3, (-1, 2)).unflatten(2, (-1, 2)).amax((3, 5))
+        ctx.save_for_backward(z, largest)
+        return largest
+
+    @staticmethod
+    def backward(ctx, g: Tensor) -> Tensor:
+        z, largest = ctx.saved_tensors
+        is_largest = [1 - torch.sign(largest - z[:, :, row::2, column::2]) for row in (0, 1) for column in (0, 1)]
+        return (1 - torch.sign(_four_times(largest) - z)) * _four_times(g / sum(is_largest))
+
+
+def _four_times(small: Tensor) -> Tensor:
+    """(N, C, H, W) -> (N, C, 2H, 2W), each value four times."""
+    n, c, h, w = small.shape
+    return small[:, :, :, None, :, None].expand(n, c, h, 2, w, 2).reshape(n, c, 2 * h, 2 * w)
 
 
 def _beside(numbers: Tensor) -> Tensor:

@@ -80,8 +80,8 @@ class ManyNets(nn.Module):
 def train_many(config: TrainConfig, dataset: Dataset, seeds: Sequence[int]) -> list[Run]:
     """One run for each seed, all at once; config.seed is not used. The test images are read once, after the last step.
 
-    The networks are DigitNet's usual ones. A member's first weights and, on a CPU, its orders of images are those of `train`
-    with its seed; its augmentation and dropout are not.
+    The networks are DigitNet's usual ones. On a CPU a member's first weights and its orders of images (with `hardest`, the
+    first epoch's) are those of `train` with its seed; its augmentation and dropout are not.
     """
     if len(seeds) == 0 or len(set(seeds)) != len(seeds):
         raise ValueError(f"train_many needs one or more seeds, each once, not {list(seeds)}.")

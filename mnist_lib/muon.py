@@ -14,19 +14,21 @@ class Muon(torch.optim.SGD):
     """SGD, except that groups with "networks" in them step by Muon.
 
     Such a group holds convolution weights (networks * out, in, k, k), each network's read as a matrix (out, in * k * k). Its
-    step is the Nesterov momentum with all singular values made about 1, times lr (and times sqrt(out / (in * k * k)) where
+    step is the Nesterov momentum with its singular values made about 1, times lr (and times sqrt(out / (in * k * k)) where
     that is above 1). Its weight decay is not used.
     """
 
     @torch.no_grad()
-    def step(self, closure=None) -> None:
+    def step(self) -> None:
         for group in self.param_groups:
             learning = [p for p in group["params"] if p.grad is not None]
             if "networks" not in group or not learning:
                 continue
             aheads = []
             for p in learning:
-                momentum = self.state[p].setdefault("momentum_buffer", torch.zeros_like(p))
+                if "momentum_buffer" not in self.state[p]:
+                    self.state[p]["momentum_buffer"] = torch.zeros_like(p)
+                momentum = self.state[p]["momentum_buffer"]
                 momentum.mul_(group["momentum"]).add_(p.grad)
                 ahead = p.grad.add(momentum, alpha=group["momentum"])
                 aheads.append(ahead.unflatten(0, (group["networks"], -1)).flatten(2))  # (networks, out, in * k * k)
@@ -34,11 +36,11 @@ class Muon(torch.optim.SGD):
             for p, matrices in zip(learning, orthogonal(aheads)):
                 rate = group["lr"] * max(1, matrices.shape[1] / matrices.shape[2]) ** 0.5
                 p.sub_(matrices.reshape(p.shape) * rate)
-        super().step(closure)
+        super().step()
 
 
 def orthogonal(batches: list[Tensor], steps: int = 5) -> list[Tensor]:
-    """Matrices, each (K, rows, columns) -> the same singular vectors, all singular values between about 0.7 and 1.2.
+    """Matrices, each (K, rows, columns) -> the same singular vectors; all singular values but the smallest near 1.
 
     Newton-Schulz iterations x -> a x + b x^3 + c x^5 on the singular values, with Jordan's coefficients: matrix products only,
     and so much faster than a singular value decomposition. All are done at once, filled up with zeros to the same size.

@@ -26,7 +26,7 @@ STEP_COLOURS = {  # of a training step's kinds of work
     "BatchNorm": GREEN,
     "ReLU": SKY,
     "dropout": ORANGE,
-    "BatchNorm, ReLU, dropout as one": PURPLE,
+    "BatchNorm, ReLU, dropout, pooling compiled": PURPLE,
     "pooling": "#F0E442",
     "the rest": "#8b949e",
 }

@@ -68,20 +68,22 @@ def quick_records(folder: Path = RECORDS) -> list[dict]:
 def speed_record(folder: Path = RECORDS) -> dict:
     """The committed benchmark: what `python -m benchmarks.speed` wrote."""
     record = read_record(folder / "speed.json")
-    if (
-        record.get("dataset", {}).get("sha256") != MNIST_SHA256
-        or not {"epochs", "ladder", "profile", "course"} <= record.keys()
-    ):
-        raise ReportError("speed.json is no whole benchmark of MNIST: run `python -m benchmarks.speed`.")
+    parts = {"workers", "rounds", "epochs", "ladder", "profile", "course"}
+    if record.get("dataset", {}).get("sha256") != MNIST_SHA256 or not parts <= record.keys() or not _of_quick(record):
+        raise ReportError("speed.json is no whole benchmark of MNIST and today's `quick`: run `python -m benchmarks.speed`.")
     return record
 
 
 def choice_record(folder: Path = RECORDS) -> dict:
     """What leaving out each ingredient of `quick` changes: what `python -m benchmarks.choice` wrote."""
     record = read_record(folder / "choice.json")
-    if record.get("dataset", {}).get("sha256") != MNIST_SHA256 or "accuracy" not in record:
-        raise ReportError("choice.json is no whole comparison on MNIST: run `python -m benchmarks.choice`.")
+    if record.get("dataset", {}).get("sha256") != MNIST_SHA256 or "accuracy" not in record or not _of_quick(record):
+        raise ReportError("choice.json is no comparison on MNIST with today's `quick`: run `python -m benchmarks.choice`.")
     return record
+
+
+def _of_quick(record: dict) -> bool:
+    return record.get("quick") == json.loads(json.dumps(asdict(QUICK)))
 
 
 def _records(folder: Path, prefix: str, recipe: TrainConfig, name: str) -> list[dict]:
@@ -187,7 +189,8 @@ def quick_result(quick: list[dict], card: list[dict], speed: dict) -> str:
     whole = [record["seconds_in_all"] for record in quick]
     classic = 20 * statistics.median(speed["ladder"]["classic script"])  # training alone, as in the card's record
     return (
-        f"The recipe `quick` ({QUICK.epochs:g} epochs; chosen on a 55,000 / 5,000 split of the training images): "
+        f"The recipe `quick` ({QUICK.steps(60_000)} steps of {QUICK.batch_size} images, where the card takes "
+        f"{CARD.steps(60_000):,} of {CARD.batch_size}; chosen on a 55,000 / 5,000 split of the training images): "
         f"**{mean:.2f} %** of the 10,000 test images, "
         f"the mean of {len(quick)} seeds, last epoch (lowest {min(accuracies):.2f}, highest "
         f"{max(accuracies):.2f}, standard deviation {statistics.stdev(accuracies):.2f}, 95 % interval of the mean {low:.2f} to "

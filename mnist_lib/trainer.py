@@ -33,10 +33,11 @@ class TrainConfig:
     settle: the last so many of the run's steps, as a share, see changes of half the size.
     freeze: in the last so many of its steps, as a share, the first block (conv1 to bn3, where most of the time goes) learns
         no more.
-    hardest: from the second epoch on, an epoch is only this share of the images: those that had the highest losses when they
-        were last seen, each compared with its batch of the first epoch (the network was as young for all of it). The
-        training accuracy of such an epoch is that of these images.
-    muon: above 0, conv1..conv7 learn by Muon with this max_lr (see muon.py), and everything else by SGD as said above.
+    hardest: from the second epoch on, an epoch is only this share of the images: of each batch of the first epoch, those with
+        the highest losses when last seen. (One that is left out keeps its old loss, so its turn comes.) The training accuracy
+        of such an epoch is that of these images.
+    muon: above 0, conv1..conv7 learn by Muon (see muon.py) with this max_lr, momentum 0.6 and no weight decay; everything else
+        learns by SGD as said above.
     whiten: conv1 starts with the principal directions of 3x3 patches of the training images, and their negatives.
     validation: so many of the last training images are held out, measured each epoch; the test set is then left unread.
     seed: decides the first weights and every random number after them.
@@ -241,7 +242,8 @@ def whiten(conv: nn.Conv2d, images: Tensor, sample: int = 2000) -> None:
     """Have the filters of conv (out, 1, k, k) be the principal directions of the images' patches, the strongest first.
 
     Each is followed by its negative, for what ReLU would cut off; the weakest are left out, or drawn as before, as need be.
-    (Jordan's "94 % on CIFAR-10 in 3.29 seconds" begins so.) images: uint8 (N, 1, H, W).
+    images: uint8 (N, 1, H, W). (After Jordan's "94 % on CIFAR-10 in 3.29 seconds", which also levels how strong the
+    directions are; here BatchNorm does.)
     """
     k = conv.kernel_size[0]
     patches = F.unfold(to_float(images[:sample]), k).mT.reshape(-1, k * k)

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from mnist_lib import engine
-from mnist_lib.engine import COMPILE_PAYS, Engine, NormReluDrop
+from mnist_lib.engine import COMPILE_PAYS, Engine, MaxPool, NormReluDrop
 from mnist_lib.model import BatchNorm2d, DigitNet, Dropout
 from mnist_lib.trainer import Callback, PrintEpochs, TrainConfig, optimizer_of, train
 
@@ -54,6 +54,17 @@ def test_norm_relu_drop_survives_a_large_mean():
 def test_norm_relu_drops_gradient_is_that_of_finite_differences(block):
     inputs, mask, scale = block
     assert torch.autograd.gradcheck(lambda *three: NormReluDrop.apply(*three, mask, scale, 1e-5)[0], inputs)
+
+
+def test_max_pooling_is_pytorchs_and_equal_values_share_the_gradient():
+    torch.manual_seed(0)
+    z = torch.randn(5, 3, 8, 6, dtype=torch.float64, requires_grad=True)
+    weights = torch.randn(5, 3, 4, 3, dtype=torch.float64)
+    (ours,) = torch.autograd.grad((MaxPool.apply(z) * weights).sum(), z)
+    (theirs,) = torch.autograd.grad((F.max_pool2d(z, 2) * weights).sum(), z)
+    assert torch.equal(MaxPool.apply(z), F.max_pool2d(z, 2)) and torch.equal(ours, theirs)
+    tied = torch.tensor([[[[3.0, 1.0], [3.0, 2.0]]]], requires_grad=True)
+    assert torch.autograd.grad(MaxPool.apply(tied).sum(), tied)[0].tolist() == [[[[0.5, 0], [0.5, 0]]]]
 
 
 def passes(precision: str):

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from mnist_lib.many import Graphed, ManyNets, train_many
 from mnist_lib.model import DigitNet
-from mnist_lib.trainer import TrainConfig, epoch_seed, evaluate, optimizer_of, train
+from mnist_lib.trainer import QUICK, Callback, TrainConfig, evaluate, optimizer_of, train
 
 PLAIN = TrainConfig(epochs=2, batch_size=64, dropout=(0.0, 0.0), augment=None, precision="float32", device="cpu")
 
@@ -54,29 +54,29 @@ def test_stacking_and_taking_apart_changes_no_bit():
     assert sum(p.numel() for p in together.parameters()) == 3 * 13_960
 
 
-@pytest.mark.parametrize("changes", [{}, {"muon": 0.002, "whiten": True, "hardest": 0.6, "nesterov": True}])
-def test_training_many_is_training_each_alone(digits, monkeypatch, changes):
-    """The whole runs: two seeds together, and each by `train`, given the same orders of images."""
-    small, gentle = (
-        digits.head(300, 100),
-        replace(PLAIN, max_lr=0.002, **changes),
-    )  # so that rounding stays small over ten steps
+@pytest.mark.parametrize("changes", [{}, {"muon": 0.02, "whiten": True, "hardest": 0.6, "nesterov": True}])
+def test_training_many_is_training_each_alone(digits, changes):
+    """The whole runs: two seeds together, and each by `train`: the same orders of images, losses and movements of weights."""
+    small = digits.head(300, 100)
+    gentle = replace(PLAIN, max_lr=0.002, **changes)  # so that rounding stays small over ten steps
     together = train_many(gentle, small, [3, 8])
-    randperm = torch.randperm
     for k, seed in enumerate((3, 8)):
-        epochs = iter((1, 2))
-
-        def same_order(n, generator=None, device=None, seed=seed, epochs=epochs):
-            return randperm(n, generator=torch.Generator().manual_seed(epoch_seed(seed, next(epochs))))
-
-        with monkeypatch.context() as patch:
-            patch.setattr(torch, "randperm", same_order)
-            alone = train(replace(gentle, seed=seed, compiled="no"), small)
+        started = DigitNetAtStart()
+        alone = train(replace(gentle, seed=seed, compiled="no"), small, [started])
         for a, b in zip(alone.history, together[k].history, strict=True):
             assert b["train_loss"] == pytest.approx(a["train_loss"], rel=1e-3)
-        weights = together[k].model.state_dict()
-        for name, value in alone.model.state_dict().items():
-            assert torch.allclose(weights[name].float(), value.float(), rtol=2e-3, atol=2e-3), name
+        weights, own = dict(together[k].model.named_parameters()), dict(alone.model.named_parameters())
+        for name, start in started.weights.items():
+            if not name.startswith("conv") or name.endswith("weight"):  # a bias before BatchNorm moves by rounding alone
+                moved, expected = weights[name] - start, own[name] - start
+                assert (moved - expected).norm() < 0.05 * expected.norm(), name
+
+
+class DigitNetAtStart(Callback):
+    """Keeps the first weights of a run."""
+
+    def on_start(self, run):
+        self.weights = {name: p.detach().clone() for name, p in run.model.named_parameters()}
 
 
 def test_each_member_has_its_record(digits):
@@ -150,12 +150,21 @@ def test_a_graph_is_captured_once_for_each_phase_and_replayed(monkeypatch):
     ]
 
 
-def test_on_a_gpu_the_graph_is_the_plain_step(digits):
+@pytest.mark.parametrize("changes", [{}, {"muon": 0.02, "whiten": True, "hardest": 0.6, "nesterov": True}])
+def test_on_a_gpu_the_graph_is_the_plain_step(digits, changes):
     if not torch.cuda.is_available():
         pytest.skip("no cuda here")
     small = digits.head(1500, 100)
-    config = replace(PLAIN, epochs=3, settle=0.2, freeze=0.2)
+    config = replace(PLAIN, epochs=3, settle=0.2, freeze=0.2, max_lr=0.01, **changes)
     on_gpu, on_cpu = (train_many(replace(config, device=device), small, [0, 1]) for device in ("cuda", "cpu"))
     for a, b in zip(on_gpu, on_cpu):
         for entry, other in zip(a.history, b.history, strict=True):
             assert entry["train_loss"] == pytest.approx(other["train_loss"], rel=0.05)
+
+
+def test_on_a_gpu_quick_learns(digits):
+    """With random numbers drawn inside of the graph, and a graph for each phase."""
+    if not torch.cuda.is_available():
+        pytest.skip("no cuda here")
+    runs = train_many(replace(QUICK, epochs=40, batch_size=64, device="cuda"), digits, [0, 1])
+    assert all(run.record["test"]["accuracy"] > 0.9 for run in runs)

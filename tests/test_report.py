@@ -181,3 +181,22 @@ def test_half_a_benchmark_is_refused(tmp_path):
     (tmp_path / "speed.json").write_text(json.dumps({"dataset": {"sha256": MNIST_SHA256}, "epochs": {}}))
     with pytest.raises(ReportError, match="no whole benchmark"):
         report.speed_record(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["speed", "choice"])
+def test_numbers_of_another_quick_are_refused(name, tmp_path):
+    record = json.loads((ROOT / f"records/{name}.json").read_text())
+    read = getattr(report, f"{name}_record")
+    assert read()["quick"] == record["quick"]
+    record["quick"]["epochs"] += 1
+    (tmp_path / f"{name}.json").write_text(json.dumps(record))
+    with pytest.raises(ReportError, match=f"{name}.json is no "):
+        read(tmp_path)
+
+
+def test_the_accuracies_side_by_side_are_the_records():
+    same = json.loads((ROOT / "records/same.json").read_text())
+    section = re.search(r"<!-- SAME -->(.*?)<!-- END_SAME -->", README, re.DOTALL)[1]
+    assert len(same["fast"]) == len(same["plain"]) >= 5 and same["dataset"]["sha256"] == MNIST_SHA256
+    for accuracies in (same["fast"], same["plain"]):
+        assert f"{100 * sum(accuracies) / len(accuracies):.2f} %" in section

@@ -209,6 +209,9 @@ def test_the_record_is_plain_and_complete(small):
         {"settle": 1.5},
         {"freeze": -0.1},
         {"weight_decay": -1},
+        {"muon": -1},
+        {"hardest": 0},
+        {"hardest": 1.5},
         {"compiled": "maybe"},
         {"batch_size": 0},
         {"seed": -1},
@@ -300,6 +303,9 @@ def test_the_hardest_are_picked_within_the_first_epochs_batches_by_hand():
     assert all(sorted(order) == [0, 2, 3, 4, 7] for order in orders)
     assert len(set(map(tuple, orders))) > 10  # shuffled
     assert sorted(epoch_order(first_order, losses, replace(config, hardest=1)).tolist()) == list(range(8))
+    # batches (6, 0, 2, 4), (1, 3, 7, 5) with losses (7, 9, 8, 3), (1, 2, 5, 4); then one batch, larger than all images
+    for size, expected in ((4, [0, 2, 5, 7]), (9, [0, 2, 6, 7])):
+        assert sorted(epoch_order(first_order, losses, replace(config, batch_size=size)).tolist()) == expected
     assert config.steps(8) == 3 + 19 * 2 and replace(config, epochs=1.5).steps(8) == 4
 
 
@@ -314,11 +320,12 @@ def test_later_epochs_see_the_images_that_were_hardest(small):
     config = replace(SHORT, epochs=3, hardest=0.25, augment=None, dropout=(0.0, 0.0))
     run = train(config, small, [Watch()])
     assert run.steps == 5 + 2 * 2 == run.step  # 300 images, then four times 16 and 11
-    (order, first), (_, second), _ = kept
+    (order, first), (_, second), (_, third) = kept
     assert sorted(order.tolist()) == list(range(300)) and (first > 0).all()
     seen_again = set((first != second).nonzero().flatten().tolist())
     expected = set(epoch_order(order, first, config).tolist())
     assert len(expected) == 75 and seen_again == expected
+    assert set((second != third).nonzero().flatten().tolist()) == set(epoch_order(order, second, config).tolist())
     easiest = first[order[:64]].topk(48, largest=False).indices
     assert not seen_again & set(order[:64][easiest].tolist())
 
