@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from mnist_lib.model import DigitNet
 
-COMPILE_PAYS = 4000  # steps: compiling costs about 15 s once and saves about 4 ms a step on the 2-core machine of the records
+COMPILE_PAYS = 4000  # steps: compiling costs about 15 s once and saves about 5 ms a step on the 2-core machine of the records
 
 
 @dataclass(frozen=True)
