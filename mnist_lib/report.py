@@ -147,7 +147,10 @@ def speed_table(speed: dict) -> str:
         "|---|---|---|---|",
     ]
     for name, title in (
-        ("classic", f"[classic script](benchmarks/classic.py), {workers} workers (the best of 0, 1, 2)"),
+        (
+            "classic",
+            f"[classic script](benchmarks/classic.py), {workers} worker{'' if workers == '1' else 's'} (the best of 0, 1, 2)",
+        ),
         ("ours, float32", "ours, float32"),
         ("ours", f"ours, {speed['engine'].split(', ')[1]}"),
     ):
