@@ -9,32 +9,36 @@ images with augmentation and dropout, and the evaluation of 10,000. The ladder's
 Leave the machine alone meanwhile.
 """
 
-import argparse
 import json
 import os
-import platform
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
-from datetime import date
+from dataclasses import replace
 from itertools import chain, count
 from pathlib import Path
 
 import torch
 import torch._inductor.config as inductor
-import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.classic import Classic, network
-from mnist_lib.data import MNIST_SHA256, Dataset, load
-from mnist_lib.engine import Engine, keep_memory
-from mnist_lib.files import ROOT, write_whole
-from mnist_lib.model import DigitNet, Dropout
-from mnist_lib.trainer import QUICK, TrainConfig, batches, device_name, evaluate, optimizer_of, train
+from benchmarks.common import arguments, mnist
+from mnist_lib import records
+from mnist_lib.batches import batches
+from mnist_lib.config import TrainConfig
+from mnist_lib.data import Dataset
+from mnist_lib.engine import Engine, keep_memory, provenance
+from mnist_lib.evaluation import evaluate
+from mnist_lib.files import write_whole
+from mnist_lib.layers import Dropout
+from mnist_lib.model import DigitNet
+from mnist_lib.recipes import QUICK
+from mnist_lib.statistics import ratio
+from mnist_lib.trainer import one_step, optimizer_of, train
 from mnist_lib.transforms import Augment, normalise, to_float
 
 KINDS = {  # of a step's work: the profiler's rows
@@ -63,10 +67,10 @@ class Ours:
     def made(self) -> Iterator[tuple[Tensor, Tensor]]:
         images, labels, augment = self.dataset.train_images, self.dataset.train_labels, self.config.augment
         order = torch.randperm(len(labels)).split(128)
-        return batches(images, labels, order, [augment] * len(order))
+        return batches(images, labels, order, [augment] * len(order), lay=self.engine.lay)
 
     def step(self, batch: Tensor, targets: Tensor) -> Tensor:
-        return one_step(self.forward, self.optimizer, batch, targets)
+        return one_step(self.forward, self.optimizer, batch, targets)[0].mean()
 
     def evaluate(self) -> float:
         return evaluate(self.model, self.dataset.test_images, self.dataset.test_labels).accuracy
@@ -93,15 +97,7 @@ class Rung:
             yield batch, self.dataset.train_labels[picked]
 
     def step(self, batch: Tensor, targets: Tensor) -> Tensor:
-        return one_step(self.forward, self.optimizer, batch, targets)
-
-
-def one_step(forward: Callable[[Tensor], Tensor], optimizer: torch.optim.Optimizer, batch: Tensor, targets: Tensor) -> Tensor:
-    loss = F.cross_entropy(forward(batch), targets)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    return loss.detach()
+        return one_step(self.forward, self.optimizer, batch, targets)[0].mean()
 
 
 def ladder(dataset: Dataset, workers: int) -> dict[str, Classic | Rung | Ours]:
@@ -191,7 +187,7 @@ def silence() -> Iterator[None]:
         os.close(nothing)
 
 
-def course(dataset: Dataset, workers: int, epochs: int = 4) -> dict[str, list[dict]]:
+def accuracy_over_time(dataset: Dataset, workers: int, epochs: int = 4) -> dict[str, list[dict]]:
     """Seconds of training so far and accuracy on 5,000 held-out images, after each epoch of a short run, seed 0.
 
     Ours count the evaluations, too.
@@ -204,55 +200,50 @@ def course(dataset: Dataset, workers: int, epochs: int = 4) -> dict[str, list[di
             pass
         spent += time.perf_counter() - started
         classic.append({"seconds": round(spent, 1), "accuracy": way.evaluate()})
-    courses = {"classic": classic}
+    points = {"classic": classic}
     for name, config in (("ours", TrainConfig(epochs=epochs, device="cpu")), ("quick", replace(QUICK, device="cpu"))):
         history, spent = train(replace(config, validation=5000), dataset).history, 0.0
-        courses[name] = []
+        points[name] = []
         for entry in history:
             spent += entry["seconds"]
-            courses[name].append({"seconds": round(spent, 1), "accuracy": entry["validation_accuracy"]})
-    return courses
+            points[name].append({"seconds": round(spent, 1), "accuracy": entry["validation_accuracy"]})
+    return points
 
 
-def ratio(slow: list[float], fast: list[float]) -> str:
+def gain(slow: list[float], fast: list[float]) -> str:
     """How many times as fast, of each round's pair: median, lowest, highest."""
-    ratios = sorted(a / b for a, b in zip(slow, fast, strict=True))
-    return f"{statistics.median(ratios):.2f} times ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+    return "{:.2f} times ({:.2f} to {:.2f})".format(*ratio(slow, fast))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--rounds", type=int, default=5, choices=range(1, 16))
     parser.add_argument("--steps", type=int, default=96, help="of a ladder's stretch, best a multiple of 8 (default 96)")
     parser.add_argument(
         "--parts", nargs="+", default=list(PARTS), choices=list(PARTS), help="the others stay as they were written"
     )
-    parser.add_argument("--out", type=Path, default=ROOT / "records" / "speed.json")
+    parser.add_argument("--out", type=Path, default=records.RECORDS / "speed.json")
     options = parser.parse_args()
-    dataset = load()
-    if dataset.sha256 != MNIST_SHA256:
-        parser.error(f"the record is of MNIST, not of {dataset.name}: set MNIST_LIB_DATA to a folder with its four files.")
+    dataset = mnist(parser)
     inductor.cpp.enable_kernel_profile = True  # so that a profile names what was compiled
     keep_memory()
     result = json.loads(options.out.read_text()) if options.out.exists() and options.parts != list(PARTS) else {}
+    engine = Engine.choose("cpu", compiled="yes")
+    here = provenance(engine)
     made_with = {
         "dataset": {"name": dataset.name, "sha256": dataset.sha256},
-        "machine": {"device": device_name(torch.device("cpu")), "threads": torch.get_num_threads(), "cores": os.cpu_count()},
-        "versions": {
-            "python": platform.python_version(),
-            "torch": str(torch.__version__),
-            "torchvision": torchvision.__version__,
-        },
-        "engine": str(Engine.choose("cpu", compiled="yes")),
-        "quick": asdict(QUICK),
+        "machine": {"device": here["machine"]["device"], "threads": torch.get_num_threads(), "cores": os.cpu_count()},
+        "versions": here["versions"] | {"torchvision": torchvision.__version__},
+        "engine": str(engine),
+        "quick": QUICK.plain(),
     }
     made_with = json.loads(json.dumps(made_with))
     if result and any(result.get(key) != value for key, value in made_with.items()):
         parser.error(f"{options.out.name} is of another machine, version or recipe: run all parts.")
-    result |= made_with | {"date": date.today().isoformat()}
+    result |= made_with | {"date": here["date"]}
     for name in options.parts:
         PARTS[name](result, dataset, options.rounds, options.steps)
-        write_whole(options.out, json.dumps(result, indent=1).encode() + b"\n")
+        write_whole(options.out, records.to_bytes(result))  # part by part: half an hour is not to be lost
     print(f"\nWritten to {options.out.name}.")
 
 
@@ -288,7 +279,7 @@ def time_epochs(result: dict, dataset: Dataset, rounds: int, steps: int) -> None
     for name, took in result["epochs"].items():
         speed = len(dataset.train_labels) / statistics.median(took)
         print(f"  {name}: median {statistics.median(took):.1f} s, {speed:,.0f} images a second", end="")
-        print(f", {ratio(result['epochs']['classic'], took)} the classic script" if name != "classic" else "")
+        print(f", {gain(result['epochs']['classic'], took)} the classic script" if name != "classic" else "")
 
 
 def climb(result: dict, dataset: Dataset, rounds: int, steps: int) -> None:
@@ -303,7 +294,7 @@ def climb(result: dict, dataset: Dataset, rounds: int, steps: int) -> None:
             result["ladder"][name].append(round(seconds, 2))
     before = None
     for name, took in result["ladder"].items():
-        print(f"  {name:50} {statistics.median(took):6.1f}  " + (ratio(before, took) + " the rung before" if before else ""))
+        print(f"  {name:50} {statistics.median(took):6.1f}  " + (gain(before, took) + " the rung before" if before else ""))
         before = took
 
 
@@ -321,14 +312,20 @@ def profile_steps(result: dict, dataset: Dataset, rounds: int, steps: int) -> No
         print(f"  {name}: {parts}")
 
 
-def run_courses(result: dict, dataset: Dataset, rounds: int, steps: int) -> None:
+def time_accuracy(result: dict, dataset: Dataset, rounds: int, steps: int) -> None:
     print("\nAccuracy on 5,000 held-out images against seconds of training:", flush=True)
-    result["course"] = course(dataset, best_workers(result))
-    for name, points in result["course"].items():
+    result["accuracy_over_time"] = accuracy_over_time(dataset, best_workers(result))
+    for name, points in result["accuracy_over_time"].items():
         print(f"  {name}: " + ", ".join(f"{point['accuracy']:.2%} at {point['seconds']:.0f} s" for point in points))
 
 
-PARTS = {"workers": try_workers, "epochs": time_epochs, "ladder": climb, "profile": profile_steps, "course": run_courses}
+PARTS = {
+    "workers": try_workers,
+    "epochs": time_epochs,
+    "ladder": climb,
+    "profile": profile_steps,
+    "accuracy_over_time": time_accuracy,
+}
 
 
 if __name__ == "__main__":

@@ -41,7 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "run":
             run_notebooks(options.epochs, options.seed, options.data, options.out.expanduser().resolve())
         elif options.command == "report":
-            take_record(options.record)
+            from mnist_lib.report import write_report
+
+            write_report(options.record)
         else:
             publish()
     except KeyboardInterrupt:
@@ -55,9 +57,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run_notebooks(epochs: int, seed: int, data: str, out: Path) -> None:
     """Execute the notebooks in order into out, and say what was reached and where to look."""
+    from mnist_lib import records
+    from mnist_lib.config import TrainConfig
     from mnist_lib.data import load
-    from mnist_lib.report import read_record
-    from mnist_lib.trainer import TrainConfig
 
     TrainConfig(epochs=epochs, seed=seed)  # a bad value is one sentence now, not a notebook's error later
     dataset = load(data)
@@ -71,7 +73,7 @@ def run_notebooks(epochs: int, seed: int, data: str, out: Path) -> None:
         (out / name).unlink(missing_ok=True)  # of an earlier run; what is there at the end is of this one
     for path in NOTEBOOKS:
         execute(path, out / path.name, parameters)
-    record, shown = read_record(out / "record.json"), _shown(out)
+    record, shown = records.read(out / "record.json"), _shown(out)
     test, name = record["test"], record["dataset"]["name"]
     print(
         f"\n{test['accuracy']:.2%} of {test['n']:,} {name} test images after epoch {test['epoch']}, seed {seed}; "
@@ -120,27 +122,14 @@ class TrainingLines:
         sys.stdout.flush()
 
 
-def take_record(path: Path | None) -> None:
-    from mnist_lib.report import RECORDS, read_record, require_card_run, write_report
-
-    if path is not None:
-        record = read_record(path)
-        require_card_run(record)
-        name = f"card-seed-{record['config']['seed']}"
-        write_whole(RECORDS / f"{name}.json", path.read_bytes())
-        if name == "card-seed-0":  # whose weights the notebooks show
-            write_whole(RECORDS / f"{name}.pt", (path.parent / "model.pt").read_bytes())
-    write_report()
-
-
 def publish() -> None:
     """Take the executed notebooks of the last plain `make run` as the committed ones, without what GitHub can't show."""
     import nbformat
 
-    from mnist_lib.report import ReportError, read_record, require_card_run
+    from mnist_lib import records
+    from mnist_lib.report import ReportError
 
-    record = read_record(OUT / "record.json")
-    require_card_run(record)
+    record = records.require_recipe(records.read(OUT / "record.json"))
     if record["config"]["seed"] != 0:
         raise ReportError("The committed notebooks show seed 0: give `make run` without parameters first.")
     for path in NOTEBOOKS:

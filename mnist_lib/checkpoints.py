@@ -8,64 +8,85 @@ import io
 import json
 import re
 import shutil
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
+from mnist_lib.evaluation import logits
 from mnist_lib.files import ROOT, write_whole
 from mnist_lib.model import DigitNet
 from mnist_lib.trainer import Callback, Run
 
 
 class CheckpointError(RuntimeError):
-    """A file that is no whole checkpoint; the message says what to do."""
+    """A file that this run can't go on from; the message says why, and what to do."""
 
 
 class Checkpoints(Callback):
-    """Saves after every epoch, resumes where an interrupted run of the same configuration and data stopped.
+    """Saves after every epoch, resumes where an interrupted run of the same configuration, data and seeds stopped.
 
     folder gets checkpoints/<configuration>/epoch-NN-<checksum>.pt while the run is under way (the last two), and at its
-    end record.json and model.pt, the weights (a state dict).
+    end record.json and model.pt, the weights (a state dict); of several seeds, record-seed-N.json and model-seed-N.pt.
     """
+
+    first = True  # an epoch is saved before anyone says that it is done
 
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
 
     def on_start(self, run: Run) -> None:
-        same = json.dumps([asdict(run.config), run.dataset.sha256, str(run.engine)], sort_keys=True)
+        same = json.dumps([run.config.plain(), run.dataset.sha256, run.seeds], sort_keys=True)
         self.place = self.folder / "checkpoints" / hashlib.sha256(same.encode()).hexdigest()[:12]
+        self.made_with = {"engine": str(run.engine), "network": str(run.models[0])}
+        # what the network answers before its first step tells it from another one with the same layers
+        self.first_answers = torch.stack([logits(model, run.dataset.train_images[:8]) for model in run.models])
         for path in self.saved():
             try:
-                state = load(path)
+                self._bring_back(run, load(path))
             except CheckpointError as error:
-                print(error)
+                print(f"{path.name} {error}")
                 continue
-            run.model.load_state_dict(state["model"])
-            run.optimizer.load_state_dict(state["optimizer"])
-            run.scheduler.load_state_dict(state["scheduler"])
-            run.history, run.step = state["history"], state["step"]
-            run.first_order, run.losses = state["first_order"].to(run.losses.device), state["losses"].to(run.losses.device)
             print(f"Resumed after epoch {len(run.history)}.")
             return
 
-    def on_epoch(self, run: Run) -> None:
-        state = {
+    def _bring_back(self, run: Run, state: dict) -> None:
+        expected = self.state(run)
+        if state.keys() != expected.keys():
+            raise CheckpointError("is of another version of this code: the run starts over.")
+        if state["engine"] != expected["engine"]:
+            raise CheckpointError(f"is of a run on {state['engine']}: on {expected['engine']} the run starts over.")
+        if state["network"] != expected["network"] or not _alike(state["first_answers"], expected["first_answers"]):
+            raise CheckpointError("is of another network than DigitNet is now: the run starts over.")
+        run.model.load_state_dict(state["model"])
+        run.optimizer.load_state_dict(state["optimizer"])
+        run.scheduler.load_state_dict(state["scheduler"])
+        run.kept = {name: value.to(run.engine.device) for name, value in state["kept"].items()}
+        run.history, run.step = state["history"], state["step"]
+
+    def state(self, run: Run) -> dict:
+        """All that the run needs to go on, and how to tell whether it is this run."""
+        return self.made_with | {
+            "first_answers": self.first_answers,
             "model": run.model.state_dict(),
             "optimizer": run.optimizer.state_dict(),
             "scheduler": run.scheduler.state_dict(),
+            "kept": run.kept,
             "history": run.history,
             "step": run.step,
-            "first_order": run.first_order,
-            "losses": run.losses,
         }
-        save(state, self.place, len(run.history))
-        for old in self.saved()[2:]:
+
+    def on_epoch(self, run: Run) -> None:
+        newest = save(self.state(run), self.place, len(run.history))
+        whole = [newest, *(path for path in self.saved() if path.name < newest.name and path.is_file())]
+        for old in whole[2:]:
             old.unlink(missing_ok=True)
 
     def on_end(self, run: Run) -> None:
-        write_whole(self.folder / "model.pt", _bytes(run.model.state_dict()))
-        write_whole(self.folder / "record.json", json.dumps(run.record, indent=1).encode() + b"\n")
+        for record, model in zip(run.records, run.models, strict=True):
+            end = f"-seed-{record['config']['seed']}" if len(run.seeds) > 1 else ""
+            write_whole(self.folder / f"model{end}.pt", _bytes(model.state_dict()))
+            write_whole(self.folder / f"record{end}.json", json.dumps(record, indent=1, allow_nan=False).encode() + b"\n")
         shutil.rmtree(self.place, ignore_errors=True)  # with what a kill may have left half written
 
     def saved(self) -> list[Path]:
@@ -73,10 +94,16 @@ class Checkpoints(Callback):
         return sorted(self.place.glob("epoch-*.pt"), reverse=True)
 
 
+def _alike(answers: Tensor, expected: Tensor) -> bool:
+    """Equal but for another machine's rounding."""
+    return answers.shape == expected.shape and torch.allclose(answers, expected, rtol=1e-3, atol=1e-3)
+
+
 def recorded_net() -> DigitNet:
     """The network of the recorded run with seed 0, trained for 20 epochs on all of MNIST, in evaluation mode."""
     model = DigitNet()
-    model.load_state_dict(torch.load(ROOT / "records" / "card-seed-0.pt", weights_only=True))
+    weights = ROOT / "records" / "card-seed-0.pt"
+    model.load_state_dict(torch.load(weights, weights_only=True, map_location="cpu"))
     return model.eval()
 
 
@@ -89,12 +116,21 @@ def save(state: dict, folder: Path, epoch: int) -> Path:
 
 
 def load(path: Path) -> dict:
-    """Read a checkpoint back; CheckpointError if one bit of it has changed."""
-    body = path.read_bytes()
+    """Read a checkpoint back, onto the CPU; CheckpointError if one bit of it has changed, or it is none."""
+    try:
+        body = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"can't be read ({error.strerror}): the one before it is used; remove it.") from None
     named = re.fullmatch(r"epoch-\d+-([0-9a-f]{16})", path.stem)
     if not named or hashlib.sha256(body).hexdigest()[:16] != named[1]:
-        raise CheckpointError(f"The checkpoint {path.name} is damaged: it is left aside for the one before it; delete it.")
-    return torch.load(io.BytesIO(body), weights_only=True)
+        raise CheckpointError("is damaged: the one before it is used; delete it.")
+    try:
+        state = torch.load(io.BytesIO(body), weights_only=True, map_location="cpu")
+    except Exception:  # whatever the bytes are; nothing of them is executed
+        raise CheckpointError("is no checkpoint: the one before it is used; delete it.") from None
+    if not isinstance(state, dict):
+        raise CheckpointError("is no checkpoint: the one before it is used; delete it.")
+    return state
 
 
 def _bytes(state: dict) -> bytes:

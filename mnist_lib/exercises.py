@@ -9,9 +9,10 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from mnist_lib.config import TrainConfig
 from mnist_lib.model import DigitNet
 from mnist_lib.receptive_field import receptive_fields
-from mnist_lib.trainer import TrainConfig, rates
+from mnist_lib.schedule import rates
 from mnist_lib.transforms import Draw, apply
 
 

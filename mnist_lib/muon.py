@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-class Muon(torch.optim.SGD):
+class MuonSGD(torch.optim.SGD):
     """SGD, except that groups with "networks" in them step by Muon.
 
     Such a group holds convolution weights (networks * out, in, k, k), each network's read as a matrix (out, in * k * k). Its

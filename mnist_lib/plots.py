@@ -14,7 +14,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from torch import Tensor, nn
 
 from mnist_lib.receptive_field import ReceptiveField, receptive_fields
-from mnist_lib.report import mean_interval
+from mnist_lib.statistics import mean_interval
 from mnist_lib.trainer import Callback, Run
 from mnist_lib.transforms import normalise
 
@@ -451,7 +451,7 @@ def ladder(rungs: Mapping[str, Sequence[float]], title: str) -> Figure:
     return figure
 
 
-def courses(points: Mapping[str, Sequence[Mapping[str, float]]], title: str) -> Figure:
+def accuracy_over_time(points: Mapping[str, Sequence[Mapping[str, float]]], title: str) -> Figure:
     """Accuracy against seconds of training, for each way: [{"seconds", "accuracy"}], one a epoch."""
     figure, ((axis,),) = _figure(1, 1, (7.5, 3.2))
     for (name, course), marker in zip(points.items(), "osD^v"):

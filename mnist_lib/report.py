@@ -1,23 +1,24 @@
-"""Records of finished runs -> the numbers in README and the files in figures/. The only hand that writes either."""
+"""Records -> the sentences and tables in README and the pictures in figures/. The only hand that writes either."""
 
-import json
-import math
+import io
 import re
 import statistics
 import tomllib
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from torch import nn
 
+from mnist_lib import records
 from mnist_lib.checkpoints import recorded_net
-from mnist_lib.data import MNIST_SHA256
+from mnist_lib.data import Dataset, load
+from mnist_lib.evaluation import evaluate
 from mnist_lib.files import ROOT, write_whole
 from mnist_lib.model import DigitNet
 from mnist_lib.receptive_field import receptive_fields
-from mnist_lib.trainer import CARD, QUICK, TrainConfig
+from mnist_lib.recipes import CARD, QUICK
+from mnist_lib.statistics import mean_interval, ratio, welch_interval
 
-RECORDS = ROOT / "records"
 ROWS = ("conv1", "conv2", "conv3", "pool1", "conv4", "conv5", "conv6", "conv7", "gap", "conv8")  # of the card's table
 COURSE = {
     "01_architecture": "What are the 13,960 numbers?",
@@ -29,73 +30,12 @@ COURSE = {
 
 
 class ReportError(ValueError):
-    """A record that may not stand where it was to be put; the message says why."""
-
-
-def read_record(path: Path) -> dict:
-    """A record as train made it; ReportError if the file is none."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ReportError(f"{path} is no run record ({error}): give the record.json that a run wrote.") from None
-
-
-def require_card_run(record: dict, recipe: TrainConfig = CARD, name: str = "the card's 20 epochs") -> None:
-    """ReportError unless the record is of the recipe, the card's if none is given, on all of MNIST, read at the last epoch."""
-    if not isinstance(record, dict) or not {"dataset", "config", "test", "machine", "versions"} <= record.keys():
-        raise ReportError("The file is no run record: give the record.json that a run wrote.")
-    free = {"seed", "device", "precision", "compiled"}
-    settings, usual = (
-        json.loads(json.dumps(asdict(config))) for config in (recipe, CARD)
-    )  # a field a record lacks was as usual
-    changed = [key for key in settings if key not in free and record["config"].get(key, usual[key]) != settings[key]]
-    if record["dataset"]["sha256"] != MNIST_SHA256 or record["dataset"]["trained_on"] != 60_000:
-        raise ReportError(f"The run is of {record['dataset']['name']}, not of all of MNIST: its result is not the card's.")
-    if changed or (record["test"] or {}).get("epoch") != math.ceil(recipe.epochs):
-        raise ReportError(f"The run is not {name} ({', '.join(changed) or 'no test result'} differ).")
-
-
-def card_records(folder: Path = RECORDS) -> list[dict]:
-    """The committed runs of the card, by seed."""
-    return _records(folder, "card", CARD, "the card's 20 epochs")
-
-
-def quick_records(folder: Path = RECORDS) -> list[dict]:
-    """The committed runs of the recipe `quick`, by seed."""
-    return _records(folder, "quick", QUICK, "the recipe quick")
-
-
-def speed_record(folder: Path = RECORDS) -> dict:
-    """The committed benchmark: what `python -m benchmarks.speed` wrote."""
-    record = read_record(folder / "speed.json")
-    parts = {"workers", "rounds", "epochs", "ladder", "profile", "course"}
-    if record.get("dataset", {}).get("sha256") != MNIST_SHA256 or not parts <= record.keys() or not _of_quick(record):
-        raise ReportError("speed.json is no whole benchmark of MNIST and today's `quick`: run `python -m benchmarks.speed`.")
-    return record
-
-
-def choice_record(folder: Path = RECORDS) -> dict:
-    """What leaving out each ingredient of `quick` changes: what `python -m benchmarks.choice` wrote."""
-    record = read_record(folder / "choice.json")
-    if record.get("dataset", {}).get("sha256") != MNIST_SHA256 or "accuracy" not in record or not _of_quick(record):
-        raise ReportError("choice.json is no comparison on MNIST with today's `quick`: run `python -m benchmarks.choice`.")
-    return record
-
-
-def _of_quick(record: dict) -> bool:
-    return record.get("quick") == json.loads(json.dumps(asdict(QUICK)))
-
-
-def _records(folder: Path, prefix: str, recipe: TrainConfig, name: str) -> list[dict]:
-    records = [read_record(path) for path in folder.glob(f"{prefix}-seed-*.json")]
-    for record in records:
-        require_card_run(record, recipe, name)
-    return sorted(records, key=lambda record: record["config"]["seed"])
+    """What can't be reported as it is; the message says why."""
 
 
 def latest_result(record: dict) -> str:
     """The lines between the card's LATEST_RESULT markers."""
-    require_card_run(record)
+    records.require_recipe(record)
     test, machine, versions = record["test"], record["machine"], record["versions"]
     return (
         f"Maximum Accuracy: {test['accuracy']:.2%} ({test['correct']:,} of {test['n']:,} MNIST test images, read once, "
@@ -106,25 +46,14 @@ def latest_result(record: dict) -> str:
     )
 
 
-def mean_interval(values: list[float]) -> tuple[float, float, float]:
-    """The mean of two or more values, and its 95 % interval by Student's t: (mean, low, high)."""
-    from scipy.stats import t  # here: slow to import
-
-    mean = statistics.mean(values)
-    margin = t.ppf(0.975, len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
-    return mean, mean - margin, mean + margin
-
-
-def seeds_result(records: list[dict]) -> str:
+def seeds_result(card: list[dict]) -> str:
     """Mean over seeds with its 95 % interval, as two sentences."""
-    accuracies = [100 * record["test"]["accuracy"] for record in records]
+    accuracies = [100 * record["test"]["accuracy"] for record in card]
     mean, low, high = mean_interval(accuracies)
-    first, last = (records[i]["config"]["seed"] for i in (0, -1))
-    machine, versions = records[0]["machine"], records[0]["versions"]
-    if any((record["machine"], record["versions"]) != (machine, versions) for record in records):
-        raise ReportError("The records are of several machines or versions: a mean over seeds is of one.")
+    first, last = (card[i]["config"]["seed"] for i in (0, -1))
+    machine, versions = card[0]["machine"], card[0]["versions"]
     return (
-        f"**{mean:.2f} %** of the 10,000 MNIST test images: the mean of {len(records)} runs (seeds {first} to {last}; "
+        f"**{mean:.2f} %** of the 10,000 MNIST test images: the mean of {len(card)} runs (seeds {first} to {last}; "
         f"lowest {min(accuracies):.2f}, highest {max(accuracies):.2f}, standard deviation {statistics.stdev(accuracies):.2f}, "
         f"95 % interval of the mean {low:.2f} to {high:.2f}). Each run trains for 20 epochs on all 60,000 training images "
         f"and reads the test images once, after the last epoch. {machine['device']}, {machine['precision']}, "
@@ -155,30 +84,25 @@ def speed_table(speed: dict) -> str:
         ("ours", f"ours, {speed['engine'].split(', ')[1]}"),
     ):
         took = speed["epochs"][name]
-        ratios = sorted(a / b for a, b in zip(classic, took, strict=True))
-        shown = f"{statistics.median(ratios):.1f} ({ratios[0]:.1f} to {ratios[-1]:.1f})" if name != "classic" else "1"
+        middle, lowest, highest = ratio(classic, took)
+        shown = f"{middle:.1f} ({lowest:.1f} to {highest:.1f})" if name != "classic" else "1"
         text.append(f"| {title} | {statistics.median(took):.1f} | {60_000 / statistics.median(took):,.0f} | {shown} |")
     return "\n".join(text)
 
 
-def same_result(same: dict) -> str:
-    """The accuracy of our engine beside that of torch's own modules in float32: what `python -m benchmarks.same` wrote."""
-    from scipy.stats import ttest_ind  # here: slow to import
-
-    if same["dataset"]["sha256"] != MNIST_SHA256:
-        raise ReportError("same.json is not of MNIST: run `python -m benchmarks.same`.")
-    arms, told = [[100 * accuracy for accuracy in same[name]] for name in ("fast", "plain")], []
+def engine_accuracy_result(record: dict) -> str:
+    """The accuracy of our engine beside that of torch's own modules in float32."""
+    arms, told = [[100 * accuracy for accuracy in record[name]] for name in ("fast", "plain")], []
     for accuracies in arms:
         mean, low, high = mean_interval(accuracies)
         told.append(f"{mean:.2f} % (95 % interval {low:.2f} to {high:.2f})")
-    difference = statistics.mean(arms[0]) - statistics.mean(arms[1])
-    low, high = ttest_ind(*arms, equal_var=False).confidence_interval()
+    difference, low, high = welch_interval(*arms)
     return (
-        f"Accuracy: the card's recipe, shortened to {same['epochs']} epochs, reaches {told[0]} with all that the engine does "
-        f"({same['engine'].split(', ', 1)[1]}, masks from a stock) and {told[1]} with torch's own modules in float32 "
-        f"(nn.Dropout, nothing compiled); {len(same['fast'])} seeds each, test images read once a run, after the last epoch. "
-        f"The difference is {difference:+.2f} points (95 % interval {low:+.2f} to {high:+.2f}, Welch). {same['machine']}; "
-        f"Python {same['versions']['python']}, torch {same['versions']['torch']}; {same['date']}."
+        f"Accuracy: the card's recipe, shortened to {record['epochs']} epochs, reaches {told[0]} with all that the engine does "
+        f"({record['engine'].split(', ', 1)[1]}, masks from a stock) and {told[1]} with torch's own modules in float32 "
+        f"(nn.Dropout, nothing compiled); {len(record['fast'])} seeds each, test images read once a run, after the last epoch. "
+        f"The difference is {difference:+.2f} points (95 % interval {low:+.2f} to {high:+.2f}, Welch). {record['machine']}; "
+        f"Python {record['versions']['python']}, torch {record['versions']['torch']}; {record['date']}."
     )
 
 
@@ -187,8 +111,6 @@ def quick_result(quick: list[dict], card: list[dict], speed: dict) -> str:
     accuracies = [100 * record["test"]["accuracy"] for record in quick]
     mean, low, high = mean_interval(accuracies)
     machine, versions = quick[0]["machine"], quick[0]["versions"]
-    if any((record["machine"], record["versions"]) != (machine, versions) for record in quick):
-        raise ReportError("The records are of several machines or versions: a mean over seeds is of one.")
     whole = [record["seconds_in_all"] for record in quick]
     classic = 20 * statistics.median(speed["ladder"]["classic script"])  # training alone, as in the card's record
     return (
@@ -206,7 +128,7 @@ def quick_result(quick: list[dict], card: list[dict], speed: dict) -> str:
     )
 
 
-def summary_table(model: torch.nn.Module) -> str:
+def summary_table(model: nn.Module) -> str:
     """The layers as the card's Model Summary prints them, from torchinfo's rows."""
     from torchinfo import summary  # here: only the report and the notebooks need it
 
@@ -248,15 +170,15 @@ def path_table() -> str:
     return "\n".join(text)
 
 
-def sections() -> dict[str, str]:
-    """What stands between each pair of markers in README."""
-    records = card_records()
+def sections(new: dict | None = None) -> dict[str, str]:
+    """What stands between each pair of markers in README; new: a card run that is to join the records."""
+    card, quick, speed = records.runs("card", new=new), records.runs("quick"), records.benchmark("speed")
     return {
-        "LATEST_RESULT": latest_result(records[0]),
-        "SEEDS": seeds_result(records),
-        "SPEED": speed_table(speed_record()),
-        "SAME": same_result(read_record(RECORDS / "same.json")),
-        "QUICK": quick_result(quick_records(), records, speed_record()),
+        "LATEST_RESULT": latest_result(card[0]),
+        "SEEDS": seeds_result(card),
+        "SPEED": speed_table(speed),
+        "ENGINE_ACCURACY": engine_accuracy_result(records.benchmark("engine_accuracy")),
+        "QUICK": quick_result(quick, card, speed),
         "SUMMARY": f"```text\n{summary_table(DigitNet())}\n```",
         "FIELDS": field_table(),
         "PATH": path_table(),
@@ -274,36 +196,66 @@ def fill(text: str, parts: dict[str, str]) -> str:
     return text
 
 
-def write_report() -> None:
-    """README's sections, the pictures in figures/, and the repository's address in the notebooks' bootstrap cells."""
-    readme = ROOT / "README.md"
-    write_whole(readme, fill(readme.read_text(encoding="utf-8"), sections()).encode())
-    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        text = path.read_text(encoding="utf-8")
-        write_whole(path, re.sub(r'REPOSITORY = \\"[^"]*\\"', f'REPOSITORY = \\"{repository()}\\"', text).encode())
-    write_figures()
+def write_report(run: Path | None = None) -> None:
+    """README's sections, figures/, and the repository's address in the notebooks' bootstrap cells.
 
-
-def write_figures() -> None:
-    """figures/: each picture for GitHub's light and dark pages."""
-    from mnist_lib import plots  # here: matplotlib is slow to import, and only this needs it
-    from mnist_lib.data import load
-
+    run: a card run's record.json that is to join the records first. All is made before anything is written.
+    """
     dataset = load()
     if dataset.name != "MNIST":
         raise ReportError("The figures show MNIST digits: set MNIST_LIB_DATA to a folder with its four files.")
-    (ROOT / "figures").mkdir(exist_ok=True)
-    validated = read_record(RECORDS / "validation-seed-0.json")
+    made, new, net = {}, None, recorded_net()
+    if run is not None:
+        new = records.require_recipe(records.read(run))
+        name = f"card-seed-{new['config']['seed']}"
+        made[records.RECORDS / f"{name}.json"] = records.to_bytes(new)
+        if new["config"]["seed"] == 0:  # whose weights the notebooks show
+            weights, net = weights_of(run, new, dataset)
+            made[records.RECORDS / f"{name}.pt"] = weights
+    readme = ROOT / "README.md"
+    made[readme] = fill(readme.read_text(encoding="utf-8"), sections(new)).encode()
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        text = path.read_text(encoding="utf-8")
+        made[path] = re.sub(r'REPOSITORY = \\"[^"]*\\"', f'REPOSITORY = \\"{repository()}\\"', text).encode()
+    made |= figures(net, dataset)
+    for path, body in made.items():
+        write_whole(path, body)
+
+
+def weights_of(run: Path, record: dict, dataset: Dataset) -> tuple[bytes, DigitNet]:
+    """The weights beside a record, as bytes and as a network; ReportError unless they read what the record says."""
+    try:
+        body = (run.parent / "model.pt").read_bytes()
+        net = DigitNet()
+        net.load_state_dict(torch.load(io.BytesIO(body), weights_only=True, map_location="cpu"))
+    except Exception as error:  # missing, damaged, refused or of another network
+        raise ReportError(
+            f"model.pt beside {run.name} is not a DigitNet's weights ({type(error).__name__}): keep the two together."
+        ) from None
+    correct = evaluate(net.eval(), dataset.test_images, dataset.test_labels).correct
+    if abs(correct - record["test"]["correct"]) > 2:  # another processor may round a logit otherwise
+        raise ReportError(f"model.pt beside {run.name} reads {correct:,} right, the record says {record['test']['correct']:,}.")
+    return body, net
+
+
+def figures(net: DigitNet, dataset: Dataset) -> dict[Path, bytes]:
+    """figures/: each picture for GitHub's light and dark pages."""
+    from mnist_lib import plots  # here: matplotlib is slow to import, and only this needs it
+
+    validated, speed, made = records.held_out(), records.benchmark("speed"), {}
     for theme, colours in (("light", plots.LIGHT), ("dark", plots.DARK)):
         plots.use_theme(colours)
         pictures = {
-            "architecture": plots.architecture(recorded_net(), dataset.train_images[15] / 255),
+            "architecture": plots.architecture(net, dataset.train_images[15] / 255),
             "training": plots.curves(
                 validated["history"],
                 "MNIST: 55,000 training images, 5,000 held out, seed 0; the test images are not read",
             ),
-            "speed": plots.step_times(speed_record()["profile"], "MNIST: where the time of a training step goes"),
+            "speed": plots.step_times(speed["profile"], "MNIST: where the time of a training step goes"),
         }
         for name, figure in pictures.items():
-            figure.savefig(ROOT / "figures" / f"{name}-{theme}.png", dpi=150)
+            png = io.BytesIO()
+            figure.savefig(png, dpi=150)
+            made[ROOT / "figures" / f"{name}-{theme}.png"] = png.getvalue()
     plots.use_theme(plots.LIGHT)
+    return made

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
+from benchmarks.choice import turned, variants
+from benchmarks.same import plain
 
 from benchmarks import speed
-from benchmarks.choice import turned, variants
 from benchmarks.classic import Classic, network
-from benchmarks.same import plain
 from mnist_lib.model import DigitNet
 from mnist_lib.trainer import QUICK, TrainConfig
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 import torch.nn.functional as F
-
 from mnist_lib.many import Graphed, ManyNets, train_many
+
 from mnist_lib.model import DigitNet
 from mnist_lib.trainer import QUICK, Callback, TrainConfig, evaluate, optimizer_of, train
 

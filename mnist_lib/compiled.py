@@ -1,0 +1,146 @@
+"""DigitNet's training pass, compiled as one: the one step of training on a CPU that needs new code.
+
+The mathematics is that of DigitNet's own forward pass; tests hold the two together, values and gradients.
+"""
+
+import logging
+import math
+from collections.abc import Callable
+from functools import cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mnist_lib.model import DigitNet
+
+
+class CompiledPass:
+    """DigitNet's training pass: normalised images (N, 1, 28, 28) -> logits (N, 10), float32.
+
+    Compiled for the size of the first batch; a batch of another size, such as an epoch's last, takes the plain way.
+    """
+
+    def __init__(self, model: DigitNet, dtype: torch.dtype, plain: Callable[[Tensor], Tensor]):
+        self.model, self.dtype, self.plain, self.size = model, dtype, plain, None
+        drops = (getattr(model, f"drop{number}").p for number in range(1, 8))
+        self.scales = [torch.tensor(1 / (1 - p), dtype=dtype).item() for p in drops]  # rounded as the masks are
+        self.compiled = torch.compile(self._pass)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        self.size = self.size or len(images)
+        if len(images) != self.size:
+            return self.plain(images)
+        return self.compiled(images, self._masks(images.shape[-1]))
+
+    def _masks(self, side: int) -> list[Tensor | None]:
+        """Seven masks, drawn outside of what is compiled; each lies in memory as its map does, channels last."""
+        masks = []
+        for number in range(1, 8):
+            conv, drop = getattr(self.model, f"conv{number}"), getattr(self.model, f"drop{number}")
+            side += 2 * conv.padding[0] - conv.kernel_size[0] + 1
+            shape = (self.size, side, side, conv.out_channels)
+            masks.append(drop.mask(math.prod(shape), self.dtype).view(shape).permute(0, 3, 1, 2) if drop.p else None)
+            if number == 3:
+                side //= 2
+        return masks
+
+    def _pass(self, x: Tensor, masks: list[Tensor | None]) -> Tensor:
+        x = x.to(self.dtype)
+        for number, mask in enumerate(masks, 1):
+            x = self._block(x, number, mask)
+            if number == 3:
+                x = MaxPool.apply(x)
+        x = x.float().mean((2, 3))  # gap
+        return F.linear(x, self.model.conv8.weight.flatten(1), self.model.conv8.bias)
+
+    def _block(self, x: Tensor, number: int, mask: Tensor | None) -> Tensor:
+        conv, norm = getattr(self.model, f"conv{number}"), getattr(self.model, f"bn{number}")
+        y = F.conv2d(x, conv.weight.to(self.dtype), conv.bias.to(self.dtype), padding=conv.padding)
+        z, mean, variance = NormReluDrop.apply(y, norm.weight, norm.bias, mask, self.scales[number - 1], norm.eps)
+        with torch.no_grad():
+            n = y.numel() // y.shape[1]
+            norm.running_mean.lerp_(mean, norm.momentum)
+            norm.running_var.lerp_(variance * n / (n - 1), norm.momentum)
+            norm.num_batches_tracked += 1
+        return z
+
+
+class NormReluDrop(torch.autograd.Function):
+    """BatchNorm, ReLU and dropout as one: three passes over the values forward, three back, once it is compiled.
+
+    y (N, C, H, W), gamma and beta (C,), mask of y's shape, 0 or scale (None: scale is 1) -> z like y, y's mean and
+    variance (C,).
+    What passed both ReLU and dropout is what is above 0, so backward asks z and needs no mask.
+    """
+
+    @staticmethod
+    def forward(ctx, y: Tensor, gamma: Tensor, beta: Tensor, mask: Tensor | None, scale: float, eps: float):
+        n, exact = y.numel() // y.shape[1], torch.promote_types(y.dtype, torch.float32)
+        v = y.to(exact)
+        mean = v.sum((0, 2, 3)) / n
+        variance = ((v * v).sum((0, 2, 3)) / n - mean * mean).clamp(min=0)  # rounding may leave it just below
+        inverse = torch.rsqrt(variance + eps)
+        # stacked, they are computed once a channel; else the compiler would compute them again for every value
+        norm = torch.stack([mean, inverse, gamma * inverse, beta - mean * gamma * inverse])
+        z = F.relu(v * _per_channel(norm[2]) + _per_channel(norm[3])).to(y.dtype)
+        if mask is not None:
+            z = z * mask
+        ctx.save_for_backward(y, z, norm)
+        ctx.scale = scale
+        ctx.mark_non_differentiable(mean, variance)
+        return z, mean, variance
+
+    @staticmethod
+    def backward(ctx, g: Tensor, _mean, _variance):
+        y, z, norm = ctx.saved_tensors
+        mean, inverse, slope, _ = norm
+        n = y.numel() // y.shape[1]
+        v, g = y.to(norm.dtype), (g * torch.sign(z)).to(norm.dtype) * ctx.scale
+        beta_grad = g.sum((0, 2, 3))
+        gamma_grad = ((g * v).sum((0, 2, 3)) - mean * beta_grad) * inverse
+        # through the mean and the variance, every value reaches every other of its channel
+        tilt = slope * inverse * gamma_grad / n
+        correction = torch.stack([tilt, slope * beta_grad / n - tilt * mean])
+        y_grad = g * _per_channel(slope) - (v * _per_channel(correction[0]) + _per_channel(correction[1]))
+        return y_grad.to(y.dtype), gamma_grad, beta_grad, None, None, None
+
+
+class MaxPool(torch.autograd.Function):
+    """2x2 max pooling, in arithmetic that the compiler makes fast: z (N, C, H, W) -> (N, C, H / 2, W / 2).
+
+    Where several of the four are the largest they share the gradient, as in torch.amax; nn.MaxPool2d gives it to the first.
+    """
+
+    @staticmethod
+    def forward(ctx, z: Tensor) -> Tensor:
+        largest = z.unflatten(3, (-1, 2)).unflatten(2, (-1, 2)).amax((3, 5))
+        ctx.save_for_backward(z, largest)
+        return largest
+
+    @staticmethod
+    def backward(ctx, g: Tensor) -> Tensor:
+        z, largest = ctx.saved_tensors
+        is_largest = [1 - torch.sign(largest - z[:, :, row::2, column::2]) for row in (0, 1) for column in (0, 1)]
+        return (1 - torch.sign(_four_times(largest) - z)) * _four_times(g / sum(is_largest))
+
+
+def _four_times(small: Tensor) -> Tensor:
+    """(N, C, H, W) -> (N, C, 2H, 2W), each value four times."""
+    n, c, h, w = small.shape
+    return small[:, :, :, None, :, None].expand(n, c, h, 2, w, 2).reshape(n, c, 2 * h, 2 * w)
+
+
+def _per_channel(values: Tensor) -> Tensor:
+    return values[:, None, None]  # (C,) -> broadcasts over (N, C, H, W)
+
+
+@cache
+def can_compile() -> bool:
+    """Whether torch.compile works here: it needs a C++ compiler and Python's headers. Tries, and says so if not."""
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # it warns where nvcc lies without a GPU
+    try:
+        return torch.compile(lambda x: x * 2 + 1)(torch.ones(64))[0].item() == 3
+    except Exception as error:  # whatever is missing, the run goes on without it
+        print(f"torch.compile does not work here ({type(error).__name__}): training goes on without it.")
+        return False

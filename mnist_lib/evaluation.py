@@ -1,0 +1,51 @@
+"""What a network reached, exactly: right answers counted over all images."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mnist_lib.engine import memory_order
+from mnist_lib.transforms import normalise
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a model reached on n images: correct of them, and the mean cross-entropy."""
+
+    correct: int
+    n: int
+    loss: float
+
+    @property
+    def accuracy(self) -> float:
+        return self.correct / self.n
+
+
+def evaluate(model: nn.Module, images: Tensor, labels: Tensor, batch_size: int = 250) -> Score:
+    """Count right answers over all images, uint8 or float in [0, 1] (N, 1, 28, 28); labels (N,).
+
+    ValueError in one sentence for images of another kind or range: they would be read wrongly without a word.
+    """
+    if len(images) != len(labels) or len(labels) == 0:
+        raise ValueError(f"evaluate needs as many labels as images and at least one, not {len(labels)} and {len(images)}.")
+    answers, labels = logits(model, images, batch_size), labels.cpu()
+    correct = (answers.argmax(1) == labels).sum().item()
+    return Score(correct, len(labels), F.cross_entropy(answers, labels).item())
+
+
+@torch.no_grad()
+def logits(model: nn.Module, images: Tensor, batch_size: int = 250) -> Tensor:
+    """Images as for evaluate -> logits (N, 10) on the CPU, in evaluation mode, whatever mode the model is in."""
+    in_range = images.dtype == torch.uint8 or (images.is_floating_point() and images.min() >= 0 and images.max() < 1.001)
+    if not in_range:
+        kind = f"{str(images.dtype).removeprefix('torch.')} from {images.min():g} to {images.max():g}"
+        raise ValueError(f"images must be uint8 (0 to 255), or float from 0 to 1, not {kind}: convert them first.")
+    weight, was_training, answers = next(model.parameters()), model.training, []
+    model.eval()
+    for batch in images.split(batch_size):
+        batch = normalise(batch.to(weight.device)).to(weight.dtype)
+        answers.append(model(batch.contiguous(memory_format=memory_order(weight.device))).cpu())
+    model.train(was_training)
+    return torch.cat(answers)

@@ -1,0 +1,21 @@
+"""Settings and ingredients that were chosen, each under its name."""
+
+from mnist_lib.ingredients import Freeze, Hardest, Muon, Settle, Whiten
+from mnist_lib.trainer import TrainConfig
+from mnist_lib.transforms import Augment
+
+CARD = TrainConfig()
+# Few steps for 99.4 %; chosen by training on 55,000 training images and judging on the other 5,000
+QUICK = TrainConfig(
+    epochs=7,
+    batch_size=256,
+    max_lr=0.3,
+    pct_start=0.3,
+    final_div_factor=1e4,
+    nesterov=True,
+    weight_decay=5e-4,
+    dropout=(0.0, 0.0),
+    augment=Augment().times(0.7),
+    ingredients=(Whiten(), Muon(0.35), Hardest(0.2), Settle(0.25), Freeze(0.65)),
+)
+RECIPES = {"card": CARD, "quick": QUICK}
