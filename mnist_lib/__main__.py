@@ -145,7 +145,15 @@ def publish() -> None:
             if cell.cell_type == "code":
                 live = "application/vnd.jupyter.widget-view+json"
                 cell.outputs = [output for output in cell.outputs if live not in output.get("data", {})]
+                for output in cell.outputs:
+                    if output.output_type == "stream":
+                        output.text = settled(output.text)
         write_whole(path, (nbformat.writes(notebook) + "\n").encode())
+
+
+def settled(text: str) -> str:
+    """What a terminal shows in the end of lines that were written over."""
+    return re.sub(r"[^\n]*\r", "", text)
 
 
 def _shown(path: Path) -> Path:

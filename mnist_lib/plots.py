@@ -312,17 +312,24 @@ def learning_rates(rates: Sequence[float], steps_per_epoch: int, title: str = "L
 
 
 def curves(history: Sequence[dict], title: str, epochs: int | None = None, final: dict | None = None) -> Figure:
-    """Loss and error by epoch, from Run.history; final, a record's "test" entry, adds the one reading of the test set."""
+    """Loss and error by epoch, from Run.history, a line for each network; final, a record's "test" entry, adds the one reading
+    of the test set.
+    """
+
+    def errors(entries: Sequence[dict], name: str) -> np.ndarray:
+        return 100 * (1 - np.array([entry[name] for entry in entries]))  # (epochs,) or (epochs, members)
+
     figure, ((left, right),) = _figure(1, 2, (10.5, 3.4))
     at = [entry["epoch"] for entry in history]
-    left.plot(at, [entry["train_loss"] for entry in history], "o-", ms=4)
+    left.plot(at, [entry["train_loss"] for entry in history], "o-", ms=4, color=BLUE)
     left.set(yscale="log", xlabel="epoch", ylabel="cross-entropy (log scale)", title="training loss")
-    train = [100 * (1 - entry["train_accuracy"]) for entry in history]
-    right.plot(at, train, "o-", ms=4, label="training images, augmented, with dropout")
+    shown = right.plot(at, errors(history, "train_accuracy"), "o-", ms=4, color=BLUE)
+    shown[0].set_label("training images, augmented, with dropout")
     held_out = [entry for entry in history if "validation_accuracy" in entry]
     if held_out:
-        errors = [100 * (1 - entry["validation_accuracy"]) for entry in held_out]
-        right.plot([entry["epoch"] for entry in held_out], errors, "s-", ms=4, label="held-out training images")
+        epochs_seen = [entry["epoch"] for entry in held_out]
+        shown = right.plot(epochs_seen, errors(held_out, "validation_accuracy"), "s-", ms=4, color=ORANGE)
+        shown[0].set_label("held-out training images")
     if final:
         error = 100 * (1 - final["accuracy"])
         right.plot(final["epoch"], error, "*", ms=15, color=GREEN, label=f"test images, read once: {error:.2f} %", zorder=3)

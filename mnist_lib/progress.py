@@ -13,6 +13,8 @@ class PrintEpochs(Callback):
     In between, where an epoch takes long, a line that is written over says how far it is and how long it still takes.
     """
 
+    EVERY = 2.0  # seconds
+
     def on_start(self, run: Run) -> None:
         members = f" for each of {len(run.seeds)} networks" if len(run.seeds) > 1 else ""
         print(f"On {run.engine}: {run.steps:,} steps{members}.", flush=True)
@@ -21,7 +23,7 @@ class PrintEpochs(Callback):
 
     def on_step(self, run: Run) -> None:
         now = time.perf_counter()
-        if now - self.said < 2 or run.step == run.steps:
+        if now - self.said < self.EVERY or run.step == run.steps:
             return
         left = (now - self.began) / (run.step - self.first_step) * (run.steps - run.step)
         self._over(f"step {run.step:,} of {run.steps:,}, about {duration(left)} left")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mnist_lib import data
-from mnist_lib.engine import can_compile
+from mnist_lib.compiled import can_compile
 
 
 @pytest.fixture(scope="session")

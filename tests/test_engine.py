@@ -7,10 +7,14 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mnist_lib import engine
-from mnist_lib.engine import COMPILE_PAYS, Engine, MaxPool, NormReluDrop
-from mnist_lib.model import BatchNorm2d, DigitNet, Dropout
-from mnist_lib.trainer import Callback, PrintEpochs, TrainConfig, optimizer_of, train
+from mnist_lib import compiled, engine
+from mnist_lib.compiled import MaxPool, NormReluDrop
+from mnist_lib.config import TrainConfig
+from mnist_lib.engine import COMPILE_PAYS, Engine
+from mnist_lib.layers import BatchNorm2d, Dropout
+from mnist_lib.model import DigitNet
+from mnist_lib.progress import PrintEpochs
+from mnist_lib.trainer import Callback, optimizer_of, train
 
 
 @pytest.fixture(params=[True, False], ids=["dropout", "no dropout"])
@@ -125,11 +129,11 @@ def test_a_machine_where_compiling_fails_trains_all_the_same(digits, monkeypatch
 
         return call
 
-    monkeypatch.setattr(engine.torch, "compile", broken)
-    engine.can_compile.cache_clear()
+    monkeypatch.setattr(compiled.torch, "compile", broken)
+    compiled.can_compile.cache_clear()
     run = train(TrainConfig(epochs=1, compiled="yes"), digits.head(300, 100))
     assert "torch.compile does not work here (RuntimeError): training goes on without it." in capsys.readouterr().out
-    engine.can_compile.cache_clear()
+    compiled.can_compile.cache_clear()
     assert run.record["test"]["n"] == 100 and run.record["machine"]["compiled"] is False
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from mnist_lib.muon import Muon, orthogonal
+from mnist_lib.muon import MuonSGD, orthogonal
 
 
 def test_orthogonal_keeps_the_singular_vectors_and_levels_the_values():
@@ -29,7 +29,7 @@ def steps(weight: torch.Tensor, gradients: torch.Tensor, optimizer_of) -> torch.
 
 
 def ours(networks: int = 1):
-    return lambda p: Muon([{"params": [p], "networks": networks}], lr=0.1, momentum=0.6, nesterov=True, weight_decay=0)
+    return lambda p: MuonSGD([{"params": [p], "networks": networks}], lr=0.1, momentum=0.6, nesterov=True, weight_decay=0)
 
 
 @pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="torch.optim.Muon came with torch 2.9")
@@ -62,7 +62,7 @@ def test_other_groups_are_plain_sgds_and_a_frozen_weight_stays():
     ours, plain, frozen = (nn.Parameter(start.clone()) for _ in range(3))
     conv = nn.Parameter(torch.randn(4, 2, 3, 3))
     optimizers = (
-        Muon([{"params": [ours]}, {"params": [conv, frozen], "networks": 1}], **settings),
+        MuonSGD([{"params": [ours]}, {"params": [conv, frozen], "networks": 1}], **settings),
         torch.optim.SGD([plain], **settings),
     )
     for _ in range(3):

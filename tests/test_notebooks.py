@@ -9,6 +9,7 @@ import types
 import nbformat
 import pytest
 
+from mnist_lib import records
 from mnist_lib.files import ROOT
 from mnist_lib.report import COURSE, repository
 
@@ -75,6 +76,30 @@ def test_it_has_parameters_checks_and_exercises(notebook):
 def test_checked_outputs_do_not_depend_on_the_data(notebook):
     for cell in tagged(notebook, "nbval-check-output"):
         assert "dataset" not in cell.source and cell.outputs
+
+
+def printed(notebook) -> str:
+    return "".join(o.text for cell in code(notebook) for o in cell.outputs if o.output_type == "stream")
+
+
+def test_the_committed_runs_are_the_records():
+    """What the notebooks show of their own runs, and what they quote of others, is what the records and README say."""
+    card, quick = records.runs("card"), records.runs("quick")
+    training, speed = (
+        nbformat.read(ROOT / "notebooks" / name, as_version=4) for name in ("04_training.ipynb", "07_speed.ipynb")
+    )
+    test, history = card[0]["test"], card[0]["history"]
+    said = printed(training)
+    assert f"{test['accuracy']:.2%} of {test['n']:,} test images, in {card[0]['seconds']:.0f} s" in said
+    for entry in history:
+        assert (
+            f"epoch {entry['epoch']:2}/20  loss {entry['train_loss']:.4f}  training accuracy {entry['train_accuracy']:.2%}"
+            in said
+        )
+    for runs, text, digits in ((card, said, 2), (quick, printed(speed), 3)):
+        mean = 100 * sum(record["test"]["correct"] for record in runs) / sum(record["test"]["n"] for record in runs)
+        assert f"mean {mean:.{digits}f} %" in text
+    assert f"quick, seed 0: {quick[0]['test']['accuracy']:.2%} in" in printed(speed)
 
 
 def test_bootstrap_on_colab_never_touches_torch(notebook, monkeypatch, tmp_path):

@@ -1,6 +1,7 @@
 """README says what the committed records say, and only a true card run may stand there."""
 
 import copy
+import io
 import json
 import re
 import subprocess
@@ -10,20 +11,21 @@ from pathlib import Path
 import pytest
 import torch
 
-from mnist_lib import report
+from mnist_lib import data, records, report
 from mnist_lib.__main__ import main
 from mnist_lib.checkpoints import recorded_net
 from mnist_lib.data import MNIST_SHA256
+from mnist_lib.evaluation import evaluate
 from mnist_lib.files import ROOT
-from mnist_lib.report import ReportError, card_records, fill, latest_result, mean_interval, require_card_run, sections
-from mnist_lib.trainer import evaluate
+from mnist_lib.model import DigitNet
+from mnist_lib.report import ReportError, fill, sections
 
 README = (ROOT / "README.md").read_text()
 
 
 @pytest.fixture
 def record() -> dict:
-    return copy.deepcopy(card_records()[0])
+    return copy.deepcopy(records.runs("card")[0])
 
 
 def test_readme_is_what_the_records_say():
@@ -40,10 +42,10 @@ def test_the_numbers_in_readme_are_those_of_the_records_read_by_other_means():
 
 
 def test_every_record_is_of_mnist_and_adds_up():
-    records = card_records()
-    assert len(records) >= 5
-    assert [record["config"]["seed"] for record in records] == list(range(len(records)))
-    for record in records:
+    card = records.runs("card")
+    assert len(card) >= 5
+    assert [record["config"]["seed"] for record in card] == list(range(len(card)))
+    for record in card:
         assert record["dataset"]["sha256"] == MNIST_SHA256 and record["parameters"] == 13_960
         assert record["test"]["n"] == 10_000 and record["test"]["accuracy"] == record["test"]["correct"] / 10_000
         assert [entry["epoch"] for entry in record["history"]] == list(range(1, 21))
@@ -55,58 +57,75 @@ def test_the_recorded_weights_reach_the_recorded_accuracy(mnist, record):
     assert abs(score.correct - record["test"]["correct"]) <= 2
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda r: r["dataset"].update(name="digits", sha256="3c3d"),
-        lambda r: r["dataset"].update(sha256=""),
-        lambda r: r["dataset"].update(trained_on=55_000),
-        lambda r: r["config"].update(epochs=2),
-        lambda r: r["config"].update(max_lr=0.2),
-        lambda r: r["config"].update(nesterov=True),
-        lambda r: r["config"].update(augment=None),
-        lambda r: r.update(test=None),
-        lambda r: r["test"].update(epoch=19),
-    ],
-)
-def test_no_other_run_may_stand_as_the_cards(record, change, tmp_path, capsys):
-    require_card_run(record)
-    change(record)
-    with pytest.raises(ReportError, match=r"^The run is [^\n]+\.$"):
-        latest_result(record)
-    path = tmp_path / "record.json"
-    path.write_text(json.dumps(record))
-    assert main(["report", "--record", str(path)]) == 1  # and nothing is written
-    assert "The run is" in capsys.readouterr().err
-    assert (ROOT / "README.md").read_text() == README
+@pytest.fixture
+def written(monkeypatch) -> dict[Path, bytes]:
+    """What write_report would write, by path; nothing is."""
+    wanted = {}
+    monkeypatch.setattr(report, "write_whole", lambda path, body: wanted.update({path: body}))
+    return wanted
 
 
-def test_a_file_that_is_no_record_is_one_sentence(tmp_path):
-    path = tmp_path / "record.json"
-    for text in ("half of a rec", "{}", "[]", "3"):
-        path.write_text(text)
-        with pytest.raises(ReportError, match=r"is no run record[^\n]+\.$"):
-            require_card_run(report.read_record(path))
+def given(folder: Path, record: dict, weights: bytes | None = None) -> str:
+    """record.json, and model.pt beside it, as a run leaves them."""
+    (folder / "record.json").write_text(json.dumps(record))
+    if weights is not None:
+        (folder / "model.pt").write_bytes(weights)
+    return str(folder / "record.json")
 
 
-def test_a_mean_over_seeds_is_of_one_machine():
-    records = copy.deepcopy(card_records())
-    records[1]["machine"]["precision"] = "float32"
-    with pytest.raises(ReportError, match="several machines"):
-        report.seeds_result(records)
+WEIGHTS = (ROOT / "records/card-seed-0.pt").read_bytes()
+
+
+def refused(arguments: list[str], capsys, written) -> str:
+    """The one sentence with which the command ends; nothing was to be written."""
+    assert main(arguments) == 1 and not written
+    said = capsys.readouterr().err.strip()
+    assert "\n" not in said and said.endswith(".")
+    return said
+
+
+def test_a_run_of_another_machine_is_not_taken(record, mnist, tmp_path, capsys, written):
+    record["machine"]["device"] = "another machine"
+    assert "several machines" in refused(["report", "--record", given(tmp_path, record, WEIGHTS)], capsys, written)
+
+
+def test_seed_0_is_taken_with_its_weights_or_not_at_all(record, mnist, tmp_path, capsys, written):
+    buffer = io.BytesIO()
+    torch.save(DigitNet().state_dict(), buffer)
+    for weights, said in (
+        (None, "FileNotFoundError"),
+        (b"half", "model.pt beside"),
+        (buffer.getvalue(), "the record says 9,956"),
+    ):
+        (tmp_path / "model.pt").unlink(missing_ok=True)
+        assert said in refused(["report", "--record", given(tmp_path, record, weights)], capsys, written)
+
+
+def test_without_mnist_nothing_is_written(record, tmp_path, capsys, written, monkeypatch):
+    monkeypatch.setattr(report, "load", lambda: data.load("digits"))
+    assert "The figures show MNIST" in refused(["report", "--record", given(tmp_path, record, WEIGHTS)], capsys, written)
+    assert "The figures show MNIST" in refused(["report"], capsys, written)
+
+
+def test_a_run_joins_the_records_with_all_that_follows_from_it(record, mnist, tmp_path, written):
+    """Seed 0 brings its weights, any other seed none; README, figures and notebooks come with it."""
+    assert main(["report", "--record", given(tmp_path, record, WEIGHTS)]) == 0
+    names = {path.relative_to(ROOT).as_posix(): body for path, body in written.items()}
+    assert names["records/card-seed-0.pt"] == WEIGHTS and json.loads(names["records/card-seed-0.json"]) == record
+    assert names["README.md"].decode() == README
+    assert {"figures/architecture-dark.png", "figures/training-light.png", "notebooks/04_training.ipynb"} <= names.keys()
+    written.clear()
+    record["config"]["seed"], record["test"]["correct"], record["test"]["accuracy"] = 5, 9_990, 0.999
+    assert main(["report", "--record", given(tmp_path, record, WEIGHTS)]) == 0
+    names = {path.relative_to(ROOT).as_posix(): body for path, body in written.items()}
+    assert "records/card-seed-5.json" in names and not [name for name in names if name.endswith(".pt")]
+    assert "the mean of 6 runs (seeds 0 to 5" in names["README.md"].decode()
 
 
 def test_markers_are_filled_once():
     assert fill("a\n<!-- X -->\nold\n<!-- END_X -->\nb", {"X": "new"}) == "a\n<!-- X -->\nnew\n<!-- END_X -->\nb"
     with pytest.raises(ReportError, match="markers of X"):
         fill("no markers", {"X": "new"})
-
-
-def test_interval_against_a_table():
-    """Student's t for 4 degrees of freedom is 2.776 (any statistics book)."""
-    mean, low, high = mean_interval([1.0, 2.0, 3.0, 4.0, 5.0])
-    margin = 2.776 * (2.5**0.5) / 5**0.5
-    assert (mean, low, high) == pytest.approx((3.0, 3.0 - margin, 3.0 + margin), abs=1e-3)
 
 
 def test_the_address_stands_in_one_place():
@@ -131,36 +150,43 @@ def test_importing_the_package_is_cheap():
     )
 
 
+ROOMS = (  # each may import those above it
+    "files checks",
+    "layers muon receptive_field transforms statistics",
+    "model data",
+    "draws compiled graphed interpret",
+    "side_by_side engine ingredients",
+    "config evaluation",
+    "schedule batches",
+    "trainer",
+    "progress recipes checkpoints",
+    "records",
+    "plots widgets predictions exercises",
+    "report",
+    "__main__",
+)
+
+
 def test_arrows_between_modules_run_one_way():
-    """Who may import whom, as the house is drawn."""
-    allowed = {
-        "files": set(),
-        "model": set(),
-        "transforms": set(),
-        "data": {"files"},
-        "engine": {"model"},
-        "muon": set(),
-        "trainer": {"data", "engine", "model", "muon", "transforms"},
-        "many": {"data", "engine", "model", "trainer", "transforms"},
-        "checkpoints": {"files", "model", "trainer"},
-        "report": {"checkpoints", "data", "files", "model", "plots", "receptive_field", "trainer"},
-        "plots": {"receptive_field", "report", "trainer", "transforms"},
-        "widgets": set(),
-        "exercises": {"model", "receptive_field", "trainer", "transforms"},
-    }
-    for path in Path(report.__file__).parent.glob("*.py"):
-        if path.stem in allowed:
-            found = set(re.findall(r"(?:from|import) mnist_lib\.(\w+)", path.read_text()))
-            found |= set(re.findall(r"from mnist_lib import (\w+)", path.read_text()))
-            assert found <= allowed[path.stem], path.stem
-    for path in (Path(report.__file__).parent / "receptive_field").glob("*.py"):  # stands alone
-        assert set(re.findall(r"(?:from|import) mnist_lib\.(\w+)", path.read_text())) <= {"receptive_field"}, path.name
+    """As the house is drawn: no room imports one of its own floor or of one below it in this list."""
+    floor = {name: number for number, names in enumerate(ROOMS) for name in names.split()}
+    package = Path(report.__file__).parent
+    for path in package.rglob("*.py"):
+        room = path.relative_to(package).parts[0].removesuffix(".py")
+        if room == "__init__":
+            continue
+        text = path.read_text()
+        found = set(re.findall(r"(?:from|import) mnist_lib\.(\w+)", text))
+        for names in re.findall(r"from mnist_lib import ([\w, ]+)", text):
+            found |= {name.strip() for name in names.split(",")}
+        assert room in floor, f"{room} has no floor yet"
+        assert not [other for other in found - {room} if floor[other] >= floor[room]], room
 
 
 def test_figures_are_small_and_there():
     for name in re.findall(r"figures/[\w-]+\.png", README):
         assert 1_000 < (ROOT / name).stat().st_size < 500_000, name
-    assert torch.load(ROOT / "records/card-seed-0.pt", weights_only=True)
+    assert torch.load(ROOT / "records/card-seed-0.pt", weights_only=True, map_location="cpu")
 
 
 def test_the_speed_table_and_quicks_numbers_are_those_of_the_records_read_by_other_means():
@@ -178,26 +204,9 @@ def test_the_speed_table_and_quicks_numbers_are_those_of_the_records_read_by_oth
     assert all(record["parameters"] == 13_960 and record["dataset"]["sha256"] == MNIST_SHA256 for record in quick)
 
 
-def test_half_a_benchmark_is_refused(tmp_path):
-    (tmp_path / "speed.json").write_text(json.dumps({"dataset": {"sha256": MNIST_SHA256}, "epochs": {}}))
-    with pytest.raises(ReportError, match="no whole benchmark"):
-        report.speed_record(tmp_path)
-
-
-@pytest.mark.parametrize("name", ["speed", "choice"])
-def test_numbers_of_another_quick_are_refused(name, tmp_path):
-    record = json.loads((ROOT / f"records/{name}.json").read_text())
-    read = getattr(report, f"{name}_record")
-    assert read()["quick"] == record["quick"]
-    record["quick"]["epochs"] += 1
-    (tmp_path / f"{name}.json").write_text(json.dumps(record))
-    with pytest.raises(ReportError, match=f"{name}.json is no "):
-        read(tmp_path)
-
-
 def test_the_accuracies_side_by_side_are_the_records():
-    same = json.loads((ROOT / "records/same.json").read_text())
-    section = re.search(r"<!-- SAME -->(.*?)<!-- END_SAME -->", README, re.DOTALL)[1]
+    same = json.loads((ROOT / "records/engine_accuracy.json").read_text())
+    section = re.search(r"<!-- ENGINE_ACCURACY -->(.*?)<!-- END_ENGINE_ACCURACY -->", README, re.DOTALL)[1]
     assert len(same["fast"]) == len(same["plain"]) >= 5 and same["dataset"]["sha256"] == MNIST_SHA256
     for accuracies in (same["fast"], same["plain"]):
         assert f"{100 * sum(accuracies) / len(accuracies):.2f} %" in section

@@ -13,8 +13,8 @@ import torch
 from mnist_lib.__main__ import main
 from mnist_lib.files import ROOT
 from mnist_lib.model import DigitNet
+from mnist_lib.recipes import QUICK
 from mnist_lib.report import COURSE
-from mnist_lib.trainer import QUICK
 
 
 def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess:

@@ -10,19 +10,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from mnist_lib.batches import augments, batches
+from mnist_lib.config import TrainConfig
+from mnist_lib.draws import epoch_seed
 from mnist_lib.engine import choose_device
+from mnist_lib.evaluation import evaluate, logits
+from mnist_lib.ingredients import Freeze, Hardest, Muon, Settle, Whiten, whiten
 from mnist_lib.model import DigitNet
-from mnist_lib.trainer import (
-    Callback,
-    TrainConfig,
-    augmentations,
-    batches,
-    epoch_order,
-    evaluate,
-    rates,
-    train,
-    whiten,
-)
+from mnist_lib.recipes import QUICK
+from mnist_lib.schedule import rates
+from mnist_lib.trainer import Callback, TrainingError, train
 from mnist_lib.transforms import MEAN, STD, Augment, normalise
 
 SHORT = TrainConfig(epochs=2, batch_size=64)
@@ -200,34 +197,99 @@ def test_the_record_is_plain_and_complete(small):
     assert len(record["history"]) == 2 and record["history"][0]["train_loss"] > 0
 
 
+BAD = {
+    "epochs": (-1, 0, float("inf"), None, "x", [2], torch.tensor(2), True, 10**20),
+    "batch_size": (0, 1.5, None, "x"),
+    "seed": (-1, 1.5, "x", 10**20),
+    "validation": (-5, None),
+    "max_lr": (0, float("nan"), "x", None),
+    "pct_start": (2, None),
+    "momentum": (1, "x"),
+    "nesterov": ("yes", 1),
+    "weight_decay": (-1, None),
+    "dropout": ((0.1, 1.5), 0.1, [0.1, 0.1], (0.1,), None),
+    "augment": ("no", 3),
+    "ingredients": (Settle(0.5), [Settle(0.5)], (Settle,), (Settle(0.5), Settle(0.2)), "x"),
+    "precision": ("float8", None),
+    "compiled": ("maybe", True),
+    "device": ("abacus", None, 3.5),
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in BAD.items() for value in values], ids=str)
+def test_a_bad_configuration_is_one_clear_sentence(name, value):
+    with pytest.raises(ValueError, match=rf"^{name}[^\n]*\.$"):
+        TrainConfig(**{name: value})
+
+
 @pytest.mark.parametrize(
-    "bad",
+    "make",
     [
-        {"epochs": -1},
-        {"epochs": 0},
-        {"epochs": float("inf")},
-        {"settle": 1.5},
-        {"freeze": -0.1},
-        {"weight_decay": -1},
-        {"muon": -1},
-        {"hardest": 0},
-        {"hardest": 1.5},
-        {"compiled": "maybe"},
-        {"batch_size": 0},
-        {"seed": -1},
-        {"validation": -5},
-        {"max_lr": 0},
-        {"max_lr": float("nan")},
-        {"dropout": (0.1, 1.5)},
-        {"pct_start": 2},
-        {"precision": "float8"},
-        {"device": "abacus"},
-        {"device": "cuda:99"},
+        lambda: Hardest(0),
+        lambda: Hardest(1.5),
+        lambda: Hardest("no"),
+        lambda: Settle(1.5),
+        lambda: Settle(None),
+        lambda: Freeze(-0.1),
+        lambda: Freeze(True),
+        lambda: Muon(0),
+        lambda: Muon(float("nan")),
+        lambda: Muon(0.1, momentum=1),
     ],
 )
-def test_a_bad_configuration_is_one_clear_sentence(bad):
-    with pytest.raises(ValueError, match=rf"^[^\n]*{next(iter(bad))}[^\n]*\.$"):
-        TrainConfig(**bad)
+def test_a_bad_ingredient_is_one_clear_sentence(make):
+    with pytest.raises(ValueError, match=r"^(Hardest|Settle|Freeze|Muon)'s [^\n]*\.$"):
+        make()
+
+
+def test_nothing_is_asked_of_a_device_before_a_run(small):
+    """A name that may be right elsewhere makes a configuration; the run that can't be had here is one sentence."""
+    config = TrainConfig(device="cuda:99", epochs=1)
+    with pytest.raises(ValueError, match=r"^device 'cuda:99' is not to be had here[^\n]+\.$"):
+        train(config, small)
+
+
+@pytest.mark.parametrize("seeds", [(1, 1), (-1,), (0, 2.5), ("x", 0)])
+def test_seeds_that_make_no_sense_are_one_sentence(small, seeds):
+    with pytest.raises(ValueError, match=r"^seeds? [^\n]+\.$"):
+        train(SHORT, small, seeds=seeds)
+
+
+def test_no_two_epochs_of_any_seeds_draw_alike():
+    """Neither seed 1's epoch 2 nor seed 2's epoch 1 draws what the other draws."""
+    drawn = {epoch_seed(seed, epoch) for seed in range(30) for epoch in range(60)}
+    assert len(drawn) == 30 * 60
+
+
+@pytest.mark.parametrize("validation", [0, 50])
+def test_a_run_that_diverges_stops_with_a_sentence(small, validation):
+    steps = []
+
+    class Count(Callback):
+        def on_step(self, run):
+            steps.append(run.step)
+
+    with pytest.raises(TrainingError, match=r"^The loss is no number any more at step \d+ of \d+[^\n]+\.$"):
+        train(replace(SHORT, max_lr=1e30, epochs=2, validation=validation), small, [Count()])
+    assert len(steps) < 5  # at once, not at the end
+
+
+def test_images_of_another_kind_are_refused_where_they_would_be_read_wrongly(small):
+    model = DigitNet()
+    reads = logits(model, small.test_images)
+    assert torch.allclose(logits(model, small.test_images / 255), reads, atol=1e-5)
+    for wrong in (small.test_images.long(), small.test_images.float(), small.test_images / 255 - 0.5, small.test_images > 0):
+        for call in (lambda wrong=wrong: logits(model, wrong), lambda wrong=wrong: evaluate(model, wrong, small.test_labels)):
+            with pytest.raises(ValueError, match=r"^images must be uint8 [^\n]+\.$"):
+                call()
+
+
+def test_a_recipe_without_an_ingredient():
+    assert QUICK.without(Muon) == replace(QUICK, ingredients=(Whiten(), Hardest(0.2), Settle(0.25), Freeze(0.65)))
+    assert list(QUICK.plain()["ingredients"]) == ["Whiten", "Muon", "Hardest", "Settle", "Freeze"]
+    assert QUICK.plain()["ingredients"]["Muon"] == {"lr": 0.35, "momentum": 0.6}
+    with pytest.raises(ValueError, match="has no Muon"):
+        TrainConfig().without(Muon)
 
 
 def test_holding_out_everything_is_one_sentence(small):
@@ -265,28 +327,30 @@ def test_a_frozen_first_block_learns_no_more_and_the_rest_does(small):
         def on_step(self, run):
             seen.append({name: p.detach().clone() for name, p in run.model.named_parameters()})
 
-    run = train(replace(SHORT, freeze=0.5), small, [Watch()])
+    run = train(replace(SHORT, ingredients=(Freeze(0.5),)), small, [Watch()])
     for name in seen[0]:
         first = name.split(".")[0] in ("conv1", "bn1", "conv2", "bn2", "conv3", "bn3")
         assert torch.equal(seen[4][name], seen[9][name]) == first, name
         assert not torch.equal(seen[0][name], seen[4][name]) or "bias" in name
     assert run.model.bn1.num_batches_tracked == 10  # but its running mean follows
+    assert all(p.requires_grad for p in run.model.parameters())  # what comes out may learn again
 
 
 def test_the_end_of_a_run_sees_weaker_changes_and_may_come_within_an_epoch(small):
-    config = replace(SHORT, epochs=1.5, settle=0.25, augment=Augment(degrees=20))
-    plan = augmentations(config, 0, config.steps(300))
+    config = replace(SHORT, epochs=1.5, ingredients=(Settle(0.25),), augment=Augment(degrees=20))
+    plan = augments(config, 0, 8, config.steps(300))
     assert [augment.degrees for augment in plan] == [20] * 6 + [10] * 2  # 1.5 epochs of five batches: eight steps
     run = train(config, small)
     assert run.step == 8 and [entry["epoch"] for entry in run.history] == [1, 2]
     assert plan[-1].scale == pytest.approx((0.95, 1.05)) and plan[-1].contrast == 0.1
-    assert augmentations(replace(config, augment=None), 0, 8) == [None] * 8
+    assert augments(config, 5, 8, 8) == plan[5:]  # an epoch asks for its own steps
+    assert augments(replace(config, augment=None), 0, 8, 8) == [None] * 8
 
 
 def test_batches_made_together_are_the_batches_made_alone(small):
     """The same images in the same order, each labelled with its own label, whatever is made in one go."""
     order = torch.randperm(len(small.train_labels)).split(64)
-    made = [list(batches(small.train_images, small.train_labels, order, [None] * 4, together)) for together in (1, 3)]
+    made = [list(batches(small.train_images, small.train_labels, order, [None] * 4, together=n)) for n in (1, 3)]
     assert [len(labels) for _, labels in made[0]] == [64, 64, 64, 64]  # they end with the shorter list
     for (images, labels), (others, their_labels), picked in zip(*made, order):
         assert torch.equal(images, others) and torch.equal(labels, their_labels)
@@ -294,18 +358,33 @@ def test_batches_made_together_are_the_batches_made_alone(small):
         assert torch.allclose(images, normalise(small.train_images[picked]))
 
 
+def test_a_short_batch_may_come_anywhere(small):
+    order = [torch.arange(44), torch.arange(44, 108), torch.arange(108, 120)]
+    made = list(batches(small.train_images, small.train_labels, order, [None] * 3))
+    for (images, labels), picked in zip(made, order, strict=True):
+        assert torch.equal(labels, small.train_labels[picked]) and len(images) == len(labels)
+        assert torch.allclose(images, normalise(small.train_images[picked]))
+
+
+CPU = torch.device("cpu")
+
+
+def hardest_order(first_order, losses, share: float, batch_size: int) -> list[int]:
+    kept = {"first_order": first_order, "last_losses": losses}
+    return Hardest(share).order(len(losses), batch_size, kept, [None], CPU).tolist()
+
+
 def test_the_hardest_are_picked_within_the_first_epochs_batches_by_hand():
-    config = TrainConfig(batch_size=3, hardest=0.5)  # two of three, one of two
     first_order, losses = torch.tensor([6, 0, 2, 4, 1, 3, 7, 5]), torch.tensor([9.0, 1, 8, 2, 3, 4, 7, 5])
-    # batches (6, 0, 2), (4, 1, 3), (7, 5) with losses (7, 9, 8), (3, 1, 2), (5, 4)
+    # batches (6, 0, 2), (4, 1, 3), (7, 5) with losses (7, 9, 8), (3, 1, 2), (5, 4); two of three, one of two
     torch.manual_seed(0)
-    orders = [epoch_order(first_order, losses, config).tolist() for _ in range(20)]
+    orders = [hardest_order(first_order, losses, 0.5, 3) for _ in range(20)]
     assert all(sorted(order) == [0, 2, 3, 4, 7] for order in orders)
     assert len(set(map(tuple, orders))) > 10  # shuffled
-    assert sorted(epoch_order(first_order, losses, replace(config, hardest=1)).tolist()) == list(range(8))
     # batches (6, 0, 2, 4), (1, 3, 7, 5) with losses (7, 9, 8, 3), (1, 2, 5, 4); then one batch, larger than all images
     for size, expected in ((4, [0, 2, 5, 7]), (9, [0, 2, 6, 7])):
-        assert sorted(epoch_order(first_order, losses, replace(config, batch_size=size)).tolist()) == expected
+        assert sorted(hardest_order(first_order, losses, 0.5, size)) == expected
+    config = TrainConfig(batch_size=3, ingredients=(Hardest(0.5),))
     assert config.steps(8) == 3 + 19 * 2 and replace(config, epochs=1.5).steps(8) == 4
 
 
@@ -315,17 +394,17 @@ def test_later_epochs_see_the_images_that_were_hardest(small):
 
     class Watch(Callback):
         def on_epoch(self, run):
-            kept.append((run.first_order.clone(), run.losses.clone()))
+            kept.append((run.kept["first_order"].clone(), run.kept["last_losses"].clone()))
 
-    config = replace(SHORT, epochs=3, hardest=0.25, augment=None, dropout=(0.0, 0.0))
+    config = replace(SHORT, epochs=3, ingredients=(Hardest(0.25),), augment=None, dropout=(0.0, 0.0))
     run = train(config, small, [Watch()])
     assert run.steps == 5 + 2 * 2 == run.step  # 300 images, then four times 16 and 11
     (order, first), (_, second), (_, third) = kept
     assert sorted(order.tolist()) == list(range(300)) and (first > 0).all()
     seen_again = set((first != second).nonzero().flatten().tolist())
-    expected = set(epoch_order(order, first, config).tolist())
+    expected = set(hardest_order(order, first, 0.25, 64))
     assert len(expected) == 75 and seen_again == expected
-    assert set((second != third).nonzero().flatten().tolist()) == set(epoch_order(order, second, config).tolist())
+    assert set((second != third).nonzero().flatten().tolist()) == set(hardest_order(order, second, 0.25, 64))
     easiest = first[order[:64]].topk(48, largest=False).indices
     assert not seen_again & set(order[:64][easiest].tolist())
 

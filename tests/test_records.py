@@ -1,0 +1,138 @@
+"""Only a record that is whole, adds up and is what it says may be read, and nothing else is written."""
+
+import copy
+import json
+import math
+
+import pytest
+
+from mnist_lib import records
+from mnist_lib.__main__ import main
+from mnist_lib.config import TrainConfig
+from mnist_lib.recipes import QUICK
+from mnist_lib.records import RecordError
+from mnist_lib.trainer import train
+
+
+@pytest.fixture
+def record() -> dict:
+    return copy.deepcopy(records.runs("card")[0])
+
+
+BROKEN = {
+    "a seed that is a path": lambda r: r["config"].update(seed="/../../x"),
+    "a negative seed": lambda r: r["config"].update(seed=-5),
+    "a seed that is no whole number": lambda r: r["config"].update(seed=0.5),
+    "accuracy above 1": lambda r: r["test"].update(accuracy=1.5, correct=15_000),
+    "accuracy unlike correct": lambda r: r["test"].update(accuracy=0.9999),
+    "no configuration": lambda r: r.update(config=None),
+    "an unknown setting": lambda r: r["config"].update(muon=0.3),
+    "a setting that is missing": lambda r: r["config"].pop("ingredients"),
+    "an epoch twice": lambda r: r["history"][1].update(epoch=1),
+    "no history": lambda r: r.update(history=[]),
+    "another last epoch": lambda r: r["test"].update(epoch=19),
+    "a date that is none": lambda r: r.update(date="today"),
+    "a machine with markup in its name": lambda r: r["machine"].update(device="<script>"),
+    "no machine": lambda r: r.pop("machine"),
+    "images of none": lambda r: r["dataset"].update(sha256=""),
+}
+
+
+@pytest.mark.parametrize("change", BROKEN.values(), ids=BROKEN)
+def test_a_record_that_is_not_whole_or_does_not_add_up_is_one_sentence(record, change, tmp_path, capsys):
+    records.check_run(record)
+    change(record)
+    path = tmp_path / "record.json"
+    path.write_text(json.dumps(record))
+    with pytest.raises(RecordError, match=r"^record\.json [^\n]+\.$"):
+        records.read(path)
+    with pytest.raises(RecordError):
+        records.write(tmp_path / "card-seed-0.json", record)
+    assert main(["report", "--record", str(path)]) == 1 and len(capsys.readouterr().err.strip().splitlines()) == 1
+    assert [one.name for one in tmp_path.iterdir()] == ["record.json"]
+
+
+@pytest.mark.parametrize("text", ["half of a rec", "{}", "[]", "3", "[" * 100_000, '{"loss": NaN}', "null"])
+def test_a_file_that_is_no_record_is_one_sentence(tmp_path, text):
+    path = tmp_path / "record.json"
+    path.write_text(text)
+    with pytest.raises(RecordError, match=r"^[^\n]+\.$"):
+        records.read(path)
+
+
+OTHER_RUNS = {
+    "other images": lambda r: r["dataset"].update(name="digits", sha256="3c" * 32),
+    "part of the images": lambda r: r["dataset"].update(trained_on=55_000),
+    "another learning rate": lambda r: r["config"].update(max_lr=0.2),
+    "Nesterov": lambda r: r["config"].update(nesterov=True),
+    "no augmentation": lambda r: r["config"].update(augment=None),
+    "an ingredient": lambda r: r["config"].update(ingredients={"Settle": {"last": 0.2}}),
+    "no test": lambda r: r.update(test=None),
+    "other test images": lambda r: r["test"].update(n=5_000, correct=4_978, accuracy=4_978 / 5_000),
+    "fewer epochs": lambda r: (r.update(history=r["history"][:2]), r["test"].update(epoch=2)),
+}
+
+
+@pytest.mark.parametrize("change", OTHER_RUNS.values(), ids=OTHER_RUNS)
+def test_no_other_run_may_stand_as_the_cards(record, change):
+    assert records.require_recipe(record) is record
+    change(record)
+    with pytest.raises(RecordError, match=r"^The run is [^\n]+\.$"):
+        records.require_recipe(record)
+
+
+def test_quicks_records_are_not_the_cards_nor_the_other_way_round(record):
+    records.require_recipe(records.runs("quick")[0], QUICK, "quick")
+    with pytest.raises(RecordError, match="The run is not quick"):
+        records.require_recipe(record, QUICK, "quick")
+
+
+def test_a_mean_over_seeds_is_of_one_machine(record):
+    record["machine"]["precision"] = "float32"
+    with pytest.raises(RecordError, match="several machines"):
+        records.runs("card", new=record)
+    versions = copy.deepcopy(records.runs("card")[1])
+    versions["versions"]["torch"] = "2.6.0"
+    with pytest.raises(RecordError, match="several machines"):
+        records.runs("card", new=versions)
+
+
+def test_a_new_run_takes_the_place_of_its_seeds(record):
+    record["config"]["seed"], record["seconds"] = 1, 1.0
+    card = records.runs("card", new=record)
+    assert [one["config"]["seed"] for one in card] == [0, 1, 2, 3, 4] and card[1]["seconds"] == 1.0
+
+
+def test_what_a_run_records_is_written_and_read_back(digits, tmp_path):
+    """The schema and the trainer agree, on validated runs, several seeds and a recipe with ingredients, too."""
+    small = digits.head(150, 30)
+    for config, seeds in (
+        (TrainConfig(epochs=1, batch_size=64), ()),
+        (TrainConfig(epochs=1, batch_size=64, validation=20, augment=None), (3, 4)),
+        (QUICK, ()),
+    ):
+        for made in train(config, small, seeds=seeds).records:
+            records.write(tmp_path / "run.json", made)
+            assert records.read(tmp_path / "run.json") == json.loads(json.dumps(made))
+
+
+def test_no_record_holds_what_is_no_json(record, tmp_path):
+    record["history"][3]["train_loss"] = math.nan
+    with pytest.raises(ValueError):
+        records.write(tmp_path / "card-seed-0.json", record)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["speed", "ablation", "engine_accuracy"])
+def test_half_a_benchmark_or_one_of_other_images_or_settings_is_refused(name, tmp_path):
+    whole = records.benchmark(name)
+    part, other = (copy.deepcopy(whole) for _ in range(2))
+    part.pop("date")
+    other["dataset"]["sha256"] = "3c" * 32
+    changed = [part, other]
+    if "quick" in whole:
+        changed.append(whole | {"quick": whole["quick"] | {"epochs": 8}})
+    for record in changed:
+        (tmp_path / f"{name}.json").write_text(json.dumps(record))
+        with pytest.raises(RecordError, match=rf"^{name}\.json is [^\n]+`python -m benchmarks\.{name}`\.$"):
+            records.benchmark(name, tmp_path)
