@@ -145,6 +145,7 @@ def test_arrows_between_modules_run_one_way():
         "checkpoints": {"files", "model", "trainer"},
         "report": {"checkpoints", "data", "files", "model", "plots", "receptive_field", "trainer"},
         "plots": {"receptive_field", "report", "trainer", "transforms"},
+        "headless": {"data", "files", "report", "trainer"},
         "widgets": set(),
         "exercises": {"model", "receptive_field", "trainer", "transforms"},
     }
