@@ -8,8 +8,9 @@ import pytest
 from mnist_lib import data
 from mnist_lib.engine import can_compile
 
-# What takes long, and is run once a night
-nightly = pytest.mark.skipif(not os.environ.get("MNIST_LIB_NIGHTLY"), reason="long: set MNIST_LIB_NIGHTLY=1")
+# What takes long is run once a night
+NIGHT = bool(os.environ.get("MNIST_LIB_NIGHTLY"))
+nightly = pytest.mark.skipif(not NIGHT, reason="long: set MNIST_LIB_NIGHTLY=1")
 
 
 @pytest.fixture(scope="session")

@@ -56,6 +56,18 @@ def test_the_rooms_for_training_need_only_what_is_light(room):
     assert imported("mnist_lib", f"{room}.py") <= LIGHT
 
 
+def test_importing_the_package_is_cheap():
+    """The receptive fields need no other room; the rooms for training need no pictures, Jupyter, scikit-learn, torchvision."""
+    loaded = "print(*sorted(sys.modules), sep='\\n'); print('---')"
+    rooms = "from mnist_lib import data, model, trainer, transforms, headless"
+    code = f"import sys, mnist_lib.receptive_field; {loaded}; {rooms}; {loaded}"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    alone, training = (set(part.split()) for part in done.stdout.split("---\n")[:2])
+    assert "torch" in alone and not {"mnist_lib.model", "torch._dynamo"} & alone
+    heavy = {"matplotlib", "IPython", "ipykernel", "ipywidgets", "papermill", "sklearn", "scipy", "torchvision", "torchinfo"}
+    assert "mnist_lib.trainer" in training and not heavy & training
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
     """The folder into which pip would install the package, made without a network; and an empty one to work in."""
