@@ -13,6 +13,14 @@ NIGHT = bool(os.environ.get("MNIST_LIB_NIGHTLY"))
 nightly = pytest.mark.skipif(not NIGHT, reason="long: set MNIST_LIB_NIGHTLY=1")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The cells of a notebook share a kernel, so one worker takes them all."""
+    for item in items:
+        if item.path.suffix == ".ipynb":
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
+
+
 @pytest.fixture(scope="session")
 def digits() -> data.Dataset:
     return data.load("digits")

@@ -17,6 +17,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 LISTED = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line and not line.startswith("#")]
 OURS = {"mnist_lib", "benchmarks", "conftest"}
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "PIL": "pillow", "IPython": "ipython"}  # where import and package differ in name
+pytestmark = pytest.mark.xdist_group("install")  # one wheel for all
 LIGHT = {"torch", "numpy", "scipy", "scikit-learn"}
 
 

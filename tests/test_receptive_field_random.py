@@ -294,6 +294,6 @@ def one_thread():
 def test_random_networks_agree_with_both_witnesses():
     check_network()
     print(seen)
-    assert seen["networks"] >= NETWORKS and seen["units"] >= 10 / 3 * NETWORKS, seen
+    assert seen["networks"] >= NETWORKS and seen["units"] >= 3 * NETWORKS, seen
     assert seen["may exceed"] < 0.02 * seen["units"], seen
-    assert all(seen[kind] >= (50 if NIGHT else 5) for kind in ("rectangles", "holes", "uneven", "misaligned", "branches")), seen
+    assert all(seen[kind] >= (50 if NIGHT else 1) for kind in ("rectangles", "holes", "uneven", "misaligned", "branches")), seen
