@@ -4,8 +4,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
-# Workers with a thread each: no two spin for the same core. Groups: a notebook's cells stay together.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -rs -n auto --maxprocesses=4 --dist loadgroup
+# Workers with a thread each: no two spin for the same core
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -rs -n auto --maxprocesses=4
 
 .PHONY: run test lab report publish
 run: $(READY)

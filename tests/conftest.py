@@ -13,12 +13,21 @@ NIGHT = bool(os.environ.get("MNIST_LIB_NIGHTLY"))
 nightly = pytest.mark.skipif(not NIGHT, reason="long: set MNIST_LIB_NIGHTLY=1")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The cells of a notebook share a kernel, so one worker takes them all."""
-    for item in items:
-        if item.path.suffix == ".ipynb":
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
+# Files whose tests share what is made once, and at some cost: one worker takes them all, as it does a notebook's cells
+TOGETHER = ("test_browser.py", "test_install.py", ".ipynb")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log):
+    """Every other test goes to the worker that is free."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::")[0]
+            return file if file.endswith(TOGETHER) else nodeid
+
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -24,10 +24,7 @@ RUN_ALL = """async () => {
 }"""
 TOKEN = "a-token-for-this-test"
 
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="needs a browser: install chromium or google-chrome"),
-    pytest.mark.xdist_group("browser"),  # one JupyterLab for all
-]
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs a browser: install chromium or google-chrome")
 
 
 @pytest.fixture(scope="module")

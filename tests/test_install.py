@@ -16,8 +16,12 @@ from mnist_lib.files import ROOT
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 LISTED = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line and not line.startswith("#")]
 OURS = {"mnist_lib", "benchmarks", "conftest"}
-DISTRIBUTIONS = {"sklearn": "scikit-learn", "PIL": "pillow", "IPython": "ipython"}  # where import and package differ in name
-pytestmark = pytest.mark.xdist_group("install")  # one wheel for all
+DISTRIBUTIONS = {
+    "xdist": "pytest-xdist",
+    "sklearn": "scikit-learn",
+    "PIL": "pillow",
+    "IPython": "ipython",
+}  # where import and package differ in name
 LIGHT = {"torch", "numpy", "scipy", "scikit-learn"}
 
 
