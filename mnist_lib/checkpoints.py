@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from mnist_lib.evaluation import logits
-from mnist_lib.files import ROOT, write_whole
+from mnist_lib.files import committed, write_whole
 from mnist_lib.model import DigitNet
 from mnist_lib.trainer import Callback, Run
 
@@ -102,7 +102,7 @@ def _alike(answers: Tensor, expected: Tensor) -> bool:
 def recorded_net() -> DigitNet:
     """The network of the recorded run with seed 0, trained for 20 epochs on all of MNIST, in evaluation mode."""
     model = DigitNet()
-    weights = ROOT / "records" / "card-seed-0.pt"
+    weights = committed("records/card-seed-0.pt")
     model.load_state_dict(torch.load(weights, weights_only=True, map_location="cpu"))
     return model.eval()
 

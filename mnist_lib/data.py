@@ -3,6 +3,7 @@
 MNIST: LeCun, Cortes and Burges, http://yann.lecun.com/exdb/mnist/. The stand-in: Alpaydin and Kaynak's optical digits.
 """
 
+import errno
 import gzip
 import hashlib
 import os
@@ -10,6 +11,8 @@ import queue
 import threading
 import urllib.request
 import zlib
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mnist_lib.files import ROOT, write_whole
+from mnist_lib.files import BASE, write_whole
 
 # The archives with their MD5, and the mirrors, as torchvision.datasets.MNIST has them (a test compares).
 ARCHIVES = {
@@ -31,6 +34,7 @@ MNIST_SHA256 = "1e35582d42a90940c55b956deb61875c020b567ed20e3c5b174f52bf7809ed9b
 
 CHUNK = 2**16  # bytes
 PATIENCE = 4.0  # seconds a mirror may take for each chunk, and for the first answer
+LARGEST = 2**25  # bytes that an archive may have; the largest of the four has 10 million
 
 
 class DataError(RuntimeError):
@@ -56,7 +60,10 @@ class Dataset:
 
     def __repr__(self) -> str:
         train, test = len(self.train_labels), len(self.test_labels)
-        return f"{self.name}: {train:,} training and {test:,} test images, from {self.origin}"
+        told = " (not the bytes of MNIST's four files, so nothing made of it is called MNIST)"
+        return (
+            f"{self.name}: {train:,} training and {test:,} test images, from {self.origin}{told * (self.name == 'unverified')}"
+        )
 
     def head(self, train: int, test: int) -> "Dataset":
         """The first `train` and `test` images: a small dataset for quick looks. It is not called MNIST any more."""
@@ -69,7 +76,7 @@ class Dataset:
         return _dataset(tensors, f"the head of {self.name}", name=f"{self.name}, first {train:,}")
 
 
-def load(source: str | Path = "auto", cache: str | Path | None = None, mirrors: tuple[str, ...] = MIRRORS) -> Dataset:
+def load(source: str | Path = "auto", cache: str | Path | None = None, mirrors: str | Sequence[str] = MIRRORS) -> Dataset:
     """The images, and in one printed line where they came from.
 
     Args:
@@ -77,31 +84,39 @@ def load(source: str | Path = "auto", cache: str | Path | None = None, mirrors: 
             from the project's folder), the cache, a mirror, the stand-in. "MNIST" is the same without the stand-in,
             "digits" is the stand-in alone. Anything else is the path of a folder with the four idx files, raw or .gz.
         cache: where downloads are kept; by default MNIST_LIB_CACHE or ~/.cache/mnist_lib.
-        mirrors: addresses of folders that hold the four .gz archives.
+        mirrors: the address of a folder that holds the four .gz archives, or several.
 
     Raises:
         DataError: one sentence that says what to do. A folder that was named but does not hold what it should is an
             error, never a reason to take other images.
     """
-    dataset = _find(str(source), Path(cache or os.environ.get("MNIST_LIB_CACHE") or "~/.cache/mnist_lib"), mirrors)
+    cache = Path(cache or os.environ.get("MNIST_LIB_CACHE") or "~/.cache/mnist_lib")
+    dataset = _find(str(source), cache, [mirrors] if isinstance(mirrors, str) else list(mirrors))
     print(dataset)
     return dataset
 
 
-def _find(source: str, cache: Path, mirrors: tuple[str, ...]) -> Dataset:
+def _find(source: str, cache: Path, mirrors: list[str]) -> Dataset:
     if source == "digits":
         return _digits()
     if source not in ("auto", "MNIST"):
-        return _folder(Path(source).expanduser(), f"the folder {Path(source).name}")
+        return _folder(_expanded(Path(source)), f"the folder {Path(source).name}")
     if folder := os.environ.get("MNIST_LIB_DATA"):
-        return _folder(ROOT / Path(folder).expanduser(), "the folder that MNIST_LIB_DATA names")
+        return _folder(BASE / _expanded(Path(folder)), "the folder that MNIST_LIB_DATA names")
     try:
-        return _cache_or_mirrors(cache.expanduser(), mirrors)
+        return _cache_or_mirrors(cache, mirrors)
     except DataError as error:
         if source == "MNIST":
             raise
         print(f"{error} Going on with the stand-in: 1,797 small digits, which are not MNIST.")
         return _digits()
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise DataError(f"{path} names no folder, as there is no home folder: give the whole path.") from None
 
 
 def _folder(folder: Path, origin: str) -> Dataset:
@@ -121,8 +136,10 @@ def _folder(folder: Path, origin: str) -> Dataset:
     return _dataset(_tensors(raw, f"in {folder}"), origin)
 
 
-def _cache_or_mirrors(cache: Path, mirrors: tuple[str, ...]) -> Dataset:
+def _cache_or_mirrors(cache: Path, mirrors: list[str]) -> Dataset:
     """The four archives, each from the cache if it is whole there, else from the first mirror that gives it."""
+    with suppress(DataError):  # where there is no home folder, ~ stays, and nothing can be kept
+        cache = _expanded(cache)
     raw, failures, origin, kept = {}, [], "the cache", True
     for name, md5 in ARCHIVES.items():
         try:
@@ -139,6 +156,8 @@ def _cache_or_mirrors(cache: Path, mirrors: tuple[str, ...]) -> Dataset:
 
 def _keep(path: Path, body: bytes) -> bool:
     try:
+        if path.parts[0] == "~":
+            raise FileNotFoundError(errno.ENOENT, "there is no home folder")
         write_whole(path, body)
     except OSError as error:
         print(f"Downloads can't be kept in {path.parent} ({error.strerror}): set MNIST_LIB_CACHE to a folder you can write.")
@@ -164,11 +183,12 @@ def _first_good(name: str, md5: str, mirrors: list[str], failures: list[tuple[st
 def _download(url: str) -> bytes:
     """The body of url. A thread reads, so that looking up the name, connecting and each chunk are all under one clock."""
     chunks: queue.Queue[bytes | Exception] = queue.Queue()
+    over = threading.Event()  # nobody listens any more
 
     def read() -> None:
         try:
             with urllib.request.urlopen(url, timeout=PATIENCE) as response:
-                while chunk := response.read(CHUNK):
+                while not over.is_set() and (chunk := response.read(CHUNK)):
                     chunks.put(chunk)
             chunks.put(b"")
         except Exception as error:
@@ -176,18 +196,19 @@ def _download(url: str) -> bytes:
 
     threading.Thread(target=read, daemon=True).start()
     body = bytearray()
-    while True:
-        try:
+    try:
+        while len(body) <= LARGEST:
             chunk = chunks.get(timeout=PATIENCE)
-        except queue.Empty:
-            raise TimeoutError(f"sent less than {CHUNK // 1024} KiB in {PATIENCE:g} s") from None
-        if isinstance(chunk, Exception):
-            raise chunk
-        if not chunk:
-            return bytes(body)
-        body += chunk
-        if len(body) > 2**25:
-            raise OSError("sent more than 32 MiB")
+            if isinstance(chunk, Exception):
+                raise chunk
+            if not chunk:
+                return bytes(body)
+            body += chunk
+        raise OSError(f"sent more than {LARGEST // 2**20} MiB")
+    except queue.Empty:
+        raise TimeoutError(f"sent less than {CHUNK // 1024} KiB in {PATIENCE:g} s") from None
+    finally:
+        over.set()
 
 
 def _tensors(raw: dict[str, bytes], where: str) -> tuple[Tensor, ...]:

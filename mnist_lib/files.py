@@ -3,8 +3,24 @@
 import os
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]  # the checkout
-OUT = ROOT / Path(os.environ.get("MNIST_LIB_OUT") or "out").expanduser()  # what runs write; git ignores it
+ROOT = Path(__file__).resolve().parents[1]  # the clone; or, of an installed package, the folder that holds it
+CLONE = (ROOT / "pyproject.toml").is_file()
+BASE = ROOT if CLONE else Path.cwd()  # what relative folders start from
+OUT = BASE / Path(os.environ.get("MNIST_LIB_OUT") or "out").expanduser()  # what runs write; git ignores it
+
+
+def committed(name: str) -> Path:
+    """The path of a file or folder of the clone, such as "records/card-seed-0.pt".
+
+    Raises:
+        FileNotFoundError: one sentence, where the package was installed without its clone.
+    """
+    if not CLONE:
+        from importlib.metadata import metadata  # here: only this sentence needs it
+
+        address = metadata("mnist_lib")["Project-URL"].split(", ")[-1]
+        raise FileNotFoundError(f"{name} is not installed with mnist_lib: clone {address} and work there.")
+    return ROOT / name
 
 
 def write_whole(path: Path, body: bytes) -> None:

@@ -26,7 +26,7 @@ class PrintEpochs(Callback):
         if now - self.said < self.EVERY or run.step == run.steps:
             return
         left = (now - self.began) / (run.step - self.first_step) * (run.steps - run.step)
-        self._over(f"step {run.step:,} of {run.steps:,}, about {duration(left)} left")
+        self._over(f"\rstep {run.step:,} of {run.steps:,}, about {duration(left)} left")
         self.said = now
 
     def on_epoch(self, run: Run) -> None:
@@ -35,14 +35,13 @@ class PrintEpochs(Callback):
         line += f"  training accuracy {middle(last['train_accuracy']):.2%}"
         if "validation_accuracy" in last:
             line += f"  validation accuracy {middle(last['validation_accuracy']):.2%}"
-        self._over(f"{line}  {last['seconds']:.1f} s")
+        self._over(f"{chr(13) if self.width else ''}{line}  {last['seconds']:.1f} s")
         print(flush=True)
         self.said, self.width = time.perf_counter(), 0
 
     def _over(self, line: str) -> None:
         """Write over the line that was written last, which is as wide as it was."""
-        start = "\r" if self.width else ""
-        print(f"{start}{line:<{self.width}}", end="", flush=True)
+        print(f"{line:<{self.width}}", end="", flush=True)
         self.width = len(line)
 
 

@@ -73,14 +73,18 @@ class Augment:
     interpolation: str = "bilinear"
 
     def __post_init__(self):
-        if self.interpolation not in ("bilinear", "nearest"):
-            raise ValueError(f'interpolation is "bilinear" or "nearest", not {self.interpolation!r}.')
-        if not 0 < self.scale[0] <= self.scale[1]:
-            raise ValueError(f"scale is (smallest, largest), both above 0, not {self.scale}.")
+        for name in ("degrees", "translate", "shear", "brightness", "contrast"):
+            if not _is_number(getattr(self, name)):
+                raise ValueError(f"{name} is a finite number, not {getattr(self, name)!r}.")
+        two = isinstance(self.scale, tuple | list) and len(self.scale) == 2 and all(map(_is_number, self.scale))
+        if not two or not 0 < self.scale[0] <= self.scale[1]:
+            raise ValueError(f"scale is (smallest, largest), two finite numbers above 0, not {self.scale!r}.")
         if not all(0 <= share <= 1 for share in (self.translate, self.brightness, self.contrast)):
             raise ValueError("translate, brightness and contrast are shares from 0 to 1.")
         if self.degrees < 0 or not 0 <= self.shear < 90:
             raise ValueError("degrees is 0 or more, shear from 0 to below 90.")
+        if self.interpolation not in ("bilinear", "nearest"):
+            raise ValueError(f'interpolation is "bilinear" or "nearest", not {self.interpolation!r}.')
 
     def __call__(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """float (N, 1, H, W) in [0, 1] -> the same shape and range, on the same device."""
@@ -120,6 +124,10 @@ class Augment:
             contrast=1 + spread[6] * self.contrast,
             contrast_first=u[7] < 0.5,
         )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def apply(images: Tensor, draw: Draw, interpolation: str = "bilinear") -> Tensor:

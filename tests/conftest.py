@@ -8,6 +8,27 @@ import pytest
 from mnist_lib import data
 from mnist_lib.compiled import can_compile
 
+# What takes long is run once a night
+NIGHT = bool(os.environ.get("MNIST_LIB_NIGHTLY"))
+nightly = pytest.mark.skipif(not NIGHT, reason="long: set MNIST_LIB_NIGHTLY=1")
+
+
+# Files whose tests share what is made once, and at some cost: one worker takes them all, as it does a notebook's cells
+TOGETHER = ("test_browser.py", "test_install.py", ".ipynb")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log):
+    """Every other test goes to the worker that is free."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::")[0]
+            return file if file.endswith(TOGETHER) else nodeid
+
+    return Scheduling(config, log)
+
 
 @pytest.fixture(scope="session")
 def digits() -> data.Dataset:

@@ -35,7 +35,7 @@ def lab(tmp_path_factory):
     shutil.copytree(ROOT / "mnist_lib", place / "mnist_lib")
     shutil.copytree(ROOT / "records", place / "records")
     (place / "notebooks").mkdir()
-    for path in (ROOT / "notebooks").glob("*.ipynb"):  # only these: kernels of other tests keep their sockets beside them
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
         text = path.read_text().replace('DATA = \\"auto\\"', 'DATA = \\"digits\\"')  # what is tested is the page
         (place / "notebooks" / path.name).write_text(text)
     with socket.socket() as free:

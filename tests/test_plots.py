@@ -81,6 +81,25 @@ def test_mistakes_shows_the_wrong_ones_and_only_those():
     assert sorted(title for title in titles if title) == ["2 → 7", "4 → 9"]
 
 
+def test_mistakes_shows_the_surest_first():
+    """Sure is a share after softmax: the second's logits are the highest, but two of them are."""
+    labels, logits = torch.tensor([0, 0, 0, 0]), torch.zeros(4, 10)
+    logits[0, 1], logits[1, 2], logits[1, 5], logits[2, 3], logits[3, 4] = 1.0, 90.0, 89.9, 9.0, 3.0
+    for most, wanted in ((60, ["0 → 3", "0 → 4", "0 → 2", "0 → 1"]), (2, ["0 → 3", "0 → 4"])):
+        axes = plots.mistakes(torch.zeros(4, 1, 28, 28), labels, logits, "data", most).axes
+        assert [axis.get_title("center") for axis in axes if axis.get_title("center")] == wanted
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("picture", ["architecture", "budget"])
+def test_a_picture_leaves_the_network_as_it_was(picture, training):
+    model = DigitNet().train(training)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    plots.architecture(model, torch.rand(1, 28, 28)) if picture == "architecture" else plots.budget(model)
+    assert all(module.training == training for module in model.modules())
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
 def test_live_curves_redraw_each_epoch_under_the_datasets_name(digits, monkeypatch):
     shown = []
 

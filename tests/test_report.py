@@ -4,8 +4,6 @@ import copy
 import io
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -137,17 +135,6 @@ def test_the_address_stands_in_one_place():
         assert f'REPOSITORY = \\"{address}\\"' in path.read_text(), path.name
     code = [p for p in ROOT.rglob("*.py") if ".venv" not in p.parts and "out" not in p.parts]
     assert not [p.name for p in code if owner_and_name in p.read_text()]
-
-
-def test_importing_the_package_is_cheap():
-    """`import mnist_lib` and its rooms for training leave matplotlib, Jupyter, scikit-learn and torchvision alone."""
-    rooms = "mnist_lib, mnist_lib.model, mnist_lib.data, mnist_lib.transforms, mnist_lib.trainer, mnist_lib.receptive_field"
-    code = f"import {rooms}, sys; print(*sorted({{name.split('.')[0] for name in sys.modules}}))"
-    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    assert "torch" in loaded
-    assert not {"matplotlib", "IPython", "ipykernel", "ipywidgets", "sklearn", "scipy", "torchvision", "torchinfo"} & set(
-        loaded
-    )
 
 
 ROOMS = (  # each may import those above it

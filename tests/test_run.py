@@ -1,48 +1,281 @@
-"""The headless way in, from end to end: a real kernel, papermill, parameters, record and weights."""
+"""The headless way in: kernels, papermill, parameters, record and weights; and what may come between."""
 
+import errno
+import io
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import nbformat
+import papermill
 import pytest
 import torch
+from conftest import nightly
 
+from mnist_lib import headless
 from mnist_lib.__main__ import main
 from mnist_lib.files import ROOT
 from mnist_lib.model import DigitNet
 from mnist_lib.recipes import QUICK
 from mnist_lib.report import COURSE
 
+RECORD = {
+    "config": {"epochs": 20, "seed": 0},
+    "test": {"accuracy": 0.5, "n": 10, "epoch": 20},
+    "dataset": {"name": "digits"},
+    "seconds": 1.0,
+    "machine": {"device": "a machine"},
+}
+# A course of one short notebook, in place of the real one: {before} happens, then it writes its record
+SHORT = """import json, os, pathlib, time
+{before}
+record = {record}
+record["config"] = {{"epochs": EPOCHS, "seed": SEED}}
+pathlib.Path(OUT, "record.json").write_text(json.dumps(record))"""
+# The command over the notebooks of another folder
+ELSEWHERE = """import pathlib, sys
+from mnist_lib import __main__, headless
+headless.NOTEBOOKS[:] = sorted(pathlib.Path(sys.argv[1]).glob("[0-9]*.ipynb"))
+sys.exit(__main__.main(sys.argv[2:]))"""
 
-def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
-    env = os.environ | environment
-    return subprocess.run(
-        [sys.executable, "-m", "mnist_lib", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=280, env=env
-    )
+
+SLOW = {name: value for name, value in os.environ.items() if name != "MNIST_LIB_FAST"}  # whose profile is nbval's
 
 
-def test_run_executes_the_course_with_its_parameters(tmp_path):
-    done = command("run", "--epochs", "2", "--seed", "7", "--data", "digits", "--out", str(tmp_path))
-    assert done.returncode == 0, done.stdout + done.stderr
+@pytest.fixture
+def short(tmp_path, monkeypatch):
+    """Makes the course one short notebook; gives its folder."""
+
+    def make(before: str = "", record: dict = RECORD, source: str = SHORT):
+        cells = [nbformat.v4.new_code_cell('EPOCHS = 20\nSEED = 0\nOUT = ""'), nbformat.v4.new_code_cell()]
+        cells[0].metadata["tags"] = ["parameters"]
+        cells[1].source = source.format(before=before, record=record)
+        notebook = nbformat.v4.new_notebook(cells=cells)
+        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        folder = tmp_path / "course"
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o755)
+        nbformat.write(notebook, folder / "04_short.ipynb")
+        folder.chmod(0o555)  # the project need not be writable
+        monkeypatch.setattr(headless, "NOTEBOOKS", [folder / "04_short.ipynb"])
+        return folder
+
+    return make
+
+
+def start(folder, *arguments: str) -> subprocess.Popen:
+    """`run` on the stand-in over the notebooks of a folder, in a process of its own that may be interrupted."""
+    words = [sys.executable, "-c", ELSEWHERE, str(folder), "run", "--data", "digits", *arguments]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(words, cwd=ROOT, stdout=pipe, stderr=pipe, text=True, env=SLOW)
+
+
+def run(*arguments: str, data: str = "digits") -> int:
+    return main(["run", "--data", data, *arguments])
+
+
+@nightly
+def test_run_executes_the_whole_course(tmp_path):
+    words = [sys.executable, "-m", "mnist_lib", "run", "--epochs", "2", "--seed", "7", "--data", "digits", "--out", tmp_path]
+    done = check_run(tmp_path, subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=600, env=SLOW))
     assert [line[:10] for line in done.stdout.splitlines() if line.startswith("epoch  ") and "loss" in line] == [
         "epoch  1/2",
         "epoch  2/2",
         *(f"epoch  {epoch}/{QUICK.epochs}" for epoch in range(1, QUICK.epochs + 1)),  # in notebook 07
     ]
-    record = json.loads((tmp_path / "record.json").read_text())
-    assert record["config"]["epochs"] == 2 and record["config"]["seed"] == 7 and record["dataset"]["name"] == "digits"
-    last = done.stdout.split("\n\n")[-1]
-    assert f"{record['test']['accuracy']:.2%} of 297 digits test images" in last
-    assert "not MNIST" in last and "record.json" in last and "model.pt" in last
-    DigitNet().load_state_dict(torch.load(tmp_path / "model.pt", weights_only=True))
     for name in COURSE:
         notebook = nbformat.read(tmp_path / f"{name}.ipynb", as_version=4)
         assert not [o for cell in notebook.cells for o in cell.get("outputs", []) if o.output_type == "error"]
         titles = "".join(str(cell.get("outputs", "")) for cell in notebook.cells)
         assert "MNIST: 60,000" not in titles  # nothing of the stand-in is shown as MNIST
+
+
+def test_run_executes_a_notebook_with_its_parameters(tmp_path):
+    """The real notebook 04 alone."""
+    folder, out = tmp_path / "course", tmp_path / "out"
+    folder.mkdir()
+    (folder / "04_training.ipynb").write_bytes((ROOT / "notebooks/04_training.ipynb").read_bytes())
+    (folder / "mnist_lib").symlink_to(ROOT / "mnist_lib")  # what the bootstrap cell looks for
+    process = start(folder, "--epochs", "2", "--seed", "7", "--out", str(out))
+    said, complaints = process.communicate(timeout=280)
+    done = check_run(out, subprocess.CompletedProcess([], process.returncode, said, complaints))
+    assert [line[:10] for line in done.stdout.splitlines() if line.startswith("epoch")] == ["epoch  1/2", "epoch  2/2"]
+    assert "04_training (1 of 1) ..." in done.stdout
+    notebook = nbformat.read(out / "04_training.ipynb", as_version=4)
+    assert "MNIST: 60,000" not in "".join(str(cell.get("outputs", "")) for cell in notebook.cells)
+
+
+def check_run(out, done: subprocess.CompletedProcess) -> subprocess.CompletedProcess:
+    assert done.returncode == 0, done.stdout + done.stderr
+    record = json.loads((out / "record.json").read_text())
+    assert record["config"]["epochs"] == 2 and record["config"]["seed"] == 7 and record["dataset"]["name"] == "digits"
+    last = done.stdout.split("\n\n")[-1]
+    assert f"{record['test']['accuracy']:.2%} of 297 digits test images" in last and "seed 7" in last
+    assert "not MNIST" in last and "record.json" in last and "model.pt" in last
+    DigitNet().load_state_dict(torch.load(out / "model.pt", weights_only=True))
+    return done
+
+
+def test_two_runs_from_one_clone_leave_each_other_alone(short, tmp_path):
+    folder = short("open(f'{OUT}/here', 'w').write(' '.join(os.listdir())); time.sleep(3)")
+    runs = [start(folder, "--seed", str(seed), "--out", str(tmp_path / f"out{seed}")) for seed in (1, 2)]
+    for seed, process in zip((1, 2), runs):
+        said, complaints = process.communicate(timeout=120)
+        assert process.returncode == 0 and f"seed {seed};" in said, said + complaints
+        assert (tmp_path / f"out{seed}/here").read_text() == "04_short.ipynb"  # no kernel's socket lies in the project
+
+
+@pytest.fixture
+def temporary(monkeypatch):
+    """The system's folder for temporary files, of a short name and empty."""
+    with tempfile.TemporaryDirectory() as name:
+        monkeypatch.setattr(tempfile, "tempdir", name)
+        yield Path(name)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="such sockets and rights are not Windows'")
+def test_a_kernel_is_spoken_to_where_only_this_user_can(short, tmp_path, temporary):
+    short(
+        "from ipykernel.connect import get_connection_info\n"
+        "info = get_connection_info(unpack=True)\n"
+        "held = os.stat(os.path.dirname(info['ip']))\n"
+        "json.dump([info['transport'], oct(held.st_mode & 0o777), held.st_uid], open(f'{OUT}/spoken', 'w'))"
+    )
+    assert run("--out", str(tmp_path / "out")) == 0
+    assert json.loads((tmp_path / "out/spoken").read_text()) == ["ipc", "0o700", os.getuid()]
+    assert not list(temporary.iterdir())
+
+
+def test_what_a_killed_run_left_goes_with_the_next(temporary):
+    hold = (
+        "import time\nfrom mnist_lib import headless\nwith headless.private_folder() as own:\n"
+        "    print(own, flush=True); time.sleep(60)"
+    )
+    environment = os.environ | {"TMPDIR": str(temporary), "TEMP": str(temporary)}
+    words = [sys.executable, "-c", hold]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        left = Path(process.stdout.readline().strip())
+        os.utime(left, (0, 0))
+        with headless.private_folder():
+            assert left.is_dir()  # of a run that lives
+        process.kill()
+    (temporary / "mnist_lib-file").touch()
+    with headless.private_folder() as own:
+        assert set(temporary.iterdir()) == {own, temporary / "mnist_lib-file"}
+
+
+def test_a_folder_is_one_runs_at_a_time(short, tmp_path, capsys):
+    out = tmp_path / "out"
+    short()
+    with headless.alone_in(out):
+        assert run("--out", str(out)) == 1
+        assert capsys.readouterr().err == f"Another run writes into {out}: wait for its end, or choose another with --out.\n"
+    assert run("--out", str(out)) == 0
+
+
+def test_a_record_of_another_run_is_not_given_out_as_this_ones(short, tmp_path, capsys):
+    """A notebook open in JupyterLab may write into the same folder."""
+    short("SEED = 2")
+    assert run("--seed", "1", "--out", str(tmp_path / "out")) == 1
+    complaint = capsys.readouterr().err
+    assert complaint.startswith("Meanwhile another run wrote ") and "seed 2" in complaint and complaint.count("\n") == 1
+
+
+def test_the_last_result_stays_until_there_is_a_new_one(short, tmp_path, capsys):
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in ("record.json", "model.pt"):
+        (out / name).write_text(json.dumps(RECORD))
+    short("raise ValueError('no ink left')")
+    assert run("--out", str(out)) == 1
+    short(source="pass")
+    assert run("--out", str(out)) == 1  # and is never given out as the new one
+    said = capsys.readouterr()
+    assert "of an earlier run" in said.err and "50.00%" not in said.out
+    assert all(json.loads((out / name).read_text()) == RECORD for name in ("record.json", "model.pt"))
+    short()
+    assert run("--out", str(out)) == 0 and "50.00%" in capsys.readouterr().out
+
+
+def test_an_interruption_is_one_sentence(short, tmp_path):
+    folder = short("for epoch in range(1, 99):\n    print(f'epoch {epoch:2}/99', flush=True); time.sleep(0.1)")
+    process = start(folder, "--out", str(tmp_path / "out"))
+    while not process.stdout.readline().startswith("epoch"):
+        assert process.poll() is None, process.communicate()
+    process.send_signal(signal.SIGINT)
+    complaints = process.communicate(timeout=60)[1]
+    assert complaints.endswith("\nInterrupted. The same command goes on after the last whole epoch.\n")
+    assert process.returncode == 130 and not re.search("Traceback|Error|ERROR", complaints)
+
+
+@pytest.mark.parametrize(
+    ("mishap", "sentence"),
+    [
+        ("raise ValueError('no ink left')", r"ValueError: no ink left \(see .*04_short\.ipynb\)"),
+        ("os.kill(os.getpid(), 9)", r"its kernel was killed .* memory .* goes on after the last whole epoch\."),
+        ("raise OSError(28, os.strerror(28))", r"OSError: .*No space.*; free some space and give the same command again.*\)"),
+    ],
+)
+def test_a_notebook_that_fails_is_one_sentence(short, mishap, sentence, tmp_path, capsys):
+    short(mishap)
+    assert run("--out", str(tmp_path / "out")) == 1
+    assert re.fullmatch(rf"04_short\.ipynb stopped: {sentence}\n", capsys.readouterr().err)
+    assert (tmp_path / "out" / "04_short.ipynb").is_file()
+
+
+def test_a_full_disk_is_one_sentence(short, tmp_path, capsys, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    short()
+    monkeypatch.setattr(papermill, "execute_notebook", full)
+    assert run("--out", str(tmp_path / "out")) == 1
+    complaint = capsys.readouterr().err
+    assert re.fullmatch(r"04_short\.ipynb stopped: .* can't be written \(No space left.*\); free some space .*\.\n", complaint)
+
+
+def test_a_folder_that_cant_be_written_is_one_sentence(short, tmp_path, capsys):
+    (tmp_path / "file").write_text("no folder")
+    short()
+    assert run("--out", str(tmp_path / "file")) == 1
+    assert re.fullmatch(r".*file can't be written \(.*\): choose another folder with --out\.\n", capsys.readouterr().err)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("kind", [Terminal, io.StringIO])
+def test_a_terminal_is_told_how_far_and_how_long_still(kind, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", kind())
+    progress = headless.Progress(5)
+    with progress.of("01_first"):
+        progress.write("nothing of how it gets on\n")
+    with progress.of("02_second"):
+        progress.write("On cpu\nepoch  3/20  loss 0.1  training accuracy 90.00%  12.0 s\n")
+        shown = sys.stdout.getvalue()
+        progress.write("\rstep 100 of 469")
+        updated = sys.stdout.getvalue()[len(shown) :]
+    lines = [line.split("\r")[-1].strip() for line in sys.stdout.getvalue().split("\n")]
+    assert [re.sub(r": \d+ s$", "", line) for line in lines] == [
+        "01_first (1 of 5) ...",
+        "01_first",
+        "02_second (2 of 5) ...",
+        "epoch  3/20  loss 0.1  training accuracy 90.00%  12.0 s",
+        "02_second",
+        "",
+    ]
+    if kind is Terminal:
+        assert re.search(r"\r02_second \(2 of 5\): 00:0\d, epoch 3 of 20, 03:24 to go", shown)
+        assert re.search(r"\r02_second \(2 of 5\): 00:0\d, step 100 of 469", updated) and "\n" not in updated
+    else:
+        assert "\r" not in sys.stdout.getvalue() and updated == ""
 
 
 def test_publish_takes_no_other_run(tmp_path, monkeypatch, capsys):
@@ -59,35 +292,26 @@ def test_publish_takes_no_other_run(tmp_path, monkeypatch, capsys):
     assert {path.name: path.read_bytes() for path in (ROOT / "notebooks").glob("*.ipynb")} == before
 
 
-def test_help_names_every_parameter():
-    done = command("run", "--help")
-    assert done.returncode == 0
-    assert {"--epochs", "--seed", "--data", "--out"} <= set(re.findall(r"--\w+", done.stdout))
+def test_help_names_every_parameter(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["run", "--help"])
+    assert {"--epochs", "--seed", "--data", "--out"} <= set(re.findall(r"--\w+", capsys.readouterr().out))
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["run", "--epochs", "-3"], "epochs is a number above 0, not -3."),
+        (["run", "--epochs", "99999999999999999999"], "--epochs is at most 10,000, not 99999999999999999999:"),
         (["run", "--data", "nowhere"], "There is no folder nowhere: correct the path (or unset MNIST_LIB_DATA)."),
         (["report", "--record", "nowhere.json"], "nowhere.json is no run record"),
     ],
 )
-def test_a_bad_argument_is_one_sentence(arguments, sentence, capsys):
+def test_a_bad_argument_is_one_sentence(arguments, sentence, capsys, monkeypatch):
+    monkeypatch.setattr(headless, "NOTEBOOKS", [])  # so that what is let through takes no time
     assert main(arguments) == 1
     said = capsys.readouterr().err.strip()
     assert said.startswith(sentence) and "\n" not in said
-
-
-def test_a_notebook_that_fails_is_one_sentence(monkeypatch, tmp_path, capsys):
-    broken = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("raise ValueError('no ink left')")])
-    broken.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
-    nbformat.write(broken, tmp_path / "05_broken.ipynb")
-    monkeypatch.setattr("mnist_lib.__main__.NOTEBOOKS", [tmp_path / "05_broken.ipynb"])
-    assert main(["run", "--data", "digits", "--out", str(tmp_path / "out")]) == 1
-    said = capsys.readouterr().err.strip().splitlines()
-    assert said[-1].startswith("05_broken.ipynb stopped: ValueError: no ink left (see ")
-    assert (tmp_path / "out" / "05_broken.ipynb").is_file()
 
 
 def test_make_passes_parameters_on():

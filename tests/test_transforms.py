@@ -1,5 +1,7 @@
 """The batched augmentation against torchvision's, image by image, and the ranges of what is drawn."""
 
+import math
+
 import pytest
 import torch
 from torchvision.transforms import InterpolationMode
@@ -133,13 +135,45 @@ def test_zero_strength_changes_nothing(images):
     assert torch.allclose(none(images), images, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "bad",
-    [{"interpolation": "cubic"}, {"scale": (0, 1)}, {"scale": (1.2, 1)}, {"translate": 2}, {"degrees": -1}, {"shear": 90}],
+NUMBERS = ("degrees", "translate", "shear", "brightness", "contrast")
+NO_NUMBERS = (math.nan, math.inf, -math.inf, "5", None, True, (1, 2), torch.tensor([1.0, 2.0]), [])
+NO_SCALES = (
+    *(0.9, "ab", None, (), (1,), (0.8, 1.0, 1.2), (0, 1), (-1, 1), (1.2, 1)),
+    *((math.nan, 1), (0.9, math.nan), (0.9, math.inf), (True, 1), ("0.9", "1.1"), torch.tensor([0.9, 1.1])),
 )
-def test_a_value_without_meaning_is_one_sentence(bad):
-    with pytest.raises(ValueError, match=r"^[^\n]+\.$"):
-        Augment(**bad)
+
+
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [
+        *(("interpolation", bad) for bad in ("cubic", None, 1, ["bilinear"])),
+        *(("scale", bad) for bad in NO_SCALES),
+        *((name, bad) for name in NUMBERS for bad in (*NO_NUMBERS, -0.1)),
+        *((name, 1.1) for name in ("translate", "brightness", "contrast")),
+        ("shear", 90),
+    ],
+    ids=str,
+)
+def test_a_value_without_meaning_is_one_sentence(name, bad):
+    with pytest.raises(ValueError, match=rf"^[^\n]*{name}[^\n]*\.$"):
+        Augment(**{name: bad})
+
+
+def test_the_extremes_that_have_a_meaning_are_taken(images):
+    for changes in ({"degrees": 720}, {"translate": 1}, {"brightness": 1, "contrast": 1}, {"scale": [0.5, 0.5]}, {"shear": 89}):
+        assert Augment(**changes)(images).isfinite().all()
+
+
+def test_a_strength_is_of_every_range():
+    strong = Augment(40, 0.2, (0.8, 1.4), 10, 0.4, 0.3, "nearest")
+    assert strong.times(0.5) == Augment(20, 0.1, (0.9, 1.2), 5, 0.2, 0.15, "nearest")
+    assert strong.times(0) == Augment(0, 0, (1, 1), 0, 0, 0, "nearest")
+
+
+def test_shifts_are_shares_of_their_own_side():
+    """Images 20 high and 40 wide."""
+    draw = Augment(translate=0.2).draw(10_000, 20, 40, torch.Generator().manual_seed(7))
+    assert (draw.shift_x.abs().max(), draw.shift_y.abs().max()) == (8, 4)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,124 @@
+"""What is installed: the package alone by pip, and everything that requirements.txt names by make."""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+
+import pytest
+
+from mnist_lib.files import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+LISTED = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line and not line.startswith("#")]
+OURS = {"mnist_lib", "benchmarks", "conftest"}
+DISTRIBUTIONS = {
+    "xdist": "pytest-xdist",
+    "sklearn": "scikit-learn",
+    "PIL": "pillow",
+    "IPython": "ipython",
+}  # where import and package differ in name
+LIGHT = {"torch", "numpy", "scipy", "scikit-learn"}
+
+
+def names(requirements: list[str]) -> set[str]:
+    return {re.match(r"[\w-]+", line)[0] for line in requirements}
+
+
+def imported(folder: str, pattern: str = "*.py") -> set[str]:
+    """The distributions that the Python files below a folder import, wherever in a file."""
+    found = set()
+    for path in (ROOT / folder).rglob(pattern):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                found.add(node.module.split(".")[0])
+    return {DISTRIBUTIONS.get(name, name).replace("_", "-") for name in found - OURS - sys.stdlib_module_names}
+
+
+def test_requirements_and_extras_are_the_same():
+    extras = PROJECT["optional-dependencies"]
+    assert sorted(LISTED) == sorted(PROJECT["dependencies"] + extras["notebooks"] + extras["test"])
+    assert names(PROJECT["dependencies"]) == LIGHT
+
+
+@pytest.mark.parametrize(
+    ("folder", "extras"), [("mnist_lib", ["notebooks"]), ("benchmarks", ["notebooks"]), ("tests", ["notebooks", "test"])]
+)
+def test_all_that_is_imported_is_named(folder, extras):
+    named = names(PROJECT["dependencies"]).union(*(names(PROJECT["optional-dependencies"][extra]) for extra in extras))
+    found = imported(folder)
+    assert "torch" in found and found <= named
+
+
+@pytest.mark.parametrize("room", ["model", "data", "transforms", "trainer", "engine", "muon", "many", "checkpoints"])
+def test_the_rooms_for_training_need_only_what_is_light(room):
+    assert imported("mnist_lib", f"{room}.py") <= LIGHT
+
+
+def test_importing_the_package_is_cheap():
+    """The receptive fields need no other room; the rooms for training need no pictures, Jupyter, scikit-learn, torchvision."""
+    loaded = "print(*sorted(sys.modules), sep='\\n'); print('---')"
+    rooms = "from mnist_lib import data, model, trainer, transforms, headless"
+    code = f"import sys, mnist_lib.receptive_field; {loaded}; {rooms}; {loaded}"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    alone, training = (set(part.split()) for part in done.stdout.split("---\n")[:2])
+    assert "torch" in alone and not {"mnist_lib.model", "torch._dynamo"} & alone
+    heavy = {"matplotlib", "IPython", "ipykernel", "ipywidgets", "papermill", "sklearn", "scipy", "torchvision", "torchinfo"}
+    assert "mnist_lib.trainer" in training and not heavy & training
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """The folder into which pip would install the package, made without a network; and an empty one to work in."""
+    place = tmp_path_factory.mktemp("install")
+    shutil.copytree(ROOT / "mnist_lib", place / "source/mnist_lib", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("benchmarks", "notebooks", "records", "figures", "tests"):  # the clone's other folders must not hinder
+        (place / "source" / name).mkdir()
+        (place / "source" / name / "file.py").touch()
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, place / "source")
+    build = "from setuptools import build_meta; build_meta.build_wheel('..')"
+    done = subprocess.run([sys.executable, "-c", build], cwd=place / "source", capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    [wheel] = place.glob("*.whl")
+    zipfile.ZipFile(wheel).extractall(place / "site-packages")
+    (place / "empty").mkdir()
+    return place / "site-packages", place / "empty"
+
+
+def python(installed, *words: str) -> subprocess.CompletedProcess:
+    site_packages, empty = installed
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MNIST_LIB")}
+    env |= {"PYTHONPATH": str(site_packages)}
+    return subprocess.run([sys.executable, *words], cwd=empty, env=env, capture_output=True, text=True, timeout=120)
+
+
+def test_the_package_is_installed_alone_and_whole(installed):
+    site_packages, _ = installed
+    assert sorted(path.name for path in site_packages.iterdir()) == ["mnist_lib", f"mnist_lib-{PROJECT['version']}.dist-info"]
+    files = {path.relative_to(ROOT) for path in (ROOT / "mnist_lib").rglob("*") if path.is_file()}
+    wanted = {path for path in files if "__pycache__" not in path.parts}
+    assert {path.relative_to(site_packages) for path in (site_packages / "mnist_lib").rglob("*") if path.is_file()} == wanted
+
+
+def test_what_is_installed_keeps_to_the_readers_folder(installed):
+    site_packages, empty = installed
+    say = "from mnist_lib import files, data; print(files.__file__, files.OUT, data.load('digits'), sep='\\n')"
+    done = python(installed, "-c", say)
+    file, out = done.stdout.splitlines()[-3:-1]
+    assert file.startswith(str(site_packages)) and out == str(empty / "out"), done.stderr
+    assert not any(empty.iterdir())
+
+
+@pytest.mark.parametrize("command", ["run", "report", "publish"])
+def test_a_command_that_needs_the_clone_says_so(installed, command):
+    done = python(installed, "-m", "mnist_lib", command)
+    assert done.returncode == 1
+    said = f"notebooks is not installed with mnist_lib: clone {PROJECT['urls']['Repository']} and work there.\n"
+    assert done.stderr == said
