@@ -7,6 +7,7 @@ the network takes them: normalised, (N, 1, 28, 28). Nothing here learns, and not
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -32,10 +33,9 @@ def maps(net: nn.Module, layer: str, images: Tensor) -> Tensor:
 def evidence(net: nn.Module, image: Tensor, digit: int) -> Tensor:
     """How strongly each place of one image (1, 28, 28) speaks for a digit -> (6, 6).
 
-    conv8 weighs the averages of conv7's maps. Weighing first and averaging after gives the same: so the mean of this map, plus
-    conv8's bias, equals the digit's logit. It is an identity, not an approximation. Where padding or dropout would come between, it
-    would not hold. Class activation mapping: Zhou, Khosla, Lapedriza, Oliva & Torralba, "Learning Deep Features for
-    Discriminative Localization", CVPR 2016.
+    conv8 weighs the averages of conv7's maps. Weighing first and averaging after gives the same, because both are sums: so the
+    mean of this map, plus conv8's bias, equals the digit's logit. It is an identity, not an approximation. Class activation
+    mapping: Zhou, Khosla, Lapedriza, Oliva & Torralba, "Learning Deep Features for Discriminative Localization", CVPR 2016.
 
     Raises ValueError for anything but one image, or a digit that the network does not know.
     """
@@ -112,9 +112,9 @@ class Lesion(NamedTuple):
 def lesions(net: nn.Module, images: Tensor, labels: Tensor) -> tuple[Lesion, list[Lesion]]:
     """Switch the maps of a DigitNet off, one at a time -> (the whole network as Lesion("", -1, ...), one Lesion for each map).
 
-    images (N, 1, 28, 28), labels (N,). Take images that the network was trained on: what is chosen by their help has not seen
-    the test set. What lies below a map does not change when it is switched off, so each layer's maps are computed once, and only
-    what lies above is run again.
+    images (N, 1, 28, 28), labels (N,). Take training images: who chooses by the result has then not read the test set.
+    What lies below a map does not change when it is switched off, so each layer's maps are computed once, and only what
+    lies above them is run again.
     """
     blocks = _blocks(net)
     counts = torch.zeros(sum(layer.out_channels for _, layer, _ in blocks[:-1]) + 1, 2, dtype=torch.float64)
@@ -157,13 +157,13 @@ def reliability(
 ) -> list[Bin]:
     """Is "99 % sure" right 99 % of the time? Answers (N,) in bins by their sureness, each with the share that is right.
 
-    sureness: (N,), the probability that the network gives its own answer; right: (N,), bool. Empty bins are left out; the last one
-    holds its upper edge. Raises ValueError where a sureness lies outside the edges: it would be lost.
+    sureness: (N,), the probability that the network gives its own answer; right: (N,), bool. Empty bins are left out; the last
+    bin holds its upper edge. Raises ValueError where a sureness lies outside the edges: it would be lost.
     """
     if len(sureness) and not (edges[0] <= float(sureness.min()) and float(sureness.max()) <= edges[-1]):
         raise ValueError(f"Every sureness must lie from {edges[0]} to {edges[-1]}: give probabilities, not logits.")
     bins = []
-    for low, high in zip(edges, edges[1:]):
+    for low, high in pairwise(edges):
         inside = (sureness >= low) & ((sureness < high) | (high == edges[-1]))
         if n := int(inside.sum()):
             hits = int(right[inside].sum())
@@ -172,7 +172,7 @@ def reliability(
 
 
 def binomial_interval(hits: int, n: int, z: float = 1.959964) -> tuple[float, float]:
-    """The shares that hits of n can come from, with 95 % confidence: Wilson's interval (1927), which also holds near 0 and 1."""
+    """The 95 % interval of a share of which hits of n were seen: Wilson's (1927), which also holds near 0 and 1."""
     share, width = hits / n, z * z / n
     middle, half = share + width / 2, z * math.sqrt(share * (1 - share) / n + width / n / 4)
     return max(0.0, (middle - half) / (1 + width)), min(1.0, (middle + half) / (1 + width))

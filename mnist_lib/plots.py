@@ -495,7 +495,7 @@ def _image(axis, image: Tensor) -> None:
 
 
 def looking_inside(image: Tensor, maps: Mapping[str, Tensor], votes: Tensor, logits: Tensor, field: ReceptiveField) -> Figure:
-    """A digit (1, 28, 28) in [0, 1], the maps (C, h, w) that some layers make of it, and the evidence (10, h, w) for each answer.
+    """The maps (C, h, w) that some layers make of a digit (1, 28, 28) in [0, 1], and the evidence (10, h, w) for each answer.
 
     field: of the layer whose places the evidence is about; it is drawn where those places lie on the digit.
     """
