@@ -141,6 +141,22 @@ def _score(logits: Tensor, labels: Tensor) -> Tensor:
     return torch.stack([wrong.double(), loss.double()])
 
 
+def told_by_others(maps: Tensor) -> Tensor:
+    """How much of each map the others know already: maps (N, C, h, w) -> (C,), from 0, nothing, to 1, all of it.
+
+    The share of the map's variance, over all images and places, that the best weighted sum of the other maps explains (R²).
+    NaN for a map that never changes.
+    """
+    values = maps.transpose(0, 1).flatten(1).double()  # (C, N * h * w)
+    values = values - values.mean(1, keepdim=True)
+    found = []
+    for map in range(len(values)):
+        one, others = values[map], torch.cat([values[:map], values[map + 1 :]])
+        weights = torch.linalg.lstsq(others @ others.T, others @ one, driver="gelsd").solution
+        found.append(1 - (one - weights @ others).square().sum() / one.square().sum())
+    return torch.stack(found).float()
+
+
 class Bin(NamedTuple):
     """The answers whose sureness lies from low up to high."""
 

@@ -31,7 +31,7 @@ class Guesses:
         self.guessed[name], self.choices[name] = None, choices
         wanted = f"one of {', '.join(choices)}" if choices else "a number"
         if guess is None:
-            print(f"{name}: put {wanted} in place of None and run the cell. The answer below stays folded until you open it.")
+            print(f"{name}: put {wanted} in place of None, and run the cell.")
         elif (guess := _taken(guess, choices)) is None:
             print(f"{name}: the guess should be {wanted}.")
         else:
@@ -57,11 +57,15 @@ class Answer:
         self.name, self.guess, self.measured, self.because, self.picture = name, guess, measured, because, picture
 
     def __repr__(self) -> str:
-        said = "" if self.guess is None else f" You said {_shown(self.guess)}: {verdict(self.guess, self.measured)}."
-        return f"{self.name}: {_shown(self.measured)}.{said}{' ' if self.because else ''}{self.because}"
+        return " ".join(self.sentences())
+
+    def sentences(self) -> list[str]:
+        said = [] if self.guess is None else [f"You said {_shown(self.guess)}: {verdict(self.guess, self.measured)}."]
+        return [f"{self.name}: {_shown(self.measured)}.", *said, *([self.because] if self.because else [])]
 
     def _repr_html_(self) -> str:
-        shown = f"<p>{html.escape(repr(self))}</p>{_png(self.picture, self.name)}"
+        first, *others = (html.escape(sentence) for sentence in self.sentences())
+        shown = f"<p><b>{first}</b> {' '.join(others)}</p>{_png(self.picture, self.name)}"
         return _folded(f"{self.name}: guess first, then open", shown) if self.guess is None else shown
 
 
