@@ -500,9 +500,9 @@ def looking_inside(image: Tensor, maps: Mapping[str, Tensor], votes: Tensor, log
     field: of the layer whose places the evidence is about; it is drawn where those places lie on the digit.
     """
     columns = max(len(layer) for layer in maps.values())
-    figure = plt.figure(figsize=(11, 0.62 * len(maps) + 1.75))
+    figure = plt.figure(figsize=(11, 0.62 * len(maps) + 1.6))
     plt.close(figure)
-    upper, lower = figure.subfigures(2, 1, height_ratios=(0.62 * len(maps), 1.75))
+    upper, lower = figure.subfigures(2, 1, height_ratios=(0.62 * len(maps), 1.6))
     upper.subplots_adjust(left=0.06, right=0.995, top=0.985, bottom=0.02, wspace=0.06, hspace=0.08)
     cmap = LinearSegmentedColormap.from_list("maps", [plt.rcParams["figure.facecolor"], BLUE, plt.rcParams["text.color"]])
     for line, (name, layer) in zip(upper.subplots(len(maps), columns, squeeze=False), maps.items()):
@@ -512,14 +512,14 @@ def looking_inside(image: Tensor, maps: Mapping[str, Tensor], votes: Tensor, log
             axis.imshow(one.numpy(), cmap=cmap, vmin=0, vmax=float(layer.max()))
             _frame(axis)
         line[0].set_ylabel(name, rotation=0, ha="right", va="center")
-    lower.subplots_adjust(left=0.06, right=0.995, top=0.66, bottom=0.02, wspace=0.08)
+    lower.subplots_adjust(left=0.06, right=0.995, top=0.69, bottom=0.02, wspace=0.08)
     limit, answer = float(votes.abs().max()), int(logits.argmax())
     for digit, axis in enumerate(lower.subplots(1, 10)):
         _places(axis, image, votes[digit], field, limit)
         weight = "bold" if digit == answer else "normal"
         axis.set_title(f"{digit}: {logits[digit]:+.1f}", loc="center", weight=weight, fontsize=10, pad=4)
-    lower.text(0.06, 0.93, "the evidence for each answer, and the logit it adds up to", va="center")
-    lower.legend(handles=_signs(), loc="center right", ncols=2, fontsize=9, bbox_to_anchor=(1, 0.93))
+    lower.text(0.06, 0.94, "the evidence for each answer, and the logit it adds up to", va="center")
+    lower.legend(handles=_signs(), loc="center right", ncols=2, fontsize=9, bbox_to_anchor=(1, 0.94))
     return figure
 
 
@@ -532,12 +532,13 @@ def evidence(image: Tensor, maps: Mapping[str, Tensor], field: ReceptiveField, t
     _image(axes[0], image)
     axes[0].set_title("what it was shown", loc="center")
     axes[0].set(xlim=(1.5, 26.5), ylim=(26.5, 1.5))
-    limit = max(float(one.abs().max()) for one in maps.values())
+    limit = max(float(one.abs().max()) for one in maps.values()) or 1.0
     for axis, (name, one) in zip(axes[1:], maps.items(), strict=True):
         _places(axis, image, one, field, limit)
         axis.set_title(name, loc="center")
     figure.suptitle(title, x=0.01, ha="left", fontsize=11)
-    figure.legend(handles=_signs(), loc="outside lower right", ncols=2, fontsize=9)
+    if any(one.any() for one in maps.values()):
+        figure.legend(handles=_signs(), loc="outside lower right", ncols=2, fontsize=9)
     return figure
 
 

@@ -45,6 +45,10 @@ class Guesses:
         self.measured[name] = measured
         return Answer(name, self.guessed[name], measured, because, picture)
 
+    def fold(self, name: str, text: str, picture=None) -> "Folded":
+        """Something measured that would give an answer away: out of sight until the reader opens it."""
+        return Folded(name, text, picture)
+
     def summary(self) -> "Summary":
         """You against the measurement: every question whose answer has been revealed."""
         return Summary([(name, self.guessed[name], measured) for name, measured in self.measured.items()])
@@ -67,6 +71,19 @@ class Answer:
         first, *others = (html.escape(sentence) for sentence in self.sentences())
         shown = f"<p><b>{first}</b> {' '.join(others)}</p>{_png(self.picture, self.name)}"
         return _folded(f"{self.name}: guess first, then open", shown) if self.guess is None else shown
+
+
+class Folded:
+    """A measurement nobody was asked about, folded in HTML, whole as text."""
+
+    def __init__(self, name: str, text: str, picture=None):
+        self.name, self.text, self.picture = name, text, picture
+
+    def __repr__(self) -> str:
+        return f"{self.name}: {self.text}"
+
+    def _repr_html_(self) -> str:
+        return _folded(self.name, f"<p>{html.escape(self.text)}</p>{_png(self.picture, self.name)}")
 
 
 class Summary:

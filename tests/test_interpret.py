@@ -254,10 +254,9 @@ def test_the_notebook_says_what_is_measured(mnist):
     for sentence in (
         f"of {int(sure.sum()):,} of 10,000 test images the network is at least 99 % sure",
         f"wrong though 99 % sure: {int((sure & ~right).sum())}.",
-        f"their doubts promise {float((1 - sureness[sure]).sum()):.1f} mistakes",
-        f"mistakes that people share: {len(shared)}. Of {len(wrong)} mistakes",
-        f"{len(wrong) - len(shared)} are left that people do not share: in {len(upheld)} of these",
-        f"For the other {len(wrong) - len(shared) - len(upheld)} nobody was asked",
+        f"Their doubts, 1 - sureness, add up to {float((1 - sureness[sure]).sum()):.1f}.",
+        f"mistakes that people share: {len(shared)}. Of {len(wrong)} mistakes, {len(wrong) - len(shared)} are left",
+        f"in {len(upheld)} of these most people see the label, and for {len(wrong) - len(shared) - len(upheld)} nobody",
     ):
         assert sentence in said, sentence
     assert (len(wrong), len(shared)) == (44, 7)

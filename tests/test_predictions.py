@@ -82,6 +82,12 @@ def test_you_against_the_measurement():
     assert "<details>" not in guesses.summary()._repr_html_() and "0.5" in guesses.summary()._repr_html_()
 
 
+def test_what_nobody_was_asked_can_be_folded_too():
+    folded = Guesses().fold("shares", "conv2 78 %", plots.line([0, 1], [0, 1], "a", "b", "c"))
+    assert repr(folded) == "shares: conv2 78 %"
+    assert "conv2 78 %" in folded._repr_html_() and not outside_the_fold(folded._repr_html_())
+
+
 def test_an_answer_needs_its_question():
     with pytest.raises(ValueError, match=r"run the cell with guesses.ask\('maps', ...\) first"):
         Guesses().reveal("maps", 3)
