@@ -1,6 +1,5 @@
 """A network as a list of layers that JavaScript can run: traced by torch.fx, its numbers in one row, its fields looked up."""
 
-import copy
 import operator
 from collections import Counter
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from mnist_lib.receptive_field import receptive_fields
+from mnist_lib.receptive_field.calls import copy_of
 
 SIDE = 28
 KINDS = (nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d)
@@ -47,7 +47,7 @@ def layers_of(model: nn.Module) -> list[Layer]:
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"Inside shows an nn.Module, not {type(model).__name__}.")
-    twin = copy.deepcopy(model).cpu().float().eval()
+    twin = copy_of(model, "cpu", torch.float32)
     layers, inputs = [], (1, SIDE, SIDE)
     for name, module, shape in _modules(twin):
         if isinstance(module, (nn.Flatten, nn.Dropout, nn.Identity)):

@@ -1,12 +1,12 @@
 """What a view of the inside of a network is made of: plain values, weights and images, for the widget and the page."""
 
-import copy
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
 from mnist_lib.files import ROOT
+from mnist_lib.receptive_field.calls import copy_of
 from mnist_lib.transforms import MEAN, STD, to_float
 from mnist_lib.widgets.chain import SIDE, describe, numbers
 
@@ -47,7 +47,7 @@ def recorded_epochs() -> dict[int, dict[str, Tensor]]:
 
 def _with(model: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
     """A copy of the model with these weights, on the CPU in evaluation mode."""
-    twin = copy.deepcopy(model).cpu().float().eval()
+    twin = copy_of(model, "cpu", torch.float32)
     twin.load_state_dict(state)
     return twin
 

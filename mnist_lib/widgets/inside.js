@@ -89,25 +89,24 @@ function convolve(layer, { input, height, width }) {
   const [kh, kw] = layer.kernel;
   const [sy, sx] = layer.stride;
   const [dy, dx] = layer.dilation;
-  const from = layer.inputs[0] / groups;
-  const three = kh === 3 && kw === 3 && sy === 1 && sx === 1 && dy === 1 && dx === 1;
+  const from = layer.inputs[0] / groups, size = rows * cols;
+  for (let o = 0; o < maps; o++) out.fill(foldedBias[o], o * size, (o + 1) * size);
+  const plain = kh === 3 && kw === 3 && sy === 1 && sx === 1 && dy === 1 && dx === 1 && groups === 1;
+  if (plain && maps % 2 === 0) {
+    for (let o = 0; o < maps; o += 2)
+      for (let i = 0; i < from; i++) threeByThree(out, o * size, rows, cols, input, i * height * width, width, folded, (o * from + i) * 9, from * 9);
+    return;
+  }
   for (let o = 0; o < maps; o++) {
-    const first = o * rows * cols;
-    out.fill(foldedBias[o], first, first + rows * cols);
     const group = Math.floor(o / (maps / groups)) * from;
     for (let i = 0; i < from; i++) {
-      const plane = (group + i) * height * width;
       let w = (o * from + i) * kh * kw;
-      if (three) {
-        three_by_three(out, first, rows, cols, input, plane, width, folded, w);
-        continue;
-      }
       for (let ky = 0; ky < kh; ky++)
         for (let kx = 0; kx < kw; kx++) {
           const weight = folded[w++];
           for (let y = 0; y < rows; y++) {
-            const to = first + y * cols;
-            const at = plane + (y * sy + ky * dy) * width + kx * dx;
+            const to = o * size + y * cols;
+            const at = ((group + i) * height + y * sy + ky * dy) * width + kx * dx;
             for (let x = 0; x < cols; x++) out[to + x] += weight * input[at + x * sx];
           }
         }
@@ -115,19 +114,25 @@ function convolve(layer, { input, height, width }) {
   }
 }
 
-// The same for the kernel that most networks have, each number read once a line.
-function three_by_three(out, first, rows, cols, input, plane, width, weights, w) {
+// The same, faster, for the kernel that most networks have: two maps at a time, each input read once a line.
+function threeByThree(out, first, rows, cols, input, plane, width, weights, w, next) {
   const w0 = weights[w], w1 = weights[w + 1], w2 = weights[w + 2];
   const w3 = weights[w + 3], w4 = weights[w + 4], w5 = weights[w + 5];
   const w6 = weights[w + 6], w7 = weights[w + 7], w8 = weights[w + 8];
+  w += next;
+  const v0 = weights[w], v1 = weights[w + 1], v2 = weights[w + 2];
+  const v3 = weights[w + 3], v4 = weights[w + 4], v5 = weights[w + 5];
+  const v6 = weights[w + 6], v7 = weights[w + 7], v8 = weights[w + 8];
+  const size = rows * cols;
   for (let y = 0; y < rows; y++) {
-    const to = first + y * cols;
     const a = plane + y * width, b = a + width, c = b + width;
+    let to = first + y * cols;
     let a0 = input[a], a1 = input[a + 1], b0 = input[b], b1 = input[b + 1], c0 = input[c], c1 = input[c + 1];
-    for (let x = 0; x < cols; x++) {
-      const a2 = input[a + x + 2], b2 = input[b + x + 2], c2 = input[c + x + 2];
-      out[to + x] += w0 * a0 + w1 * a1 + w2 * a2 + w3 * b0 + w4 * b1 + w5 * b2 + w6 * c0 + w7 * c1 + w8 * c2;
-      a0 = a1; a1 = a2; b0 = b1; b1 = b2; c0 = c1; c1 = c2;
+    for (let x = 2; x < cols + 2; x++, to++) {
+      const a2 = input[a + x], b2 = input[b + x], c2 = input[c + x];
+      out[to] += w0 * a0 + w1 * a1 + w2 * a2 + w3 * b0 + w4 * b1 + w5 * b2 + w6 * c0 + w7 * c1 + w8 * c2;
+      out[to + size] += v0 * a0 + v1 * a1 + v2 * a2 + v3 * b0 + v4 * b1 + v5 * b2 + v6 * c0 + v7 * c1 + v8 * c2;
+      a0 = a1, a1 = a2, b0 = b1, b1 = b2, c0 = c1, c1 = c2;
     }
   }
 }
@@ -1265,7 +1270,7 @@ export class View {
         oninput: () => ((this.turned[key] = +input.value), (this.turning = key), this.refresh()) });
       const show = () => ((input.value = this.turned[key]), (value.textContent = `${printed(this.turned[key], step < 1 ? 2 : 0)}${unit}`));
       const range = key === "scale" ? `${card[0]} to ${card[1]}` : `±${card[1]}`;
-      return { show, node: el("label", { className: "in-turn" }, el("span", {}, name, el("small", {}, ` (trained on ${range})`)), input, value) };
+      return { show, node: el("label", { className: "in-turn" }, el("span", {}, name, el("small", {}, ` (augmentation: ${range})`)), input, value) };
     });
     this.curve = el("canvas", { className: "in-curve", role: "img", "aria-label": "How sure the network is, along the last slider moved" });
     this.told = el("p", { className: "in-quiet" });
@@ -1320,7 +1325,7 @@ export class View {
     context.arc(x(here), y(read(here)[best]), 4, 0, 7);
     context.fillStyle = theme.mark;
     context.fill();
-    this.told.textContent = `How sure it is of a ${best} along “${name}”. Shaded: what it was trained on.`;
+    this.told.textContent = `How sure it is of a ${best} along “${name}”. Shaded: as far as the augmentation goes.`;
   }
 }
 

@@ -44,9 +44,7 @@ def page(dataset: Dataset) -> str:
     )
     parts = {"css": (HERE / "inside.css").read_text(), "js": (HERE / "inside.js").read_text(), "about": about}
     text = json.dumps(packed, separators=(",", ":")).replace("<", "\\u003c")
-    return Template((HERE / "page.html").read_text()).substitute(
-        parts, content=text, parameters=f"{network['parameters']:,}"
-    )
+    return Template((HERE / "page.html").read_text()).substitute(parts, content=text, parameters=f"{network['parameters']:,}")
 
 
 def write_page(dataset: Dataset | None = None) -> Path:
