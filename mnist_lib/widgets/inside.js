@@ -692,6 +692,12 @@ export class View {
     return this.alpha;
   }
 
+  /** The drawing as the network is shown it: Float32Array(784). */
+  prepare() {
+    if (!this.strokes.length) return new Float32Array(SIDE * SIDE);
+    return (this.prepared ? prepare : asDrawn)(this.inked(), PAD);
+  }
+
   // -- one frame --
 
   refresh() {
@@ -702,10 +708,8 @@ export class View {
     cancelAnimationFrame(this.frame);
     this.frame = null;
     if (this.stopped) return;
-    let image = this.source === null ? null : this.digit(this.source);
-    image ??= this.strokes.length ? (this.prepared ? prepare : asDrawn)(this.inked(), PAD) : new Float32Array(SIDE * SIDE);
-    this.plain = image;
-    this.image = turn(image, this.turned);
+    this.plain = this.source === null ? this.prepare() : this.digit(this.source);
+    this.image = turn(this.plain, this.turned);
     this.empty = !this.image.some((v) => v > 0);
     this.net.run(this.image, { off: this.off });
     this.logits = this.empty ? null : Float32Array.from(this.net.logits);
