@@ -24,14 +24,12 @@ RUN_ALL = """async () => {
   return await app.commands.execute("notebook:run-all-cells");
 }"""
 TOKEN = "a-token-for-this-test"
-OWN = [  # a notebook of a reader's own: the widget, and what its drawing is to torch
-    """import sys; sys.path.insert(0, "..")
+# a notebook of a reader's own: the widget, and what its drawing is to torch
+OWN = """import sys; sys.path.insert(0, "..")
 from mnist_lib.checkpoints import recorded_net
-from mnist_lib.transforms import normalise
 from mnist_lib.widgets import Inside, recorded_epochs
 inside = Inside(recorded_net(), epochs=recorded_epochs())
-inside""",
-]
+inside"""
 READ = """import torch
 from mnist_lib.checkpoints import recorded_net
 from mnist_lib.transforms import normalise
@@ -42,7 +40,7 @@ _far = float((_logits - inside.logits).abs().max())
 print("torch", int(_logits.argmax()), tuple(inside.image.shape), inside.epoch, inside.unit["layer"], _far < 0.01)"""
 ADD_AND_RUN = """async (code) => {
   const {shell, commands} = window.jupyterapp, {content, sessionContext} = shell.currentWidget;
-  while (sessionContext.session.kernel.status !== "idle") await new Promise(done => setTimeout(done, 50));
+  for (let i = 0; i < 600 && sessionContext.session.kernel.status !== "idle"; i++) await new Promise(done => setTimeout(done, 50));
   content.activeCellIndex = content.widgets.length - 1;
   await commands.execute("notebook:insert-cell-below");
   content.activeCell.model.sharedModel.setSource(code);
@@ -67,7 +65,8 @@ def lab(tmp_path_factory):
     for path in (ROOT / "notebooks").glob("*.ipynb"):  # only these: kernels of other tests keep their sockets beside them
         text = path.read_text().replace('DATA = \\"auto\\"', 'DATA = \\"digits\\"')  # what is tested is the page
         (place / "notebooks" / path.name).write_text(text)
-    own = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in OWN])
+    own = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(OWN)])
+    own.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}  # else the page asks
     nbformat.write(own, place / "notebooks" / "own.ipynb")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
