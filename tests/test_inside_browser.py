@@ -1,4 +1,4 @@
-"""The page without a kernel, in a real browser: the same network as torch's, the same drawing, sums that add up, for everyone."""
+"""The page without a kernel, in a real browser: torch's network, MNIST's preparation, sums that add up, for everyone."""
 
 import base64
 import json
@@ -44,7 +44,8 @@ def view(shared):
     """The page, as a visitor first finds it."""
     shared.evaluate("""() => {
       inside.setEpoch(20); Object.assign(inside, {off: null, turned: {angle: 0, scale: 1, right: 0, down: 0}, prepared: true});
-      inside.why = inside.whyNot = null; inside.take(0); inside.setUnit(inside.firstUnit()); inside.showTab('apart'); inside.draw();
+      inside.why = inside.whyNot = null; inside.take(0); inside.setUnit(inside.firstUnit());
+      inside.showTab('apart'); inside.draw();
     }""")
     return shared
 
@@ -135,13 +136,13 @@ def test_all_test_images_get_torch_s_answers(view, mnist):
           for (let i = 0; i < images.length; i += 784) {
             inside.net.run(Float32Array.from(images.subarray(i, i + 784), (v) => v / 255)); out.push(...inside.net.logits);
           }
-          return out; }""",
+          return JSON.stringify(out); }""",
         sent(mnist.test_images),
     )
     net = recorded_net()
     with torch.no_grad():
         expected = torch.cat([net(normalise(some)) for some in mnist.test_images.split(1000)])
-    answers = torch.tensor(answers).reshape(-1, 10)
+    answers = torch.tensor(json.loads(answers)).reshape(-1, 10)
     assert len(answers) == 10_000 and (answers - expected).abs().max() < 1e-3
     assert (answers.argmax(1) != expected.argmax(1)).sum() <= 2
     print("largest difference", float((answers - expected).abs().max()))
@@ -151,8 +152,12 @@ def test_every_map_is_torch_s(view, mnist):
     net, images = recorded_net(), mnist.test_images[:20]
     expected = torch_maps(net, images)
     for i, image in enumerate(images):
-        maps = view.evaluate("""(image) => { inside.net.run(Float32Array.from(image, (v) => v / 255));
-            return inside.net.layers.map((layer) => [layer.name, Array.from(layer.out)]); }""", image.flatten().tolist())
+        maps = view.evaluate(
+            """(image) => { inside.net.run(Float32Array.from(image, (v) => v / 255));
+            return JSON.stringify(inside.net.layers.map((layer) => [layer.name, Array.from(layer.out)])); }""",
+            image.flatten().tolist(),
+        )
+        maps = json.loads(maps)
         assert [name for name, _ in maps] == list(expected) and len(maps) == 10
         for name, values in maps:
             difference = (torch.tensor(values) - expected[name][i].flatten()).abs().max()
@@ -163,8 +168,7 @@ def test_each_epoch_is_its_snapshot(view, mnist):
     image, seen = mnist.test_images[:1], []
     for epoch, state in recorded_epochs().items():
         net = recorded_net()
-        if epoch != 20:  # the last one is there in full
-            net.load_state_dict(state)
+        net.load_state_dict(state)
         logits = view.evaluate("(epoch) => { inside.setEpoch(epoch); inside.draw(); return Array.from(inside.logits); }", epoch)
         with torch.no_grad():
             torch.testing.assert_close(torch.tensor(logits)[None], net(normalise(image)), rtol=0, atol=1e-3)
@@ -201,13 +205,14 @@ def test_other_networks_show_their_own_maps(view, name):
           document.body.append(root);
           const own = new inside.constructor(root, {network, weights, digits: new Uint8Array()});
           own.net.run(Float32Array.from(image));
-          const maps = own.net.layers.map((layer) => Array.from(layer.out));
+          const maps = JSON.stringify(own.net.layers.map((layer) => Array.from(layer.out)));
           for (const tab of ["evidence", "poison", "off", "turn", "apart"]) { own.showTab(tab); own.draw(); }
           own.stop(); root.remove();
           return maps;
         }""",
         [network, base64.b64encode(weights).decode(), image.flatten().tolist()],
     )
+    maps = json.loads(maps)
     chain = list(model) if isinstance(model, nn.Sequential) else None
     with torch.no_grad():
         torch.testing.assert_close(torch.tensor(maps[-1]), model(normalise(image)).flatten(), rtol=1e-4, atol=1e-4)
@@ -228,19 +233,22 @@ def test_other_networks_show_their_own_maps(view, name):
 
 
 def test_digits_drawn_on_the_pad_are_read_like_the_originals(view, mnist):
-    """1,000 test images, each enlarged to strokes of the pad's pen somewhere on the pad, and prepared by it."""
+    """1,000 test images, each enlarged to strokes somewhere on the pad, and prepared by it.
+
+    A stroke wherever there is a quarter of full ink or more; the pen is as wide as the enlarged pixels.
+    """
     images, labels = mnist.test_images[:1000], mnist.test_labels[:1000]
     reads = view.evaluate(
         """(text) => {
           const images = Uint8Array.from(atob(text), (c) => c.charCodeAt(0)) , out = [];
           for (let n = 0; n < images.length / 784; n++) {
-            const inked = (y, x) => y >= 0 && x >= 0 && y < 28 && x < 28 && images[n * 784 + y * 28 + x] > 127;
+            const inked = (y, x) => y >= 0 && x >= 0 && y < 28 && x < 28 && images[n * 784 + y * 28 + x] > 63;
             const size = 5 + (n % 5), left = (n * 7) % (281 - 28 * size), top = (n * 13) % (281 - 28 * size);
             const at = (y, x) => [left + (x + 0.5) * size, top + (y + 0.5) * size];
             inside.strokes = [];
             inside.source = null;
             for (let y = 0; y < 28; y++) for (let x = 0; x < 28; x++) if (inked(y, x)) {
-              const width = 1.1 * size, points = [at(y, x)];
+              const width = size, points = [at(y, x)];
               if (inked(y, x + 1)) points.push(at(y, x + 1), at(y, x));
               if (inked(y + 1, x)) points.push(at(y + 1, x));
               inside.strokes.push({width, points});
@@ -279,9 +287,11 @@ def test_preparation_crops_fits_and_centres(view):
 def test_an_empty_drawing_gets_no_answer_and_a_black_one_breaks_nothing(view):
     view.evaluate("inside.clear(); inside.draw()")
     assert view.evaluate("inside.logits") is None and "no answer" in view.locator(".in-verdict").text_content()
-    view.evaluate("""() => { inside.ink.fillRect(0, 0, 280, 280); inside.strokes.push({width: 1, points: []}); inside.draw(); }""")
+    view.evaluate(
+        """() => { inside.ink.fillRect(0, 0, 280, 280); inside.strokes.push({width: 1, points: []}); inside.draw(); }"""
+    )
     image = image_of(view)
-    assert image.sum() == 400 and image.max() == 1
+    assert image.gt(0.999).sum() == 400 == image.gt(0).sum()
     assert all(abs(v) < 1e4 for v in view.evaluate("Array.from(inside.logits)"))
     draw(view)
     view.get_by_role("button", name="Undo").click()
@@ -306,7 +316,7 @@ def test_printed_parts_add_up_to_torch_s_number(view, mnist):
                 """([layer, map, row, col]) => { inside.setUnit({layer, map, row, col}); inside.draw();
                   const texts = (selector) => [...document.querySelectorAll(selector)].map((node) => node.textContent);
                   return [texts(".in-sums td:last-child"),
-                    [...document.querySelectorAll(".in-steps tr")].map((tr) => [tr.cells[0].textContent, tr.cells[1].textContent]),
+                    [...document.querySelectorAll(".in-steps tr")].map((tr) => [...tr.cells].map((cell) => cell.textContent)),
                     document.querySelector(".in-result").textContent]; }""",
                 [i, *unit],
             )
@@ -341,7 +351,8 @@ def test_evidence_and_bias_are_the_logit(view, mnist):
         places, equation, exact = view.evaluate(
             """([why, whyNot]) => { Object.assign(inside, {why, whyNot}); inside.showTab("evidence"); inside.draw();
               return [[...document.querySelectorAll(".in-places td")].map((td) => td.textContent),
-                [...document.querySelectorAll(".in-equation b")].map((b) => b.textContent), Array.from(inside.share.places)]; }""",
+                [...document.querySelectorAll(".in-equation b")].map((b) => b.textContent),
+                Array.from(inside.share.places)]; }""",
             [why, why_not],
         )
         total, bias, logit = (number(text) for text in equation)
@@ -356,16 +367,19 @@ def test_poisoned_units_and_killing_pixels_are_measure_field_s(view):
     pixels = [(0, 0), (13, 14), (27, 20)]
     dead = view.evaluate(
         """(pixels) => { inside.showTab("poison"); return pixels.map(([row, col]) => { inside.pixel = {row, col}; inside.draw();
-          return inside.twin.layers.map(({name, shape, out}) => [name, shape, Array.from(out, Number.isNaN)]); }); }""",
+          const marks = (out) => Array.from(out, (v) => (v !== v ? "1" : "0")).join("");
+          return inside.twin.layers.map(({name, shape, out}) => [name, shape, marks(out)]); }); }""",
         pixels,
     )
     sizes = {name: shape for name, shape, _ in dead[0]}
     for name, (maps, height, width) in sizes.items():
         for _ in range(2):
             row, col = (int(torch.randint(n, (), generator=generator)) for n in (height, width))
-            seen = measure_field(net, name, (row, col), method="poison")
+            seen = measure_field(net, name, (row, col))
             for pixel, layers in zip(pixels, dead):
-                nan = next(torch.tensor(out).reshape(maps, height, width) for n, _, out in layers if n == name)
+                nan = next(
+                    torch.tensor([v == "1" for v in out]).reshape(maps, height, width) for n, _, out in layers if n == name
+                )
                 assert nan[:, row, col].eq(seen[pixel]).all(), (name, row, col, pixel)
             killed = view.evaluate(
                 """async ([name, row, col]) => { const layer = inside.net.layers.findIndex((one) => one.name === name);
@@ -381,20 +395,22 @@ def test_poisoned_units_and_killing_pixels_are_measure_field_s(view):
 
 def test_a_map_switched_off_is_torch_s_with_zeros(view, mnist):
     net, images, labels = recorded_net(), mnist.test_images[:200], mnist.test_labels[:200]
-    view.evaluate("""() => { inside.setUnit({layer: 7, map: 8, row: 0, col: 0}); inside.showTab("off"); }""")
-    view.get_by_role("checkbox", name=re.compile("switch conv7, map 8 off")).check()
+    view.evaluate("""() => { inside.setUnit({layer: 7, map: 4, row: 0, col: 0}); inside.showTab("off"); }""")
+    view.get_by_role("checkbox", name=re.compile("switch conv7, map 4 off")).check()
     logits = view.evaluate("inside.draw(); Array.from(inside.logits)")
     with_it, without = view.evaluate("inside.overMany(200)")
     with torch.no_grad():
         before = net(normalise(images)).argmax(1).eq(labels).sum()
-        net.drop7.register_forward_hook(lambda m, i, out: out.index_fill(1, torch.tensor([8]), 0))
+        net.drop7.register_forward_hook(lambda m, i, out: out.index_fill(1, torch.tensor([4]), 0))
         after = net(normalise(images))
     assert (with_it, without) == (before, after.argmax(1).eq(labels).sum()) and without < with_it
     torch.testing.assert_close(torch.tensor(logits), after[0], rtol=0, atol=1e-3)
     assert f"{with_it} are read right with it and {without} without it" in view.locator(".in-body").text_content()
 
 
-@pytest.mark.parametrize("change", [{"angle": 33.0}, {"scale": 0.6}, {"right": 4.0, "down": -3.0}, {"angle": -70.0, "scale": 1.4}])
+@pytest.mark.parametrize(
+    "change", [{"angle": 33.0}, {"scale": 0.6}, {"right": 4.0, "down": -3.0}, {"angle": -70.0, "scale": 1.4}]
+)
 def test_turning_is_the_card_s_affine_map(view, mnist, change):
     view.evaluate("(change) => { inside.showTab('turn'); Object.assign(inside.turned, change); inside.draw(); }", change)
     names = {"right": "shift_x", "down": "shift_y"}
@@ -435,7 +451,11 @@ def test_all_of_it_by_keyboard(chromium):
         reached = set()
         for _ in range(60):
             press("Tab")
-            reached.add(page.evaluate("document.activeElement.ariaLabel || document.activeElement.textContent || document.activeElement.type"))
+            reached.add(
+                page.evaluate(
+                    "document.activeElement.ariaLabel || document.activeElement.textContent || document.activeElement.type"
+                )
+            )
             if page.evaluate("document.activeElement.getAttribute('role')") == "tab":
                 break
         layers = page.evaluate("inside.net.layers.map((layer) => layer.name)")
@@ -443,7 +463,11 @@ def test_all_of_it_by_keyboard(chromium):
         assert {"Undo", "Clear", "Take a 0", "Digits read wrong"} <= reached
         for tab in ("Poison", "Evidence", "Switch off", "Turn", "Take apart"):
             press("ArrowRight")
-            assert page.evaluate("document.activeElement.textContent") == tab == page.locator("[aria-selected=true]").text_content()
+            assert (
+                page.evaluate("document.activeElement.textContent")
+                == tab
+                == page.locator("[aria-selected=true]").text_content()
+            )
         page.locator(".in-maps canvas").nth(1).focus()
         for key in ("PageDown", "ArrowDown", "ArrowRight", "ArrowRight"):
             press(key)
@@ -452,8 +476,7 @@ def test_all_of_it_by_keyboard(chromium):
         assert page.complaints == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1440])
+@pytest.mark.parametrize(("scheme", "width"), [("dark", 360), ("light", 1440)])
 def test_axe_finds_nothing_serious(chromium, scheme, width):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     with opened(chromium, color_scheme=scheme, viewport={"width": width, "height": 800}) as page:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from mnist_lib.checkpoints import recorded_net
 from mnist_lib.files import ROOT
 from mnist_lib.receptive_field.calls import copy_of
 from mnist_lib.transforms import MEAN, STD, to_float
@@ -38,11 +39,12 @@ def read(model: nn.Module, images: Tensor, mean: float = MEAN, std: float = STD)
 def recorded_epochs() -> dict[int, dict[str, Tensor]]:
     """{epoch: state dict}: the first weights (0) and those after epochs 1, 2, 3, 5, 10, 15 and 20 of the run with seed 0.
 
-    They are kept in half precision, and read as float32. `recorded_net` has the last ones in full.
+    They are kept in half precision and read as float32; the last ones are there in full, `recorded_net`'s.
     """
     kept = torch.load(ROOT / "records" / "card-seed-0-epochs.pt", weights_only=True, map_location="cpu")
     states = {name: rows.float() if rows.is_floating_point() else rows for name, rows in kept["states"].items()}
-    return {epoch: {name: rows[i] for name, rows in states.items()} for i, epoch in enumerate(kept["epochs"])}
+    epochs = {epoch: {name: rows[i] for name, rows in states.items()} for i, epoch in enumerate(kept["epochs"])}
+    return epochs | {max(epochs): recorded_net().state_dict()}
 
 
 def _with(model: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:

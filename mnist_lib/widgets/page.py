@@ -30,7 +30,6 @@ def page(dataset: Dataset) -> str:
     wrong = [i for i, answer in enumerate(read(net, dataset.test_images)) if answer != labels[i]]
     places = [*range(DIGITS), *(i for i in wrong if i >= DIGITS)]
     epochs = recorded_epochs()
-    epochs[max(epochs)] = net.state_dict()  # the last one in full
     network, weights, digits = content(net, dataset.test_images[places], labels[places], epochs)
     network["places"] = places
     packed = {"network": network, "weights": _packed(weights), "digits": _packed(digits)}
