@@ -25,6 +25,7 @@ COURSE = {
     "02_receptive_field": "How much of the digit does one unit see?",
     "03_augmentation": "What is still the same digit?",
     "04_training": "Does it reach 99.4 %?",
+    "05_inside": "What did it learn, what does it get wrong?",
     "07_speed": "Where does the time go?",
 }
 

@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.request
 
+import nbformat
 import pytest
 
 from mnist_lib.files import ROOT
@@ -23,6 +24,32 @@ RUN_ALL = """async () => {
   return await app.commands.execute("notebook:run-all-cells");
 }"""
 TOKEN = "a-token-for-this-test"
+# a notebook of a reader's own: the widget, and what its drawing is to torch
+OWN = """import sys; sys.path.insert(0, "..")
+from mnist_lib.checkpoints import recorded_net
+from mnist_lib.widgets import Inside, recorded_epochs
+inside = Inside(recorded_net(), epochs=recorded_epochs())
+inside"""
+READ = """import torch
+from mnist_lib.checkpoints import recorded_net
+from mnist_lib.transforms import normalise
+_net = recorded_net()
+with torch.no_grad():
+    _logits = _net(normalise(inside.image[None]))[0]
+_far = float((_logits - inside.logits).abs().max())
+print("torch", int(_logits.argmax()), tuple(inside.image.shape), inside.epoch, inside.unit["layer"], _far < 0.01)"""
+ADD_AND_RUN = """async (code) => {
+  const {shell, commands} = window.jupyterapp, {content, sessionContext} = shell.currentWidget;
+  for (let i = 0; i < 600 && sessionContext.session.kernel.status !== "idle"; i++) await new Promise(done => setTimeout(done, 50));
+  content.activeCellIndex = content.widgets.length - 1;
+  await commands.execute("notebook:insert-cell-below");
+  content.activeCell.model.sharedModel.setSource(code);
+  const cell = content.activeCell;
+  await commands.execute("notebook:run-cell");
+  return cell.outputArea.node.textContent;
+}"""
+
+SEVEN = [(70, 70), (200, 66), (180, 120), (130, 230)]  # on the pad's 280 x 280
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs a browser: install chromium or google-chrome")
 
@@ -38,6 +65,9 @@ def lab(tmp_path_factory):
     for path in (ROOT / "notebooks").glob("*.ipynb"):
         text = path.read_text().replace('DATA = \\"auto\\"', 'DATA = \\"digits\\"')  # what is tested is the page
         (place / "notebooks" / path.name).write_text(text)
+    own = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(OWN)])
+    own.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}  # else the page asks
+    nbformat.write(own, place / "notebooks" / "own.ipynb")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -65,10 +95,7 @@ def lab(tmp_path_factory):
 
 
 def test_a_slider_moved_by_keyboard_changes_the_picture(lab):
-    page, address = lab
-    page.goto(f"{address}/lab/tree/notebooks/03_augmentation.ipynb?reset&token={TOKEN}")
-    page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext !== undefined", timeout=60_000)
-    assert page.evaluate(RUN_ALL)
+    page = opened(lab, "03_augmentation")
     page.evaluate("() => document.querySelector('.widget-slider, .jupyter-widgets').scrollIntoView()")
     picture = page.locator("img.widget-image, .widget-image img, img.jupyter-widgets").first
     before = picture.get_attribute("src")
@@ -77,3 +104,37 @@ def test_a_slider_moved_by_keyboard_changes_the_picture(lab):
     for _ in range(20):
         handle.press("ArrowRight")
     page.wait_for_function("before => document.querySelector('img.widget-image').src !== before", arg=before, timeout=20_000)
+
+
+def strokes_come_back(page) -> None:
+    """A 7 drawn by the mouse on the widget: the next cell reads it, and torch gives the same answer."""
+    pad = page.locator(".in-pad")
+    pad.wait_for(timeout=60_000)
+    pad.scroll_into_view_if_needed()
+    box = pad.bounding_box()
+    spots = [(box["x"] + x * box["width"] / 280, box["y"] + y * box["height"] / 280) for x, y in SEVEN]
+    page.mouse.move(*spots[0])
+    page.mouse.down()
+    for spot in spots[1:]:
+        page.mouse.move(*spot, steps=8)
+    page.mouse.up()
+    page.wait_for_function("() => document.querySelector('.in-verdict b')?.textContent === '7'")
+    page.wait_for_timeout(500)  # what is drawn is told to the kernel a moment later
+    assert "torch 7 (1, 28, 28) 20 conv4 True" in page.evaluate(ADD_AND_RUN, READ)
+
+
+def opened(lab, name: str):
+    page, address = lab
+    page.goto(f"{address}/lab/tree/notebooks/{name}.ipynb?reset&token={TOKEN}")
+    page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext !== undefined", timeout=60_000)
+    assert page.evaluate(RUN_ALL)
+    return page
+
+
+def test_what_is_drawn_comes_back_to_the_kernel(lab):
+    strokes_come_back(opened(lab, "own"))
+
+
+@pytest.mark.skipif(not (ROOT / "notebooks/05_inside.ipynb").exists(), reason="notebook 05 is not there")
+def test_notebook_05_runs_and_gives_back_what_is_drawn(lab):
+    strokes_come_back(opened(lab, "05_inside"))

@@ -10,6 +10,8 @@ from mnist_lib.exercises import EXERCISES, check, reveal
 from mnist_lib.files import ROOT
 from mnist_lib.model import DigitNet
 
+ELSEWHERE = {"5a", "5b", "5c"}  # tried in test_exercises_inside.py
+
 
 def changed(**layers) -> DigitNet:
     model = DigitNet()
@@ -46,7 +48,7 @@ WRONG = {
 
 
 def test_every_exercise_is_tried():
-    assert set(RIGHT) == set(WRONG) == set(EXERCISES)
+    assert set(RIGHT) == set(WRONG) == set(EXERCISES) - ELSEWHERE
 
 
 @pytest.mark.parametrize("name", RIGHT)

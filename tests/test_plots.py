@@ -8,7 +8,7 @@ import pytest
 import torch
 from ipywidgets import Image, Label
 
-from mnist_lib import plots
+from mnist_lib import interpret, plots
 from mnist_lib.config import TrainConfig
 from mnist_lib.model import DigitNet
 from mnist_lib.receptive_field import effective_field, measure_field, receptive_fields
@@ -28,6 +28,9 @@ def pictures() -> dict:
     boxes = {name: fields[name].box(*units[name]) for name in ROWS}
     measured = {name: measure_field(model, name, units[name]) for name in ROWS}
     timed = [{"seconds": 9, "accuracy": 0.9}, {"seconds": 20, "accuracy": 0.99}]
+    votes, maps = torch.randn(10, 6, 6), {"conv1": torch.rand(16, 26, 26), "conv7": torch.rand(9, 6, 6)}
+    bins = interpret.reliability(torch.linspace(0.3, 1, 90), torch.arange(90) % 3 > 0)
+    asked = {"asked": [(image, 3, 5, (2, 3))] * 14, "not asked": [(image, 3, 5, ())]}
     look = {"untrained": {"conv4": effective_field(model, "conv4", (2, 2), images)}}
     return {
         "architecture": lambda: plots.architecture(model, image, "data"),
@@ -47,6 +50,13 @@ def pictures() -> dict:
         "step_times": lambda: plots.step_times({"a": {"convolution": 9, "the rest": 2}, "b": {"dropout": 3}}, "data"),
         "ladder": lambda: plots.ladder({"a": [9, 8, 10], "b": [3, 4, 3]}, "data"),
         "accuracy_over_time": lambda: plots.accuracy_over_time({"a": timed, "b": timed[:1]}, "data"),
+        "looking_inside": lambda: plots.looking_inside(image, maps, votes, votes[:, 0, 0], fields["conv7"]),
+        "evidence": lambda: plots.evidence(image, {"for 3": votes[3], "for 5": votes[5]}, fields["conv7"], "data"),
+        "filters": lambda: plots.filters({"1": torch.randn(3, 3), "2": torch.randn(3, 3)}, "data"),
+        "excited_by": lambda: plots.excited_by({"a": images[:3], "b": images[:2]}, "data", [torch.randn(3, 3)] * 2),
+        "lesions": lambda: plots.lesions(1, {"conv1": [1, 0, 3, 3, 90], "conv2": [2, 2]}, 1000, "data"),
+        "reliability": lambda: plots.reliability(bins, "data"),
+        "beside_people": lambda: plots.beside_people(asked, "data"),
         "line": lambda: plots.line([0, 10, 20], [99, 98, 90], "data", "angle", "right", shaded=10),
     }
 

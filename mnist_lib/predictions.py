@@ -1,0 +1,160 @@
+"""A notebook's predictions: asked, kept out of sight until the reader has guessed, and held against what was measured.
+
+    guesses = Guesses()
+    guesses.ask("images read wrong", None)          # the reader puts a guess in place of None
+    guesses.reveal("images read wrong", 44)         # folded while there is no guess
+    guesses.summary()                               # you against the measurement
+
+Notebooks are committed with their outputs, so an answer that is printed is read before anyone has guessed. What `reveal`
+returns shows as a folded <details> (JupyterLab, Colab, GitHub); its text, which tests compare, always has the answer.
+"""
+
+import base64
+import html
+import io
+import math
+from collections.abc import Sequence
+
+Value = float | str
+
+
+class Guesses:
+    """The questions of one notebook, in their order."""
+
+    def __init__(self) -> None:
+        self.guessed: dict[str, Value | None] = {}
+        self.choices: dict[str, Sequence[str]] = {}
+        self.measured: dict[str, Value] = {}
+
+    def ask(self, name: str, guess: Value | None, choices: Sequence[str] = ()) -> None:
+        """Keep a guess, a number or one of the choices, and say so. What is neither is not kept, and the notebook goes on."""
+        self.guessed[name], self.choices[name] = None, choices
+        wanted = f"one of {', '.join(choices)}" if choices else "a number"
+        if guess is None:
+            print(f"{name}: put {wanted} in place of None, and run the cell.")
+        elif (guess := _taken(guess, choices)) is None:
+            print(f"{name}: the guess should be {wanted}.")
+        else:
+            self.guessed[name] = guess
+            print(f"{name}: you say {_shown(guess)}.")
+
+    def reveal(self, name: str, measured: Value, because: str = "", picture=None) -> "Answer":
+        """What was measured, with its because (plain text) and a matplotlib Figure if there is one. Shows when it is named."""
+        if name not in self.guessed:
+            raise ValueError(f"Nobody has asked for {name!r}: run the cell with guesses.ask({name!r}, ...) first.")
+        self.measured[name] = measured
+        return Answer(name, self.guessed[name], measured, because, picture)
+
+    def fold(self, name: str, text: str, picture=None) -> "Folded":
+        """Something measured that would give an answer away: out of sight until the reader opens it."""
+        return Folded(name, text, picture)
+
+    def summary(self) -> "Summary":
+        """You against the measurement: every question whose answer has been revealed."""
+        return Summary([(name, self.guessed[name], measured) for name, measured in self.measured.items()])
+
+
+class Answer:
+    """One measured answer: folded in HTML unless there was a guess, whole as text."""
+
+    def __init__(self, name: str, guess: Value | None, measured: Value, because: str = "", picture=None):
+        self.name, self.guess, self.measured, self.because, self.picture = name, guess, measured, because, picture
+
+    def __repr__(self) -> str:
+        return " ".join(self.sentences())
+
+    def sentences(self) -> list[str]:
+        said = [] if self.guess is None else [f"You said {_shown(self.guess)}: {verdict(self.guess, self.measured)}."]
+        return [f"{self.name}: {_shown(self.measured)}.", *said, *([self.because] if self.because else [])]
+
+    def _repr_html_(self) -> str:
+        first, *others = (html.escape(sentence) for sentence in self.sentences())
+        shown = f"<p><b>{first}</b> {' '.join(others)}</p>{_png(self.picture, self.name)}"
+        return _folded(f"{self.name}: guess first, then open", shown) if self.guess is None else shown
+
+
+class Folded:
+    """A measurement nobody was asked about, folded in HTML, whole as text."""
+
+    def __init__(self, name: str, text: str, picture=None):
+        self.name, self.text, self.picture = name, text, picture
+
+    def __repr__(self) -> str:
+        return f"{self.name}: {self.text}"
+
+    def _repr_html_(self) -> str:
+        return _folded(self.name, f"<p>{html.escape(self.text)}</p>{_png(self.picture, self.name)}")
+
+
+class Summary:
+    """A table of guesses and measurements, folded in HTML while a guess is missing."""
+
+    def __init__(self, rows: Sequence[tuple[str, Value | None, Value]]):
+        self.rows = rows
+
+    def cells(self) -> list[tuple[str, str, str, str]]:
+        return [
+            (name, "-", _shown(measured), "not guessed")
+            if guess is None
+            else (name, _shown(guess), _shown(measured), verdict(guess, measured))
+            for name, guess, measured in self.rows
+        ]
+
+    def __repr__(self) -> str:
+        table = [("question", "you", "measured", ""), *self.cells()]
+        widths = [max(len(row[i]) for row in table) for i in range(3)]
+        return "\n".join("  ".join([*(c.ljust(w) for c, w in zip(row, widths)), row[3]]).rstrip() for row in table)
+
+    def _repr_html_(self) -> str:
+        head = "<tr><th>question</th><th>you</th><th>measured</th><th></th></tr>"
+        body = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in self.cells())
+        table = f"<table>{head}{body}</table>"
+        missing = sum(guess is None for _, guess, _ in self.rows)
+        return _folded(f"You against the measurement ({missing} of {len(self.rows)} not guessed)", table) if missing else table
+
+
+def verdict(guess: Value, measured: Value) -> str:
+    """How near a guess came, in words."""
+    if isinstance(measured, str):
+        return "right" if _same(guess, measured) else "not this time"
+    if guess == measured:
+        return "exactly"
+    if guess * measured <= 0:  # one of them is 0, or they have different signs
+        return f"off by {_shown(abs(guess - measured))}"
+    factor = max(guess / measured, measured / guess)
+    if factor <= 1.1:
+        return "within a tenth"
+    return f"{_shown(float(f'{factor:.2g}'))} times too {'much' if abs(guess) > abs(measured) else 'little'}"
+
+
+def _taken(guess, choices: Sequence[str]) -> Value | None:
+    """A guess as it is kept, or None if it is none."""
+    if choices:
+        return next((choice for choice in choices if _same(guess, choice)), None)
+    try:
+        number = float(guess) if not isinstance(guess, bool) else math.nan
+    except (TypeError, ValueError):
+        return None
+    return (int(number) if number.is_integer() else number) if math.isfinite(number) else None
+
+
+def _same(guess, choice: str) -> bool:
+    return str(guess).strip().casefold() == choice.casefold()
+
+
+def _shown(value: Value) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.6g}" if isinstance(value, float) else str(value)
+
+
+def _folded(summary: str, inside: str) -> str:
+    return f"<details><summary>{html.escape(summary)}</summary>{inside}</details>"
+
+
+def _png(figure, name: str) -> str:
+    """A figure as an <img> that carries its bytes, so that it folds with the answer."""
+    if figure is None:
+        return ""
+    png = io.BytesIO()
+    figure.savefig(png, format="png", dpi=80)
+    picture = base64.b64encode(png.getvalue()).decode()
+    return f'<img alt="{html.escape(name, quote=True)}" style="max-width: 100%" src="data:image/png;base64,{picture}">'

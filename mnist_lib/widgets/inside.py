@@ -1,0 +1,82 @@
+"""`Inside(model)`: draw a digit, see every map of the network answer, and take any number in it apart.
+
+Its numbers go over to the browser once; there inside.js computes and draws. What the reader draws comes back.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import anywidget
+import torch
+import traitlets
+from torch import Tensor, nn
+
+from mnist_lib.transforms import MEAN, STD
+from mnist_lib.widgets.chain import SIDE
+from mnist_lib.widgets.content import content
+
+HERE = Path(__file__).parent
+
+
+class Inside(anywidget.AnyWidget):
+    """A network to look into, on what the reader draws or chooses.
+
+    Args:
+        model: any chain of the layers that `mnist_lib.widgets.chain` knows, for one-channel images of 28x28 pixels. It is
+            read as in evaluation mode, on the CPU, and left as it is.
+        images, labels: test digits to choose from, uint8 or float in [0, 1] (N, 1, 28, 28), and what they are (N,).
+        epochs: {epoch: state dict} of the same model, for the slider over epochs.
+        mean, std: the network is shown (image - mean) / std; MNIST's figures unless told.
+
+    Afterwards, and whenever the reader draws: `.image` is what the network is shown, float (1, 28, 28) in [0, 1]; `.logits`
+    are its answers, float (10,), or None for an empty drawing; `.unit` is the chosen unit as {"layer", "map", "row",
+    "col"}; `.epoch` is the chosen epoch, or None.
+
+    Raises:
+        ValueError: one sentence, for a network that can't be shown (it names the layer), and for wrong images or labels.
+    """
+
+    _esm = HERE / "inside.js"
+    _css = HERE / "inside.css"
+    network = traitlets.Dict().tag(sync=True)  # see content.py
+    weights = traitlets.Bytes().tag(sync=True)  # float32, one row of numbers for each epoch
+    digits = traitlets.Bytes().tag(sync=True)  # uint8, 784 for each image
+    unit = traitlets.Dict().tag(sync=True)
+    epoch = traitlets.Int(allow_none=True, default_value=None).tag(sync=True)
+    shown = traitlets.CBytes().tag(sync=True)  # float32; what JavaScript fills, CBytes reads and Bytes would not
+    answers = traitlets.CBytes().tag(sync=True)
+
+    def __init__(
+        self,
+        model: nn.Module,
+        images: Tensor | None = None,
+        labels: Tensor | None = None,
+        epochs: Mapping[int, Mapping[str, Tensor]] | None = None,
+        mean: float = MEAN,
+        std: float = STD,
+    ):
+        _let_colab_show_widgets()
+        network, weights, digits = content(model, images, labels, epochs, mean, std)
+        super().__init__(network=network, weights=weights, digits=digits, epoch=network["epoch"])
+
+    @property
+    def image(self) -> Tensor:
+        """What the network is shown: float (1, 28, 28) in [0, 1]; all 0 before anything is drawn."""
+        return _floats(self.shown, SIDE * SIDE).reshape(1, SIDE, SIDE)
+
+    @property
+    def logits(self) -> Tensor | None:
+        """The answers to `.image`, float (classes,), as the browser computed them; None while there is no ink."""
+        return _floats(self.answers, 0) if self.answers else None
+
+
+def _floats(body: bytes, otherwise: int) -> Tensor:
+    return torch.frombuffer(bytearray(body), dtype=torch.float32) if body else torch.zeros(otherwise)
+
+
+def _let_colab_show_widgets() -> None:
+    try:
+        from google.colab import output
+    except ImportError:
+        return
+    output.enable_custom_widget_manager()

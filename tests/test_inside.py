@@ -1,0 +1,172 @@
+"""What a view of a network is made of, without a browser: layers, numbers, fields, and what is refused."""
+
+import json
+import re
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from mnist_lib.checkpoints import recorded_net
+from mnist_lib.files import ROOT
+from mnist_lib.model import DigitNet
+from mnist_lib.receptive_field import measure_field, receptive_fields
+from mnist_lib.transforms import normalise
+from mnist_lib.widgets import Inside, recorded_epochs
+from mnist_lib.widgets.chain import Unsupported, describe, layers_of, numbers
+from mnist_lib.widgets.content import content, read
+
+
+class LeNet(nn.Module):
+    """As a reader may write it: functions, a view and dropout between linear layers."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(1, 6, 5, padding=2), nn.Conv2d(6, 16, 5)
+        self.fc1, self.fc2, self.fc3 = nn.Linear(400, 120), nn.Linear(120, 84), nn.Linear(84, 10)
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.avg_pool2d(torch.relu(self.conv2(x)), 2)
+        x = self.fc1(x.view(x.size(0), -1)).relu()
+        return self.fc3(F.dropout(F.relu(self.fc2(x)), training=self.training))
+
+
+class Residual(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 3, padding=1)
+
+    def forward(self, x):
+        x = self.conv(x)
+        return (x + F.relu(x)).mean((2, 3))
+
+
+def test_boxes_are_those_of_receptive_fields():
+    net = recorded_net()
+    fields = receptive_fields(net)
+    for row in describe(net)["layers"]:
+        field = fields[row["name"]]
+        for r in range(row["shape"][1]):
+            for c in range(row["shape"][2]):
+                (top, bottom), (left, right) = row["field"]["rows"][r], row["field"]["cols"][c]
+                assert (top, left, bottom, right) == field.box(r, c), row["name"]
+
+
+@pytest.mark.parametrize("unit", [(0, 0), (2, 5), (5, 3)])
+def test_the_cone_between_two_layers_is_the_field_of_what_lies_between(unit):
+    """conv7's units in pool1: the layers between them alone, as a network of its own, by the witness."""
+    net = recorded_net()
+    between = nn.Sequential(net.conv4, net.conv5, net.conv6, net.conv7)
+    seen = measure_field(between, "3", unit, input_size=(12, 12))
+    layers = describe(net)["layers"]
+    row = next(row for row in layers if row["name"] == "conv7")
+    cone = row["cone"][[row["name"] for row in layers].index("pool1")]
+    (top, bottom), (left, right) = cone["rows"][unit[0]], cone["cols"][unit[1]]
+    box = torch.zeros(12, 12, dtype=torch.bool)
+    box[max(top, 0) : bottom + 1, max(left, 0) : right + 1] = True
+    assert torch.equal(seen, box)
+
+
+def test_functions_and_views_are_followed():
+    rows = describe(LeNet())["layers"]
+    assert [row["name"] for row in rows] == ["conv1", "max_pool2d", "conv2", "avg_pool2d", "fc1", "fc2", "fc3"]
+    assert [row["steps"] for row in rows] == [["relu"], [], ["relu"], [], ["relu"], ["relu"], []]
+    assert rows[4]["kernel"] == (5, 5) and rows[4]["field"] == {"rows": [(-2, 29)], "cols": [(-2, 29)]}
+
+
+def test_folded_batchnorm_is_batchnorm():
+    net = recorded_net()
+    row, values = describe(net)["layers"][1], numbers(net)
+    at = row["at"]
+    parts = values[at : at + sum(row["numbers"])].split(row["numbers"])
+    x = torch.randn(2, 32, 5, 5)
+    torch.testing.assert_close(x * parts[6][:, None, None] + parts[7][:, None, None], net.bn2(x), rtol=1e-4, atol=1e-5)
+    assert len(values) == sum(sum(row["numbers"]) for row in describe(net)["layers"])
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        (Residual(), "'add' joins branches"),
+        (nn.Sequential(nn.Conv2d(1, 10, 28), nn.Flatten(), nn.LogSoftmax(1)), "can't show LogSoftmax (layer '2')"),
+        (nn.Sequential(nn.Conv2d(1, 10, 28), nn.Sigmoid()), "can't show Sigmoid (layer '1')"),
+        (nn.Sequential(nn.Conv2d(3, 10, 28)), "expected input[1, 1, 28, 28] to have 3 channels"),
+        (nn.Sequential(nn.Conv2d(1, 10, 3)), "one number for each answer"),
+        (nn.Sequential(nn.Conv2d(1, 10, 28, padding_mode="reflect", padding=1), nn.AvgPool2d(3)), "padding_mode='reflect'"),
+        (nn.Sequential(nn.Conv2d(1, 3, 27), nn.BatchNorm2d(3, track_running_stats=False)), "the statistics of a batch"),
+        (nn.Sequential(nn.Linear(28, 10)), "maps that are not flattened"),
+    ],
+)
+def test_what_it_cannot_show_is_refused_by_name_in_one_sentence(model, sentence):
+    with pytest.raises(Unsupported, match=re.escape(sentence)) as refused:
+        Inside(model)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_model_in_training_mode_is_read_as_in_evaluation_and_left_as_it_was():
+    model = DigitNet().train()
+    hooked = []
+    model.conv1.register_forward_hook(lambda *_: hooked.append(1))
+    before = {name: values.clone() for name, values in model.state_dict().items()}
+    images = torch.rand(3, 1, 28, 28)
+    widget = Inside(model, images)
+    assert not hooked and model.training and all(module.training for module in model.modules())
+    assert all(torch.equal(before[name], values) for name, values in model.state_dict().items())
+    model.conv1._forward_hooks.clear()
+    with torch.no_grad():
+        expected = model.eval()(normalise((images * 255).round() / 255)).argmax(1)
+    assert widget.network["reads"] == expected.tolist()
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "sentence"),
+    [
+        (torch.zeros(2, 28, 28), None, "images must be (N, 1, 28, 28)"),
+        (torch.zeros(2, 1, 32, 32), None, "images must be (N, 1, 28, 28)"),
+        (torch.zeros(0, 1, 28, 28), None, "N > 0"),
+        (torch.full((2, 1, 28, 28), 1.5), None, "in [0, 1]"),
+        (torch.full((2, 1, 28, 28), float("nan")), None, "in [0, 1]"),
+        (torch.zeros(2, 1, 28, 28, dtype=torch.int64), None, "images must be uint8"),
+        (torch.zeros(2, 1, 28, 28), torch.zeros(3), "labels must be (2,)"),
+    ],
+)
+def test_wrong_images_are_refused_in_one_sentence(images, labels, sentence):
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        Inside(DigitNet(), images, labels)
+
+
+def test_what_the_reader_drew_is_a_tensor():
+    widget = Inside(DigitNet())
+    assert widget.image.shape == (1, 28, 28) and not widget.image.any() and widget.logits is None
+    image, logits = torch.rand(1, 28, 28), torch.randn(10)
+    widget.set_state({"shown": memoryview(image.numpy().tobytes()), "answers": memoryview(logits.numpy().tobytes())})
+    assert torch.equal(widget.image, image) and torch.equal(widget.logits, logits)
+
+
+def test_the_kept_epochs_answer_as_the_run_did(mnist):
+    """Half precision: the answers to 1,000 test images, but for one at most; the last epoch is the recorded network."""
+    epochs, net = recorded_epochs(), recorded_net()
+    assert list(epochs) == [0, 1, 2, 3, 5, 10, 15, 20]
+    full, kept = read(net, mnist.test_images[:1000]), torch.load(ROOT / "records/card-seed-0-epochs.pt", weights_only=True)
+    halves = {name: rows[-1] for name, rows in kept["states"].items()}
+    for name, values in net.state_dict().items():
+        assert torch.equal(epochs[20][name], values)
+        assert torch.equal(halves[name], values.half() if values.is_floating_point() else values), name
+    net.load_state_dict(halves)
+    assert sum(a != b for a, b in zip(read(net, mnist.test_images[:1000]), full)) <= 1
+    right = []
+    for epoch in (0, 1, 20):
+        net.load_state_dict(epochs[epoch])
+        right.append(sum(a == b for a, b in zip(read(net, mnist.test_images[:1000]), mnist.test_labels.tolist())))
+    assert right[0] < 300 < 950 < right[1] < right[2]
+    assert (ROOT / "records/card-seed-0-epochs.pt").stat().st_size < 300_000
+
+
+def test_weights_and_epochs_go_over_once_as_bytes():
+    network, weights, digits = content(DigitNet(), epochs=recorded_epochs())
+    assert network["epochs"] == [0, 1, 2, 3, 5, 10, 15, 20] and network["epoch"] == 20
+    assert len(weights) == 8 * 4 * network["numbers"] and digits == b"" and network["parameters"] == 13_960
+    json.dumps(network)  # plain values only
+    assert [layer.name for layer in layers_of(DigitNet())][:2] == ["conv1", "conv2"]
