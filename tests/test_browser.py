@@ -40,7 +40,8 @@ _far = float((_logits - inside.logits).abs().max())
 print("torch", int(_logits.argmax()), tuple(inside.image.shape), inside.epoch, inside.unit["layer"], _far < 0.01)"""
 ADD_AND_RUN = """async (code) => {
   const {shell, commands} = window.jupyterapp, {content, sessionContext} = shell.currentWidget;
-  for (let i = 0; i < 600 && sessionContext.session.kernel.status !== "idle"; i++) await new Promise(done => setTimeout(done, 50));
+  for (let i = 0; i < 600 && sessionContext.session.kernel.status !== "idle"; i++)
+    await new Promise(done => setTimeout(done, 50));
   content.activeCellIndex = content.widgets.length - 1;
   await commands.execute("notebook:insert-cell-below");
   content.activeCell.model.sharedModel.setSource(code);
