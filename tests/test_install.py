@@ -15,7 +15,7 @@ from mnist_lib.files import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 LISTED = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line and not line.startswith("#")]
-OURS = {"mnist_lib", "benchmarks", "conftest"}
+OURS = {"mnist_lib", "benchmarks", "tests", "conftest", "google"}  # google.colab is there, or it is not asked
 DISTRIBUTIONS = {
     "xdist": "pytest-xdist",
     "sklearn": "scikit-learn",
@@ -56,7 +56,9 @@ def test_all_that_is_imported_is_named(folder, extras):
     assert "torch" in found and found <= named
 
 
-@pytest.mark.parametrize("room", ["model", "data", "transforms", "trainer", "engine", "muon", "many", "checkpoints"])
+@pytest.mark.parametrize(
+    "room", ["model", "data", "transforms", "config", "trainer", "engine", "ingredients", "side_by_side", "checkpoints"]
+)
 def test_the_rooms_for_training_need_only_what_is_light(room):
     assert imported("mnist_lib", f"{room}.py") <= LIGHT
 

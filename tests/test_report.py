@@ -140,7 +140,7 @@ def test_the_address_stands_in_one_place():
 ROOMS = (  # each may import those above it
     "files checks",
     "layers muon receptive_field transforms statistics",
-    "model data",
+    "model data votes",
     "draws compiled graphed interpret",
     "side_by_side engine ingredients",
     "config evaluation",
@@ -149,7 +149,7 @@ ROOMS = (  # each may import those above it
     "progress recipes checkpoints",
     "records",
     "plots widgets predictions exercises",
-    "report",
+    "report headless",
     "__main__",
 )
 
