@@ -198,10 +198,12 @@ def fill(text: str, parts: dict[str, str]) -> str:
 
 
 def write_report(run: Path | None = None) -> None:
-    """README's sections, figures/, and the repository's address in the notebooks' bootstrap cells.
+    """README's sections, figures/, docs/index.html, and the repository's address in the notebooks' bootstrap cells.
 
     run: a card run's record.json that is to join the records first. All is made before anything is written.
     """
+    from mnist_lib.widgets.page import write_page  # here: only this needs it
+
     dataset = load()
     if dataset.name != "MNIST":
         raise ReportError("The figures show MNIST digits: set MNIST_LIB_DATA to a folder with its four files.")
@@ -221,6 +223,7 @@ def write_report(run: Path | None = None) -> None:
     made |= figures(net, dataset)
     for path, body in made.items():
         write_whole(path, body)
+    write_page(dataset)
 
 
 def weights_of(run: Path, record: dict, dataset: Dataset) -> tuple[bytes, DigitNet]:

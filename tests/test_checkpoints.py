@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import nightly
 
 from mnist_lib import checkpoints, trainer
 from mnist_lib.checkpoints import CheckpointError, Checkpoints
@@ -261,7 +262,7 @@ def test_killed_twenty_times_at_random_moments_it_ends_with_the_same_weights(sma
     assert not list(tmp_path.glob("checkpoints/*"))  # nothing is left behind
 
 
-@pytest.mark.nightly
+@nightly
 def test_killed_while_compiling_it_ends_with_the_same_weights(small, tmp_path, compiler, monkeypatch):
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
     config = TrainConfig(epochs=2, batch_size=32, compiled="yes", precision="float32")

@@ -60,6 +60,7 @@ def written(monkeypatch) -> dict[Path, bytes]:
     """What write_report would write, by path; nothing is."""
     wanted = {}
     monkeypatch.setattr(report, "write_whole", lambda path, body: wanted.update({path: body}))
+    monkeypatch.setattr("mnist_lib.widgets.page.write_page", lambda dataset: wanted.update({report.ROOT / "docs": b""}))
     return wanted
 
 
