@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -170,3 +172,20 @@ def test_weights_and_epochs_go_over_once_as_bytes():
     assert len(weights) == 8 * 4 * network["numbers"] and digits == b"" and network["parameters"] == 13_960
     json.dumps(network)  # plain values only
     assert [layer.name for layer in layers_of(DigitNet())][:2] == ["conv1", "conv2"]
+
+
+def test_the_room_is_cheap_to_enter_and_looks_no_way_back():
+    """Nothing of a notebook is loaded before a name is used; the view knows neither training, plots nor report."""
+    code = "import mnist_lib.widgets, sys; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    assert not {"anywidget", "ipywidgets", "matplotlib", "torch"} & set(loaded)
+    for path in (ROOT / "mnist_lib/widgets").glob("*.py"):
+        found = set(re.findall(r"(?:from|import) mnist_lib\.(\w+)", path.read_text()))
+        assert found <= {"widgets", "receptive_field", "transforms", "data", "files", "checkpoints"}, path.name
+
+
+def test_the_film_is_small_and_has_its_stills():
+    for scheme in ("light", "dark"):
+        film, still = (ROOT / f"figures/inside-{scheme}.{end}" for end in ("webp", "png"))
+        assert 100_000 < film.stat().st_size < 2_000_000 and 20_000 < still.stat().st_size < 500_000
+        assert b"ANIM" in film.read_bytes()[:64]
