@@ -204,12 +204,12 @@ def write_report(run: Path | None = None) -> None:
     """
     from mnist_lib.widgets.page import write_page  # here: only this needs it
 
+    new = None if run is None else records.require_recipe(records.read(run))
     dataset = load()
     if dataset.name != "MNIST":
         raise ReportError("The figures show MNIST digits: set MNIST_LIB_DATA to a folder with its four files.")
-    made, new, net = {}, None, recorded_net()
+    made, net = {}, recorded_net()
     if run is not None:
-        new = records.require_recipe(records.read(run))
         name = f"card-seed-{new['config']['seed']}"
         made[records.RECORDS / f"{name}.json"] = records.to_bytes(new)
         if new["config"]["seed"] == 0:  # whose weights the notebooks show

@@ -278,11 +278,11 @@ def test_publish_takes_no_other_run(tmp_path, monkeypatch, capsys):
     """Only a card run's notebooks are committed; what is there stays untouched."""
     monkeypatch.setattr("mnist_lib.__main__.OUT", tmp_path)
     before = {path.name: path.read_bytes() for path in (ROOT / "notebooks").glob("*.ipynb")}
-    assert main(["publish"]) == 1 and "is no run record" in capsys.readouterr().err
+    assert main(["publish"]) == 1 and "is no record" in capsys.readouterr().err
     record = json.loads((ROOT / "records/card-seed-1.json").read_text())
     (tmp_path / "record.json").write_text(json.dumps(record))
     assert main(["publish"]) == 1 and "show seed 0" in capsys.readouterr().err
-    record["dataset"]["sha256"] = "of other images"
+    record["dataset"]["sha256"] = "3c" * 32
     (tmp_path / "record.json").write_text(json.dumps(record))
     assert main(["publish"]) == 1 and "not of all of MNIST" in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in (ROOT / "notebooks").glob("*.ipynb")} == before
@@ -297,10 +297,10 @@ def test_help_names_every_parameter(capsys):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["run", "--epochs", "-3"], "epochs is a number above 0, not -3."),
-        (["run", "--epochs", "99999999999999999999"], "--epochs is at most 10,000, not 99999999999999999999:"),
+        (["run", "--epochs", "-3"], "epochs is a number above 0, at most 10,000, not -3."),
+        (["run", "--epochs", "99999999999999999999"], "epochs is a number above 0, at most 10,000, not 99999999999999999999."),
         (["run", "--data", "nowhere"], "There is no folder nowhere: correct the path (or unset MNIST_LIB_DATA)."),
-        (["report", "--record", "nowhere.json"], "nowhere.json is no run record"),
+        (["report", "--record", "nowhere.json"], "nowhere.json is no record"),
     ],
 )
 def test_a_bad_argument_is_one_sentence(arguments, sentence, capsys, monkeypatch):
