@@ -19,7 +19,8 @@ def number(
     if not fits or not (at_least <= value <= at_most and above < value < below):
         said = (("{:,g} or more", at_least), ("above {:,g}", above), ("below {:,g}", below), ("at most {:,g}", at_most))
         bounds = ", ".join(words.format(bound) for words, bound in said if math.isfinite(bound))
-        raise ValueError(f"{name} is a {'whole ' if whole else ''}number{', ' if bounds else ''}{bounds}, not {value!r}.")
+        then = ", " if math.isfinite(at_least) else " " if bounds else ""
+        raise ValueError(f"{name} is a {'whole ' if whole else ''}number{then}{bounds}, not {value!r}.")
 
 
 def share(name: str, value: object) -> None:

@@ -62,6 +62,7 @@ def lab(tmp_path_factory):
     place = tmp_path_factory.mktemp("lab")
     shutil.copytree(ROOT / "mnist_lib", place / "mnist_lib")
     shutil.copytree(ROOT / "records", place / "records")
+    shutil.copy(ROOT / "pyproject.toml", place)  # which tells a clone from an installed package
     (place / "notebooks").mkdir()
     for path in (ROOT / "notebooks").glob("*.ipynb"):
         text = path.read_text().replace('DATA = \\"auto\\"', 'DATA = \\"digits\\"')  # what is tested is the page
