@@ -3,14 +3,8 @@
 MNIST: LeCun, Cortes and Burges, http://yann.lecun.com/exdb/mnist/. The stand-in: Alpaydin and Kaynak's optical digits.
 """
 
-import errno
-import gzip
 import hashlib
 import os
-import queue
-import threading
-import urllib.request
-import zlib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,25 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mnist_lib.files import BASE, write_whole
+from mnist_lib.download import ARCHIVES, MIRRORS, archives
+from mnist_lib.files import BASE
+from mnist_lib.idx import DataError, tensors_of
 
-# The archives with their MD5, and the mirrors, as torchvision.datasets.MNIST has them (a test compares).
-ARCHIVES = {
-    "train-images-idx3-ubyte": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
-    "train-labels-idx1-ubyte": "d53e105ee54ea40749a09fcbcd1e9432",
-    "t10k-images-idx3-ubyte": "9fb629c4189551a2d022fa330f9573f3",
-    "t10k-labels-idx1-ubyte": "ec29112dd5afa0611ce80d1b7f02629c",
-}
-MIRRORS = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "http://yann.lecun.com/exdb/mnist/")
 MNIST_SHA256 = "1e35582d42a90940c55b956deb61875c020b567ed20e3c5b174f52bf7809ed9b"  # Dataset.sha256 of the four
-
-CHUNK = 2**16  # bytes
-PATIENCE = 4.0  # seconds a mirror may take for each chunk, and for the first answer
-LARGEST = 2**25  # bytes that an archive may have; the largest of the four has 10 million
-
-
-class DataError(RuntimeError):
-    """The images asked for are not to be had; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +84,10 @@ def _find(source: str, cache: Path, mirrors: list[str]) -> Dataset:
     if folder := os.environ.get("MNIST_LIB_DATA"):
         return _folder(BASE / _expanded(Path(folder)), "the folder that MNIST_LIB_DATA names")
     try:
-        return _cache_or_mirrors(cache, mirrors)
+        with suppress(DataError):  # where there is no home folder, ~ stays, and nothing can be kept
+            cache = _expanded(cache)
+        raw, origin = archives(cache, mirrors)
+        return _dataset(tensors_of(raw, f"from {origin}"), origin)
     except DataError as error:
         if source == "MNIST":
             raise
@@ -133,110 +116,7 @@ def _folder(folder: Path, origin: str) -> Dataset:
             raw[name] = found.read_bytes()
         except OSError as error:
             raise DataError(f"{found} can't be read ({error.strerror}): make it readable.") from None
-    return _dataset(_tensors(raw, f"in {folder}"), origin)
-
-
-def _cache_or_mirrors(cache: Path, mirrors: list[str]) -> Dataset:
-    """The four archives, each from the cache if it is whole there, else from the first mirror that gives it."""
-    with suppress(DataError):  # where there is no home folder, ~ stays, and nothing can be kept
-        cache = _expanded(cache)
-    raw, failures, origin, kept = {}, [], "the cache", True
-    for name, md5 in ARCHIVES.items():
-        try:
-            body = (cache / f"{name}.gz").read_bytes()
-        except OSError:
-            body = b""
-        if hashlib.md5(body).hexdigest() != md5:
-            origin = "a mirror"
-            body = _first_good(name, md5, [mirror for mirror in mirrors if mirror not in dict(failures)], failures)
-            kept = kept and _keep(cache / f"{name}.gz", body)
-        raw[name] = body
-    return _dataset(_tensors(raw, f"from {origin}"), origin)
-
-
-def _keep(path: Path, body: bytes) -> bool:
-    try:
-        if path.parts[0] == "~":
-            raise FileNotFoundError(errno.ENOENT, "there is no home folder")
-        write_whole(path, body)
-    except OSError as error:
-        print(f"Downloads can't be kept in {path.parent} ({error.strerror}): set MNIST_LIB_CACHE to a folder you can write.")
-        return False
-    return True
-
-
-def _first_good(name: str, md5: str, mirrors: list[str], failures: list[tuple[str, str]]) -> bytes:
-    """The archive from the first mirror that sends it whole; what the others did is added to failures."""
-    for mirror in mirrors:
-        print(f"downloading {name}.gz from {mirror}", flush=True)
-        try:
-            body = _download(f"{mirror.rstrip('/')}/{name}.gz")
-            if hashlib.md5(body).hexdigest() == md5:
-                return body
-            failures.append((mirror, "sent wrong or truncated bytes"))
-        except Exception as error:  # whatever a network, a server or an address can do wrong: the next mirror is asked
-            failures.append((mirror, str(error) or type(error).__name__))
-    told = "; ".join(f"{mirror} {what}" for mirror, what in failures) or "no mirror is named"
-    raise DataError(f"MNIST could not be downloaded ({told}): connect, or set MNIST_LIB_DATA to a folder with its four files.")
-
-
-def _download(url: str) -> bytes:
-    """The body of url. A thread reads, so that looking up the name, connecting and each chunk are all under one clock."""
-    chunks: queue.Queue[bytes | Exception] = queue.Queue()
-    over = threading.Event()  # nobody listens any more
-
-    def read() -> None:
-        try:
-            with urllib.request.urlopen(url, timeout=PATIENCE) as response:
-                while not over.is_set() and (chunk := response.read(CHUNK)):
-                    chunks.put(chunk)
-            chunks.put(b"")
-        except Exception as error:
-            chunks.put(error)
-
-    threading.Thread(target=read, daemon=True).start()
-    body = bytearray()
-    try:
-        while len(body) <= LARGEST:
-            chunk = chunks.get(timeout=PATIENCE)
-            if isinstance(chunk, Exception):
-                raise chunk
-            if not chunk:
-                return bytes(body)
-            body += chunk
-        raise OSError(f"sent more than {LARGEST // 2**20} MiB")
-    except queue.Empty:
-        raise TimeoutError(f"sent less than {CHUNK // 1024} KiB in {PATIENCE:g} s") from None
-    finally:
-        over.set()
-
-
-def _tensors(raw: dict[str, bytes], where: str) -> tuple[Tensor, ...]:
-    """Four idx files -> train images, train labels, test images, test labels, checked against one another."""
-    tensors = tuple(_idx(body, f"{name} {where}") for name, body in raw.items())
-    for images, labels, part in ((*tensors[:2], "training"), (*tensors[2:], "test")):
-        if images.dim() != 3 or images.shape[1:] != (28, 28):
-            raise DataError(f"The {part} images {where} are not 28 x 28: put the original MNIST files there.")
-        if labels.dim() != 1 or len(images) != len(labels) or len(labels) == 0 or int(labels.max()) > 9:
-            raise DataError(
-                f"The files {where} hold {len(images):,} {part} images and {len(labels):,} labels, which must be as many, "
-                "from 0 to 9: put the original MNIST files there."
-            )
-    return tensors[0].unsqueeze(1), tensors[1].long(), tensors[2].unsqueeze(1), tensors[3].long()
-
-
-def _idx(body: bytes, what: str) -> Tensor:
-    """One idx file, gzipped or raw: two zero bytes, 8 for uint8, the number of axes, their lengths, the values."""
-    try:
-        if body[:2] == b"\x1f\x8b":
-            body = gzip.decompress(body)
-        axes = body[3]
-        shape = [int.from_bytes(body[4 + 4 * i : 8 + 4 * i], "big") for i in range(axes)]
-        if body[:3] != b"\0\0\x08" or not 1 <= axes <= 3:
-            raise ValueError
-        return torch.frombuffer(bytearray(body), dtype=torch.uint8, offset=4 + 4 * axes).reshape(shape)
-    except (IndexError, ValueError, RuntimeError, OSError, EOFError, zlib.error):
-        raise DataError(f"{what} is damaged or no idx file: put the original MNIST file there.") from None
+    return _dataset(tensors_of(raw, f"in {folder}"), origin)
 
 
 def _digits() -> Dataset:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mnist_lib import data
+from mnist_lib import data, download
 from mnist_lib.compiled import can_compile
 
 # What takes long is run once a night
@@ -48,7 +48,7 @@ def mnist() -> data.Dataset:
 def archives() -> dict[str, bytes]:
     """The four original archives, as bytes."""
     for folder in (os.environ.get("MNIST_LIB_DATA"), os.environ.get("MNIST_LIB_CACHE"), "~/.cache/mnist_lib"):
-        paths = [Path(folder or "").expanduser() / f"{name}.gz" for name in data.ARCHIVES]
+        paths = [Path(folder or "").expanduser() / f"{name}.gz" for name in download.ARCHIVES]
         if folder and all(path.is_file() for path in paths):
             return {path.name: path.read_bytes() for path in paths}
     pytest.skip("needs the real MNIST archives (.gz): set MNIST_LIB_DATA to a folder with them")

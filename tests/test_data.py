@@ -13,7 +13,7 @@ import pytest
 import torch
 from torchvision.datasets import MNIST
 
-from mnist_lib import data
+from mnist_lib import download
 from mnist_lib.data import DataError, load
 
 
@@ -99,7 +99,7 @@ def own_surroundings(monkeypatch, tmp_path):
     """No test reads or writes the user's folders, or waits for long."""
     monkeypatch.delenv("MNIST_LIB_DATA", raising=False)
     monkeypatch.setenv("MNIST_LIB_CACHE", str(tmp_path / "default-cache"))
-    monkeypatch.setattr(data, "PATIENCE", 1.0)
+    monkeypatch.setattr(download, "PATIENCE", 1.0)
 
 
 def dead_address() -> str:
@@ -117,8 +117,8 @@ def kept(cache: Path) -> list[str]:
 
 
 def test_archives_and_mirrors_are_torchvisions():
-    assert {f"{name}.gz": md5 for name, md5 in data.ARCHIVES.items()} == dict(MNIST.resources)
-    assert set(data.MIRRORS) == set(MNIST.mirrors)  # their order changed between versions
+    assert {f"{name}.gz": md5 for name, md5 in download.ARCHIVES.items()} == dict(MNIST.resources)
+    assert set(download.MIRRORS) == set(MNIST.mirrors)  # their order changed between versions
 
 
 def test_a_good_mirror_then_the_cache(mirror, archives, tmp_path, capsys):
@@ -198,7 +198,7 @@ def test_a_half_written_cache_is_mended(mirror, archives, tmp_path, damage):
 
 
 def test_what_was_downloaded_before_the_mirrors_died_is_kept(mirror, archives, tmp_path, monkeypatch):
-    cache, good, real = tmp_path / "cache", mirror(), data._download
+    cache, good, real = tmp_path / "cache", mirror(), download._download
     calls = []
 
     def dies_after_two(url):
@@ -207,7 +207,7 @@ def test_what_was_downloaded_before_the_mirrors_died_is_kept(mirror, archives, t
             raise OSError("the line went dead")
         return real(url)
 
-    monkeypatch.setattr(data, "_download", dies_after_two)
+    monkeypatch.setattr(download, "_download", dies_after_two)
     assert load(cache=cache, mirrors=(good.url,)).name == "digits"
     assert kept(cache) == sorted(list(archives)[:2])
 
@@ -236,7 +236,7 @@ def folder(tmp_path):
     """A small folder of idx files that is right in itself."""
     place = tmp_path / "small"
     place.mkdir()
-    for name in data.ARCHIVES:
+    for name in download.ARCHIVES:
         images = "images" in name
         write_idx(place / name, (6, 28, 28) if images else (6,), None if images else bytes(range(4, 10)))
     return place

@@ -13,7 +13,7 @@ from torch import nn
 from mnist_lib import interpret
 from mnist_lib.checkpoints import recorded_net
 from mnist_lib.evaluation import logits
-from mnist_lib.exercises import _some_images, _some_net
+from mnist_lib.exercises.inside import _some_images, _some_net
 from mnist_lib.files import ROOT
 from mnist_lib.model import DigitNet
 from mnist_lib.receptive_field import receptive_fields

@@ -1,158 +1,15 @@
-"""Checkers for the notebooks' exercises. Each works the answer out from the library and tells a wrong one from a right one.
+"""Exercises of notebook 05."""
 
-Solutions: notebooks/SOLUTIONS.md.
-"""
-
-import random
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from mnist_lib import interpret
-from mnist_lib.config import TrainConfig
+from mnist_lib.exercises.checking import NotYet, alike, case, compare
 from mnist_lib.model import DigitNet
 from mnist_lib.receptive_field import receptive_fields
-from mnist_lib.schedule import rates
-from mnist_lib.transforms import Draw, apply, normalise
-
-
-class NotYet(Exception):
-    """The first case that an answer gets wrong, and the slip that gives just this, if it is a known one."""
-
-
-def reveal(guess, truth, unit: str = "") -> None:
-    """Your prediction beside what came out."""
-    shown = f"{truth:,}" if isinstance(truth, int) else f"{truth:.4g}" if isinstance(truth, float) else str(truth)
-    if guess is None:
-        print(f"No prediction yet. It is {shown}{unit}.")
-    elif guess == truth:
-        print(f"You said {guess}: exactly so.")
-    else:
-        print(f"You said {guess}. It is {shown}{unit}.")
-
-
-def check(name: str, answer) -> bool:
-    """Say whether an answer to exercise `name` is right, and give a hint if it is not."""
-    if name not in EXERCISES:
-        raise ValueError(f"There is no exercise {name!r}: choose one of {', '.join(EXERCISES)}.")
-    if answer is None:
-        print(f"{name}: put your answer in place of None, then run the cell again.")
-        return False
-    judge, hint = EXERCISES[name]
-    try:
-        right = bool(judge(answer))
-    except NotYet as why:
-        print(f"{name}: not yet. {why}\n  Hint: {hint}")
-        return False
-    except Exception as error:  # whatever a learner hands in, the notebook goes on
-        print(f"{name}: that could not be checked ({type(error).__name__}: {error}). Hint: {hint}")
-        return False
-    print(f"{name}: right." if right else f"{name}: not yet. Hint: {hint}")
-    return right
-
-
-def _parameters(model: nn.Module) -> int:
-    return sum(p.numel() for p in model.parameters())
-
-
-def _wider_conv(answer) -> bool:
-    return answer == _parameters(nn.Conv2d(16, 24, 3))
-
-
-def _small_budget(widths) -> bool:
-    model = DigitNet(widths=tuple(widths))
-    return len(widths) == 7 and 9_500 <= _parameters(model) <= 10_000
-
-
-def _grown_field(model) -> bool:
-    """One convolution of the part before the pooling is changed in one number, and the field there is 5 + 8."""
-    ours, theirs = list(DigitNet().children()), [m for m in model.modules() if isinstance(m, nn.Conv2d)]
-    convs = [m for m in ours if isinstance(m, nn.Conv2d)]
-    settings = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups")
-    changes = sum(getattr(a, s) != getattr(b, s) for a, b in zip(convs, theirs, strict=True) for s in settings)
-    fields = receptive_fields(model, (64, 64))
-    return changes == 1 and fields["conv3"].size == (13, 13)
-
-
-def _dilated_field(answer) -> bool:
-    dilated = nn.Sequential(nn.Conv2d(1, 1, 3), nn.Conv2d(1, 1, 3, dilation=2), nn.Conv2d(1, 1, 3, dilation=4))
-    return answer == receptive_fields(dilated, (28, 28))[-1].size[0]
-
-
-def _quarter_turn(draw) -> bool:
-    images = torch.rand(4, 1, 28, 28, generator=torch.Generator().manual_seed(0))
-    return torch.allclose(apply(images, Draw.still(4, **draw)), torch.rot90(images, -1, dims=(2, 3)), atol=1e-3)
-
-
-def _corner_shift(answer) -> bool:
-    """A point 10 pixels from the centre moves along a chord of 2 * 10 * sin(20° / 2)."""
-    return abs(float(answer) - 2 * 10 * torch.sin(torch.deg2rad(torch.tensor(10.0))).item()) < 0.06
-
-
-def _last_rate(answer) -> bool:
-    card = rates(TrainConfig(), images=60_000)
-    return len(answer) == 2 and all(abs(a / b - 1) < 1e-3 for a, b in zip(answer, (card[0], card[-1])))
-
-
-def _exact_accuracy(accuracy: Callable) -> bool:
-    """Right for uneven batches, where the mean of the batches' accuracies is wrong."""
-    draw = random.Random(0)
-    for _ in range(20):
-        sizes = [draw.randint(1, 200) for _ in range(draw.randint(1, 8))]
-        counts = [(draw.randint(0, n), n) for n in sizes]
-        if abs(accuracy(counts) - sum(c for c, _ in counts) / sum(sizes)) > 1e-9:
-            return False
-    return True
-
-
-def _what_is_left(answer) -> bool:
-    """Amdahl: with 42 % of the time made free, the rest is 58 %."""
-    return abs(float(answer) - 1 / 0.58) < 0.01
-
-
-def _speed_up(speed_up: Callable) -> bool:
-    draw = random.Random(0)
-    cases = [(draw.uniform(0, 1), draw.uniform(1, 50)) for _ in range(20)]
-    return all(abs(speed_up(share, factor) - 1 / (1 - share + share / factor)) < 1e-6 for share, factor in cases)
-
-
-def _compare(answer: Callable, right: Callable, slips: dict[str, Callable], cases: list[tuple[str, tuple]]) -> bool:
-    """True, or NotYet with the first failing case; the slip is named whose results are the answer's own in every case.
-
-    cases: (the input in words, the arguments). slips: {name: a wrong implementation}.
-    """
-    results = [(words, arguments, right(*arguments), _tensor(answer(*arguments))) for words, arguments in cases]
-    failed = [(words, expected, got) for words, _, expected, got in results if not _alike(expected, got)]
-    if not failed:
-        return True
-    for slip, wrong in slips.items():
-        if all(_alike(_tensor(wrong(*arguments)), got) for _, arguments, _, got in results):
-            raise NotYet(f"It looks like this slip: {slip}.{_case(*failed[0])}")
-    raise NotYet(_case(*failed[0]))
-
-
-def _case(words: str, expected, got) -> str:
-    return f"\n  input: {words}\n  expected: {_brief(expected)}\n  got: {_brief(got)}"
-
-
-def _tensor(value) -> Tensor:
-    """What a learner returns, a tensor, an array or nested lists, in float64."""
-    if value is None:
-        raise NotYet("It returns None: is there a return?")
-    return torch.as_tensor(value).detach().double()
-
-
-def _alike(a: Tensor, b: Tensor) -> bool:
-    return a.shape == b.shape and torch.allclose(a.double(), b.double(), rtol=1e-4, atol=1e-4)
-
-
-def _brief(value) -> str:
-    """A tensor by its shape and first numbers; words as they are."""
-    if isinstance(value, str):
-        return value
-    first = ", ".join(f"{number:.4f}" for number in value.flatten()[:4].tolist())
-    return f"shape {tuple(value.shape)}, {first}{', ...' if value.numel() > 4 else ''}"
+from mnist_lib.transforms import normalise
 
 
 def _some_net(seed: int, **settings) -> DigitNet:
@@ -213,7 +70,7 @@ def _evidence(answer: Callable) -> bool:
             logit, bias = float(net(image[None])[0, digit]), float(net.conv8.bias[digit])
         words = f"a random network, a random image, digit {digit}; the logit is {logit:.4f}, conv8's bias {bias:.4f}"
         cases.append((words, (net, image, digit)))
-    return _compare(answer, interpret.evidence, slips, cases)
+    return compare(answer, interpret.evidence, slips, cases)
 
 
 def _top_patches(answer: Callable) -> bool:
@@ -286,7 +143,7 @@ def _top_patches(answer: Callable) -> bool:
             f"{int(best.images[0])}, its box (top, left, bottom, right) {fields[layer].box(row, col)}"
         )
         cases.append((words, (net, layer, map, images, k)))
-    return _compare(answer, lambda *case: interpret.top_patches(*case).patches, slips, cases)
+    return compare(answer, lambda *case: interpret.top_patches(*case).patches, slips, cases)
 
 
 def _at_the_border(said: Tensor) -> int:
@@ -313,7 +170,7 @@ def _silence(answer: Callable) -> bool:
         with context:
             got = said(net)
         after = said(net)
-        if not _alike(expected, got):
+        if not alike(expected, got):
             slips = {
                 "nothing is switched off": whole,
                 "the map is 0 before BatchNorm, which shifts it away from 0 again": _hooked(
@@ -323,8 +180,8 @@ def _silence(answer: Callable) -> bool:
                     _some_net(seed + 20), layer.replace("conv", "bn"), slice(None), said
                 ),
             }
-            slip = next((f" It looks like this slip: {slip}." for slip, one in slips.items() if _alike(one, got)), "")
-            raise NotYet(f"{slip.strip()}{_case(words, expected, got)}")
+            slip = next((f" It looks like this slip: {slip}." for slip, one in slips.items() if alike(one, got)), "")
+            raise NotYet(f"{slip.strip()}{case(words, expected, got)}")
         for when, now in (("afterwards", after), ("after an error inside", None)):
             if now is None:
                 try:
@@ -338,10 +195,10 @@ def _silence(answer: Callable) -> bool:
             changed = [name for name, value in net.state_dict().items() if not torch.equal(value, kept[name])]
             if changed:
                 slip = f"weights are edited and not put back {when}"
-                raise NotYet(f"It looks like this slip: {slip}.{_case(words, 'no number changed', f'{changed[0]} changed')}")
-            if not _alike(whole, now):
+                raise NotYet(f"It looks like this slip: {slip}.{case(words, 'no number changed', f'{changed[0]} changed')}")
+            if not alike(whole, now):
                 slip = f"the hook is left on {when}"
-                raise NotYet(f"It looks like this slip: {slip}.{_case(f'{words}, {when}', whole, now)}")
+                raise NotYet(f"It looks like this slip: {slip}.{case(f'{words}, {when}', whole, now)}")
     return True
 
 
@@ -361,18 +218,7 @@ def _hooked(net: DigitNet, module: str, maps, said: Callable) -> Tensor:
         return said(net)
 
 
-EXERCISES: dict[str, tuple[Callable, str]] = {
-    "1a": (_wider_conv, "each filter has 3 × 3 weights for each of 16 input maps, and one bias."),
-    "1b": (_small_budget, "seven widths; between 9,500 and 10,000 parameters. Which bar of the picture is the tallest?"),
-    "2a": (_grown_field, "with k = 3 a layer adds (k - 1) × dilation × jump; change one number of conv1, conv2 or conv3."),
-    "2b": (_dilated_field, "start from 1 and add (k - 1) × dilation for each layer; every jump is 1."),
-    "3a": (_corner_shift, "the point moves along a chord: 2 × radius × sin(angle / 2)."),
-    "3b": (
-        _quarter_turn,
-        "clockwise is positive, and the other numbers may stay as they are.",
-    ),
-    "4a": (_last_rate, "the first is max_lr / div_factor, the last is the first / final_div_factor."),
-    "4b": (_exact_accuracy, "count the right answers over all batches before you divide."),
+EXERCISES = {
     "5a": (
         _evidence,
         "weigh conv7's maps by the digit's row of conv8.weight, and add them up, map by map; do not average yet.",
@@ -382,6 +228,4 @@ EXERCISES: dict[str, tuple[Callable, str]] = {
         _silence,
         "hook the BatchNorm (`net.bn3` for conv3), set the map to 0 in a copy of its output; remove in `finally`.",
     ),
-    "7a": (_what_is_left, "a step of 100 ms becomes one of 100 - 42 ms; how many times as fast is that?"),
-    "7b": (_speed_up, "start from a step of 1: what is left alone takes 1 - share, the rest share / factor."),
 }

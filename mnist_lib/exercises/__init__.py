@@ -1,0 +1,46 @@
+"""Checkers for the notebooks' exercises, a file for each notebook. Each works the answer out from the library or from PyTorch,
+shows the first case that a wrong one gets wrong, and names the slip if it is a known one.
+
+Solutions: notebooks/solutions/.
+"""
+
+from mnist_lib.exercises import ablation, architecture, augmentation, fields, inside, speed, training
+from mnist_lib.exercises.checking import NotYet
+
+# {name: (judge, hint)}; a judge takes an answer and says whether it is right, or raises NotYet
+EXERCISES = {
+    name: exercise
+    for notebook in (architecture, fields, augmentation, training, inside, ablation, speed)
+    for name, exercise in notebook.EXERCISES.items()
+}
+
+
+def reveal(guess, truth, unit: str = "") -> None:
+    """Your prediction beside what came out."""
+    shown = f"{truth:,}" if isinstance(truth, int) else f"{truth:.4g}" if isinstance(truth, float) else str(truth)
+    if guess is None:
+        print(f"No prediction yet. It is {shown}{unit}.")
+    elif guess == truth:
+        print(f"You said {guess}: exactly so.")
+    else:
+        print(f"You said {guess}. It is {shown}{unit}.")
+
+
+def check(name: str, answer) -> bool:
+    """Say whether an answer to exercise `name` is right, and give a hint if it is not."""
+    if name not in EXERCISES:
+        raise ValueError(f"There is no exercise {name!r}: choose one of {', '.join(EXERCISES)}.")
+    if answer is None:
+        print(f"{name}: put your answer in place of None, then run the cell again.")
+        return False
+    judge, hint = EXERCISES[name]
+    try:
+        right = bool(judge(answer))
+    except NotYet as why:
+        print(f"{name}: not yet. {why}\n  Hint: {hint}")
+        return False
+    except Exception as error:  # whatever a learner hands in, the notebook goes on
+        print(f"{name}: that could not be checked ({type(error).__name__}: {error}). Hint: {hint}")
+        return False
+    print(f"{name}: right." if right else f"{name}: not yet. Hint: {hint}")
+    return right
