@@ -68,8 +68,7 @@ def publish() -> None:
         kernel, language = notebook.metadata["kernelspec"], notebook.metadata["language_info"]["name"]
         notebook.metadata = {"kernelspec": kernel, "language_info": {"name": language}}
         for cell in notebook.cells:
-            tags = cell.metadata.get("tags", [])
-            cell.metadata = {"tags": tags} if tags else {}
+            cell.metadata = {key: cell.metadata[key] for key in ("tags", "jupyter", "cellView") if cell.metadata.get(key)}
             if cell.cell_type == "code":
                 live = "application/vnd.jupyter.widget-view+json"
                 cell.outputs = [output for output in cell.outputs if live not in output.get("data", {})]
