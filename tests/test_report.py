@@ -139,10 +139,10 @@ def test_the_address_stands_in_one_place():
 
 
 ROOMS = (  # each may import those above it
-    "files checks",
-    "layers muon receptive_field transforms statistics",
-    "model data votes",
-    "draws compiled graphed interpret",
+    "files checks colab",
+    "layers muon receptive_field transforms statistics idx",
+    "model download votes",
+    "data draws compiled graphed interpret",
     "side_by_side engine ingredients",
     "config evaluation",
     "schedule batches",
