@@ -1,6 +1,7 @@
-"""The headless way in: papermill over the notebooks, and the report.
+"""The headless way in: papermill over the notebooks, studies of many runs, and the report.
 
 python -m mnist_lib run [--epochs 20] [--seed 0] [--data auto] [--out out]
+python -m mnist_lib study NAME [--seeds N] [--workers N] [--scheduler tcp://HOST:8786]
 python -m mnist_lib report [--record out/record.json]
 python -m mnist_lib publish
 """
@@ -24,6 +25,12 @@ def main(arguments: list[str] | None = None) -> int:
     run.add_argument("--seed", type=int, default=0, help="of the same (default 0)")
     run.add_argument("--data", default="auto", help='"auto", "MNIST", "digits" or a folder with the four MNIST files')
     run.add_argument("--out", type=Path, default=OUT, help="where executed notebooks, record and weights go (default out)")
+    study = commands.add_parser("study", help="run what a study lacks, on this machine or a Dask cluster, and print its table")
+    study.add_argument("name", help="of the study, as mnist_lib/studies.py has it")
+    study.add_argument("--seeds", type=int, help="how many, from 0 on (default: as many as the study says)")
+    study.add_argument("--workers", type=int, help="processes on this machine (default: as many as cores)")
+    study.add_argument("--scheduler", help="a Dask scheduler, tcp://HOST:8786, whose workers are taken instead")
+    study.add_argument("--data", default="auto", help="as for run")
     report = commands.add_parser("report", help="write README's numbers and the figures from the records")
     report.add_argument("--record", type=Path, help="a card run's record.json to be taken among the records first")
     commands.add_parser("publish", help="take the executed notebooks of the last plain run as the committed ones")
@@ -32,6 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
         committed("notebooks")
         if options.command == "run":
             run_notebooks(options.epochs, options.seed, options.data, options.out.expanduser().resolve())
+        elif options.command == "study":
+            run_named_study(options)
         elif options.command == "report":
             from mnist_lib.report import write_report
 
@@ -48,6 +57,22 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{error.name} is missing: install what requirements.txt names (`make run` does).", file=sys.stderr)
         return 1
     return 0
+
+
+def run_named_study(options: argparse.Namespace) -> None:
+    """Run what a study of the project lacks, and print its table."""
+    from mnist_lib.cluster import run_study
+    from mnist_lib.studies import STUDIES
+    from mnist_lib.study import as_text, table
+
+    if options.name not in STUDIES:
+        raise ValueError(f"There is no study {options.name!r}: choose one of {', '.join(STUDIES)}.")
+    for name in ("seeds", "workers"):
+        if getattr(options, name) is not None and getattr(options, name) < 1:
+            raise ValueError(f"--{name} is 1 or more.")
+    study = STUDIES[options.name]
+    found = run_study(study, options.seeds, options.data, workers=options.workers, scheduler=options.scheduler)
+    print(as_text(table(study, found)))
 
 
 def publish() -> None:

@@ -23,6 +23,11 @@ class Ingredient:
     """Every hook may be left out; these change nothing. n images, of one network or each of several (members) side by side."""
 
     optimizer: type[torch.optim.Optimizer] = torch.optim.SGD
+    compiles = True  # the network stays one that compiled.py knows
+
+    def network(self, model: nn.Module) -> nn.Module:
+        """The network to train in place of a new DigitNet."""
+        return model
 
     def first_weights(self, model: nn.Module, images: Tensor) -> None:
         """Change the weights of a new DigitNet; images: uint8 (N, 1, H, W), the training images."""

@@ -62,6 +62,8 @@ RUN = _with(
     ),
     seconds_in_all=_SECONDS,
     together=_POSITIVE,
+    study=_TEXT,
+    variant=_TEXT,
 )
 _ACCURACIES = {"type": "array", "items": _SHARE, "minItems": 2}
 _TIMES = {"type": "object", "additionalProperties": {"type": "array", "items": _SECONDS, "minItems": 1}}
@@ -123,15 +125,18 @@ def check_run(record: object, name: str = "The record") -> dict:
 def require_recipe(record: dict, recipe: TrainConfig = CARD, name: str = "the card's 20 epochs") -> dict:
     """The record, if it is of the recipe on all of MNIST, read at the last epoch; else RecordError."""
     check_run(record)
-    free = {"seed", "device", "precision", "compiled"}
-    settings = json.loads(json.dumps(recipe.plain()))
-    changed = [key for key, value in settings.items() if key not in free and record["config"][key] != value]
+    changed = [key for key in differing(record, recipe) if key not in ("seed", "device", "precision", "compiled")]
     dataset, test = record["dataset"], record["test"]
     if dataset["sha256"] != MNIST_SHA256 or dataset["trained_on"] != 60_000:
         raise RecordError(f"The run is of {dataset['name']}, not of all of MNIST: its result is not that of {name}.")
     if changed or not test or test["epoch"] != math.ceil(recipe.epochs) or test["n"] != 10_000:
         raise RecordError(f"The run is not {name} ({', '.join(changed) or 'no test result'} differ).")
     return record
+
+
+def differing(record: dict, config: TrainConfig) -> list[str]:
+    """The settings in which a record's run was not this configuration."""
+    return [key for key, value in json.loads(json.dumps(config.plain())).items() if record["config"][key] != value]
 
 
 def runs(recipe: str, folder: Path = RECORDS, new: dict | None = None) -> list[dict]:

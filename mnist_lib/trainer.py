@@ -148,7 +148,8 @@ def begin(config: TrainConfig, dataset: Dataset, seeds: tuple[int, ...]) -> Run:
     if kept < 1:
         raise ValueError(f"validation={config.validation} leaves no training images of {len(dataset.train_labels):,}.")
     steps = config.steps(kept)
-    engine = Engine.choose(config.device, config.precision, config.compiled, steps, len(seeds))
+    compiled = config.compiled if all(one.compiles for one in config.ingredients) else "no"
+    engine = Engine.choose(config.device, config.precision, compiled, steps, len(seeds))
     keep_memory()
     networks = [first_network(config, dataset.train_images[:kept], seed) for seed in seeds]
     model = engine.prepare(networks[0] if len(networks) == 1 else SideBySide(networks))
@@ -162,6 +163,8 @@ def begin(config: TrainConfig, dataset: Dataset, seeds: tuple[int, ...]) -> Run:
 def first_network(config: TrainConfig, images: Tensor, seed: int) -> DigitNet:
     torch.manual_seed(epoch_seed(seed, 0))
     network = DigitNet(config.dropout)
+    for ingredient in config.ingredients:
+        network = ingredient.network(network)
     for ingredient in config.ingredients:
         ingredient.first_weights(network, images)
     return network

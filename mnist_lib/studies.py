@@ -1,0 +1,54 @@
+"""The studies of this project, each under its name."""
+
+from dataclasses import replace
+
+from mnist_lib.config import TrainConfig
+from mnist_lib.ingredients import Freeze, Hardest, Muon, Settle, Whiten
+from mnist_lib.recipes import CARD, QUICK
+from mnist_lib.study import Study
+from mnist_lib.surgery import Flatten, NoBatchNorm, NoBottleneck
+from mnist_lib.transforms import Augment
+
+
+def with_equal_steps(variants: dict[str, TrainConfig], images: int = 55_000) -> dict[str, TrainConfig]:
+    """The same recipes, their epochs such that each takes as many steps as the first."""
+    steps = next(iter(variants.values())).steps(images)
+    equal = {}
+    for name, config in variants.items():
+        if config.steps(images) != steps:
+            config = replace(config, epochs=steps / replace(config, epochs=1).steps(images))
+        equal[name] = config
+    return equal
+
+
+def constant(rate: float) -> TrainConfig:
+    """The card at one learning rate from the first step to the last."""
+    return replace(CARD, max_lr=rate, div_factor=1, final_div_factor=1)
+
+
+CARD_STUDY = Study(
+    "card",
+    {
+        "card": CARD,
+        "no dropout": replace(CARD, dropout=(0.0, 0.0)),
+        "no augmentation": replace(CARD, augment=None),
+        "no affine map": replace(CARD, augment=Augment(degrees=0, translate=0, scale=(1, 1), shear=0)),
+        "no jitter": replace(CARD, augment=Augment(brightness=0, contrast=0)),
+        "no batchnorm": replace(CARD, ingredients=(NoBatchNorm(),)),
+        "constant rate 0.01": constant(0.01),
+        "constant rate 0.03": constant(0.03),
+        "constant rate 0.1": constant(0.1),
+        "flatten, no global average": replace(CARD, ingredients=(Flatten(),)),
+        "no 1x1 convolution": replace(CARD, ingredients=(NoBottleneck(),)),
+    },
+)
+QUICK_STUDY = Study(
+    "quick",
+    with_equal_steps(
+        {"quick": QUICK}
+        | {f"no {kind.__name__.lower()}": QUICK.without(kind) for kind in (Muon, Whiten, Hardest, Freeze, Settle)}
+    ),
+    seeds=20,
+)
+FROZEN = Study("frozen", {"card": CARD, "quick": QUICK}, seeds=20, held_out=0)
+STUDIES = {study.name: study for study in (CARD_STUDY, QUICK_STUDY, FROZEN)}
