@@ -34,15 +34,16 @@ def run_study(
     study: Study,
     seeds: int | None = None,
     source: str = "auto",
-    folder: Path = records.RECORDS,
-    scratch: Path = OUT / "studies",
+    folder: Path | None = None,
+    scratch: Path | None = None,
     workers: int | None = None,
     scheduler: str | None = None,
 ) -> Records:
     """Run what is not recorded yet, write a record for each run that is done, and say how far it is.
 
     workers: processes on this machine, which share its cores; as many as cores unless told otherwise. scheduler: the address
-    of a Dask scheduler, tcp://HOST:8786, whose workers are taken instead. scratch: for checkpoints.
+    of a Dask scheduler, tcp://HOST:8786, whose workers are taken instead. folder: of the records, else records/. scratch: of
+    checkpoints, else out/studies.
 
     Raises:
         StudyError: one sentence, for a cluster that is not there or goes away, for workers with different images, for
@@ -50,7 +51,7 @@ def run_study(
     """
     from distributed import as_completed  # here: slow to import
 
-    scratch = Path(scratch).resolve() / study.name
+    folder, scratch = folder or records.RECORDS, (scratch or OUT / "studies").resolve() / study.name
     with alone(scratch), client_of(workers, scheduler) as client:
         means = look_at(client, source)
         todo = missing(study, seeds or study.seeds, folder, {machine_of(one) for one in means})
@@ -214,7 +215,7 @@ def client_of(workers: int | None, scheduler: str | None) -> Iterator:
             n_workers=workers or os.cpu_count(),
             threads_per_worker=1,
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
             silence_logs=logging.CRITICAL,
         )
         client = Client(cluster)

@@ -57,12 +57,10 @@ class TrainConfig:
         checks.number("weight_decay", self.weight_decay, at_least=0)
         if not isinstance(self.dropout, tuple) or len(self.dropout) != 2:
             raise ValueError(f"dropout is two shares, (early, late), not {self.dropout!r}.")
-        for name, value in (
-            ("pct_start", self.pct_start),
-            ("momentum", self.momentum),
-            *(("dropout", p) for p in self.dropout),
-        ):
-            checks.share(name, value)
+        for name in ("pct_start", "momentum"):
+            checks.share(name, getattr(self, name))
+        for p in self.dropout:
+            checks.share("dropout", p)
         if not isinstance(self.nesterov, bool) or (self.nesterov and self.momentum == 0):
             raise ValueError(f"nesterov is True or False, and needs momentum above 0, not {self.nesterov!r}.")
         if not isinstance(self.augment, Augment | None):

@@ -47,12 +47,7 @@ class Dataset:
 
     def head(self, train: int, test: int) -> "Dataset":
         """The first `train` and `test` images: a small dataset for quick looks. It is not called MNIST any more."""
-        tensors = (
-            self.train_images[:train],
-            self.train_labels[:train],
-            self.test_images[:test],
-            self.test_labels[:test],
-        )
+        tensors = (self.train_images[:train], self.train_labels[:train], self.test_images[:test], self.test_labels[:test])
         return _dataset(tensors, f"the head of {self.name}", name=f"{self.name}, first {train:,}")
 
 

@@ -67,13 +67,13 @@ class Study:
 Records = dict[str, dict[str, dict[int, dict]]]  # by machine, variant and seed
 
 
-def recorded(study: Study, folder: Path = records.RECORDS) -> Records:
-    """The runs of a study that are on record, those of each machine apart.
+def recorded(study: Study, folder: Path | None = None) -> Records:
+    """The runs of a study that are on record, in records/ or another folder, those of each machine apart.
 
     Raises:
         RecordError: one sentence, for a file that is no record, or is one of another recipe than its variant is today.
     """
-    found: Records = {}
+    found, folder = {}, folder or records.RECORDS
     machines = folder / "studies" / study.name
     for machine in sorted(path.name for path in machines.glob("*/")) if study.held_out else [""]:
         for variant in study.variants:

@@ -103,14 +103,7 @@ class Augment:
             **{name: strength * getattr(self, name) for name in ("degrees", "translate", "shear", "brightness", "contrast")},
         )
 
-    def draw(
-        self,
-        n: int,
-        height: int = 28,
-        width: int = 28,
-        generator: torch.Generator | None = None,
-        device: torch.device | str = "cpu",
-    ) -> Draw:
+    def draw(self, n: int, height: int = 28, width: int = 28, generator: torch.Generator | None = None, device="cpu") -> Draw:
         """The random numbers for n images of height x width."""
         u = torch.rand(8, n, generator=generator, device=device)
         spread = 2 * u - 1  # uniform in ±1

@@ -1,0 +1,399 @@
+"""Studies: what is paired with what, what is run, and real worker processes that die."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+from scipy import stats
+
+from mnist_lib import __main__, cluster, records, studies
+from mnist_lib.cluster import StudyError, missing, run_study, together
+from mnist_lib.config import TrainConfig
+from mnist_lib.files import ROOT
+from mnist_lib.ingredients import Hardest
+from mnist_lib.recipes import QUICK
+from mnist_lib.study import Study, accuracy, as_text, by_seed, machine_of, recorded, table
+from mnist_lib.trainer import train
+
+SMALL = TrainConfig(epochs=1, batch_size=100, device="cpu", precision="float32", compiled="no")
+
+
+def small(**variants: TrainConfig) -> Study:
+    return Study("small", {"first": SMALL, **variants}, seeds=2, held_out=300)
+
+
+@pytest.fixture(scope="module")
+def one_record(digits) -> dict:
+    study = small()
+    return train(study.config("first", 0), study.share(digits, 0)).record
+
+
+def made_up(one_record: dict, study: Study, variant: str, seed: int, share: float, device: str = "a machine") -> dict:
+    """A record as such a run might have made it."""
+    history = [one_record["history"][0] | {"validation_accuracy": share}]
+    config = study.config(variant, seed).plain()
+    return one_record | {"config": config, "history": history, "machine": one_record["machine"] | {"device": device}}
+
+
+def put(folder: Path, study: Study, variant: str, record: dict) -> Path:
+    path = folder / study.path(machine_of(record), variant, record["config"]["seed"])
+    records.write(path, record)
+    return path
+
+
+# What a study is
+
+
+def test_twelve_seeds_hold_out_each_training_image_once(digits):
+    marked = replace(digits, train_images=torch.arange(1200), train_labels=torch.arange(1200))
+    study = Study("twelve", {"first": SMALL}, held_out=100)
+    shares = [study.share(marked, seed).train_labels for seed in range(13)]
+    assert sorted(torch.cat([share[-100:] for share in shares[:12]]).tolist()) == list(range(1200))
+    assert shares[12].equal(shares[0])
+    assert all(sorted(share.tolist()) == list(range(1200)) for share in shares)
+
+
+def test_the_images_and_their_labels_stay_together(digits):
+    study = replace(small(), images=600)
+    share = study.share(digits, 3)
+    assert len(share.train_labels) == 600
+    for image, label in zip(share.train_images[::50], share.train_labels[::50]):
+        [index] = (digits.train_images[:600] == image).flatten(1).all(1).nonzero()[:1, 0].tolist()
+        assert digits.train_labels[index] == label
+
+
+def test_a_frozen_study_keeps_all_images(digits):
+    study = Study("frozen", {"first": SMALL}, held_out=0)
+    assert study.share(digits, 5).train_labels.equal(digits.train_labels)
+    assert study.config("first", 5).validation == 0
+
+
+@pytest.mark.parametrize("name", ["", "../up", "A", "a/b", "two\nlines"])
+def test_a_name_that_can_be_no_file_is_refused(name):
+    with pytest.raises(ValueError, match="names of files"):
+        Study(name, {"first": SMALL})
+    with pytest.raises(ValueError, match="names of files"):
+        Study("small", {name: SMALL})
+
+
+def test_the_projects_studies_leave_out_one_thing_each():
+    card, quick = studies.CARD_STUDY, studies.QUICK_STUDY
+    first = card.variants["card"].plain()
+    changed = {
+        name: [key for key, value in config.plain().items() if value != first[key]] for name, config in card.variants.items()
+    }
+    assert all(len(keys) == 1 for name, keys in changed.items() if name != "card" and "constant" not in name)
+    assert all(
+        set(keys) <= {"max_lr", "div_factor", "final_div_factor"} for name, keys in changed.items() if "constant" in name
+    )
+    assert {config.steps(55_000) for config in quick.variants.values()} == {QUICK.steps(55_000)}
+    for name, config in quick.variants.items():
+        left_out = {type(one).__name__.lower() for one in QUICK.ingredients} - {
+            type(one).__name__.lower() for one in config.ingredients
+        }
+        assert left_out == (set() if name == "quick" else {name.removeprefix("no ")})
+    assert quick.variants["no hardest"].epochs < QUICK.epochs and not any(
+        isinstance(one, Hardest) for one in quick.variants["no hardest"].ingredients
+    )
+
+
+# What follows from records
+
+
+def test_differences_are_paired_by_seed_as_scipy_pairs_them(one_record, tmp_path):
+    study = small(other=replace(SMALL, max_lr=0.2))
+    shares = {"first": [0.91, 0.93, 0.90, 0.95], "other": [0.92, 0.95, 0.90, 0.94]}
+    for variant, values in shares.items():
+        for seed, share in enumerate(values):
+            put(tmp_path, study, variant, made_up(one_record, study, variant, seed, share))
+    put(tmp_path, study, "first", made_up(one_record, study, "first", 4, 0.5))  # has no partner
+    first, other = table(study, recorded(study, tmp_path))
+    expected = stats.ttest_rel([100 * x for x in shares["other"]], [100 * x for x in shares["first"]])
+    assert other.n_pairs == 4 and len(first.values) == 5 and first.difference is None
+    assert other.difference == pytest.approx(0.5)
+    assert other.difference_interval == pytest.approx(tuple(expected.confidence_interval()))
+    assert first.mean == pytest.approx(100 * (sum(shares["first"]) + 0.5) / 5)
+    assert "+0.500" in as_text([first, other])
+
+
+def test_no_pair_is_of_two_machines(one_record, tmp_path):
+    study = small(other=replace(SMALL, max_lr=0.2))
+    for device, variant, seed, share in (
+        ("slow", "first", 0, 0.1),
+        ("slow", "first", 1, 0.2),
+        ("fast", "first", 0, 0.8),
+        ("fast", "other", 0, 0.9),
+        ("slow", "other", 1, 0.4),
+    ):
+        put(tmp_path, study, variant, made_up(one_record, study, variant, seed, share, device))
+    found = recorded(study, tmp_path)
+    assert len(found) == 2
+    chosen = by_seed(found)
+    assert {seed: record["machine"]["device"] for seed, record in chosen["first"].items()} == {0: "fast", 1: "slow"}
+    first, other = table(study, found)
+    assert first.values == {0: pytest.approx(80), 1: pytest.approx(20)} and other.difference == pytest.approx(15)
+
+
+def test_what_is_still_to_do(one_record, tmp_path):
+    study = small(other=replace(SMALL, max_lr=0.2))
+    here = machine_of(made_up(one_record, study, "first", 0, 0.5))
+    for device, variant, seed in (
+        ("a machine", "first", 0),
+        ("another", "first", 1),
+        ("another", "first", 2),
+        ("another", "other", 2),
+    ):
+        put(tmp_path, study, variant, made_up(one_record, study, variant, seed, 0.5, device))
+    # seed 0 goes on here, seed 1 is half done elsewhere and begins anew here, seed 2 is done elsewhere
+    assert missing(study, 4, tmp_path, {here}) == [("other", 0), ("first", 1), ("other", 1), ("first", 3), ("other", 3)]
+
+
+def test_a_frozen_recipe_stays_with_its_machine(one_record, tmp_path):
+    study = Study("frozen", {"first": SMALL}, held_out=0)
+    tested = one_record | {
+        "config": study.config("first", 0).plain(),
+        "test": {"correct": 9, "n": 10, "loss": 1.0, "accuracy": 0.9, "epoch": 1},
+    }
+    path = put(tmp_path, study, "first", tested)
+    assert path.name == "first-seed-0.json" and accuracy(tested) == 0.9
+    assert missing(study, 2, tmp_path, {machine_of(tested)}) == [("first", 1)]
+    with pytest.raises(StudyError, match="a mean is of one machine"):
+        missing(study, 2, tmp_path, {"another"})
+
+
+def test_a_record_of_another_recipe_is_refused_and_one_of_a_longer_name_left_alone(one_record, tmp_path):
+    study = small(**{"first-seed-0": replace(SMALL, max_lr=0.2)})
+    put(tmp_path, study, "first-seed-0", made_up(one_record, study, "first-seed-0", 1, 0.5))
+    put(tmp_path, study, "first", made_up(one_record, study, "first", 1, 0.5))
+    assert {name: list(runs) for name, runs in next(iter(recorded(study, tmp_path).values())).items()} == {
+        "first": [1],
+        "first-seed-0": [1],
+    }
+    with pytest.raises(records.RecordError, match=r"another 'first' than today's \(max_lr differ\)"):
+        recorded(Study("small", {"first": replace(SMALL, max_lr=0.3)}, held_out=300), tmp_path)
+
+
+def test_a_task_has_seeds_that_train_on_the_same_images():
+    study = Study("many", {"first": SMALL, "other": SMALL}, held_out=100)
+    todo = [(variant, seed) for seed in range(26) for variant in study.variants]
+    groups = together(study, todo, most=2)
+    assert sorted((variant, seed) for variant, group in groups for seed in group) == sorted(todo)
+    assert all(len(group) <= 2 and len({study.fold(seed) for seed in group}) == 1 for _, group in groups)
+    assert max(len(group) for _, group in groups) == 2
+    frozen = together(replace(study, held_out=0), [("first", seed) for seed in range(5)], most=32)
+    assert frozen == [("first", (0, 1, 2, 3, 4))]
+
+
+# On real processes
+
+
+def only_files(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.rglob("*.json"))
+
+
+def test_runs_are_trains_own_and_are_not_run_again(digits, tmp_path, capfd):
+    study = small(other=replace(SMALL, max_lr=0.2))
+    found = run_study(study, source="digits", folder=tmp_path / "records", scratch=tmp_path / "scratch", workers=2)
+    assert only_files(tmp_path) == ["first-seed-0.json", "first-seed-1.json", "other-seed-0.json", "other-seed-1.json"]
+    said = capfd.readouterr().out
+    assert "4 runs to do, 2 at a time" in said and "about" in said and "4 of 4" in said
+    [runs] = found.values()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(next(iter(runs["first"].values()))["machine"]["threads"])
+    alone = train(study.config("other", 1), study.share(digits, 1)).record
+    torch.set_num_threads(threads)
+    same = ("config", "dataset", "parameters", "test")
+    assert {key: runs["other"][1][key] for key in same} == {
+        key: records.json.loads(records.to_bytes(alone))[key] for key in same
+    }
+    losses = [[entry["train_loss"] for entry in record["history"]] for record in (runs["other"][1], alone)]
+    assert losses[0] == losses[1]
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.json")}
+    run_study(study, source="digits", folder=tmp_path / "records", scratch=tmp_path / "scratch", workers=1)
+    assert "0 runs to do" in capfd.readouterr().out
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.json")} == before
+
+
+def in_background(study: Study, tmp_path: Path, **means) -> tuple[threading.Thread, list]:
+    outcome: list = []
+
+    def work():
+        try:
+            outcome.append(
+                run_study(study, source="digits", folder=tmp_path / "records", scratch=tmp_path / "scratch", **means)
+            )
+        except StudyError as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread, outcome
+
+
+def wait_for(what, seconds: float = 300):
+    end = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.02)
+    return found
+
+
+def workers_of(process: psutil.Process) -> list[psutil.Process]:
+    """The processes of Dask workers below this one: the nannies' children."""
+    return [child for child in process.children(recursive=True) if "spawn_main" in " ".join(child.cmdline())]
+
+
+def test_a_killed_workers_run_goes_on_from_its_checkpoint_to_the_same_bits(digits, tmp_path):
+    study = Study("killed", {"first": replace(SMALL, epochs=60)}, seeds=1, held_out=300)
+    thread, outcome = in_background(study, tmp_path, workers=1)
+    wait_for(lambda: list((tmp_path / "scratch").rglob("epoch-*.pt")))
+    for process in workers_of(psutil.Process()):
+        process.send_signal(signal.SIGKILL)
+    thread.join(timeout=300)
+    [runs] = outcome[0].values()
+    record = runs["first"][0]
+    assert only_files(tmp_path / "records") == ["first-seed-0.json"]
+    assert "seconds_in_all" not in record  # it was resumed
+    threads = torch.get_num_threads()
+    torch.set_num_threads(record["machine"]["threads"])
+    alone = train(study.config("first", 0), study.share(digits, 0)).record
+    torch.set_num_threads(threads)
+    assert [entry["train_loss"] for entry in record["history"]] == [entry["train_loss"] for entry in alone["history"]]
+    assert not list((tmp_path / "scratch").rglob("*.pt"))  # nothing is left behind
+
+
+def test_nothing_listens_beyond_this_machine(tmp_path):
+    heard = []
+
+    def listening():
+        own = psutil.Process()
+        for process in (own, *own.children(recursive=True)):
+            heard.extend(one.laddr.ip for one in process.net_connections("inet") if one.status == psutil.CONN_LISTEN)
+
+    with cluster.client_of(1, None):
+        listening()
+    assert heard and set(heard) == {"127.0.0.1"}
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+@pytest.fixture
+def scheduler(tmp_path):
+    """A Dask scheduler and a worker, as processes of their own: (address, the scheduler's process)."""
+    address = f"tcp://127.0.0.1:{free_port()}"
+    place = {
+        "cwd": tmp_path,
+        "env": os.environ | {"PYTHONPATH": str(ROOT)},
+        "stdout": subprocess.DEVNULL,
+        "stderr": subprocess.DEVNULL,
+    }
+    dask = [sys.executable, "-m", "dask"]
+    port = address.rsplit(":", 1)[1]
+    master = subprocess.Popen([*dask, "scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard"], **place)
+    worker = subprocess.Popen([*dask, "worker", address, "--host", "127.0.0.1", "--nthreads", "1", "--no-dashboard"], **place)
+    yield address, master
+    for process in (worker, master):
+        process.terminate()
+    for process in (worker, master):
+        process.wait(timeout=20)
+
+
+def test_a_schedulers_workers_are_used_and_its_death_is_said(tmp_path, scheduler):
+    address, master = scheduler
+    study = Study("remote", {"first": replace(SMALL, epochs=2)}, seeds=40, held_out=300)
+    thread, outcome = in_background(study, tmp_path, scheduler=address)
+    wait_for(lambda: len(only_files(tmp_path / "records")) >= 2)
+    master.kill()
+    thread.join(timeout=300)
+    assert isinstance(outcome[0], StudyError) and "scheduler went away after" in str(outcome[0])
+    done = {path: path.read_bytes() for path in (tmp_path / "records").rglob("*.json")}
+    assert 2 <= len(done) < 40
+    here = {machine_of(records.read(path)) for path in done}
+    assert len(missing(study, 40, tmp_path / "records", here)) == 40 - len(done)
+
+
+def test_no_scheduler_at_an_address(tmp_path):
+    with pytest.raises(StudyError, match="No Dask scheduler answers at tcp://127"):
+        run_study(small(), source="digits", folder=tmp_path, scratch=tmp_path, scheduler=f"tcp://127.0.0.1:{free_port()}")
+
+
+def test_a_run_that_raises_is_named_and_the_others_go_on(tmp_path, monkeypatch, capfd):
+    study = small(**{"too fast": replace(SMALL, max_lr=1e30)})
+    monkeypatch.setitem(studies.STUDIES, "small", study)
+    monkeypatch.setattr(records, "RECORDS", tmp_path / "records")
+    monkeypatch.setattr(cluster, "OUT", tmp_path)
+    assert __main__.main(["study", "small", "--workers", "1", "--data", "digits"]) == 1
+    said = capfd.readouterr()
+    assert "failed: too fast, seed 1: TrainingError" in said.out and "2 tasks failed, all other runs are recorded" in said.err
+    assert only_files(tmp_path / "records") == ["first-seed-0.json", "first-seed-1.json"]
+
+
+def test_a_full_disk_is_said_and_what_was_recorded_stays(one_record, tmp_path, monkeypatch):
+    def full(path, body):
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(records, "write_whole", full)
+    with pytest.raises(StudyError, match=r"first-seed-0\.json can't be written \(No space left on device\): free some space"):
+        cluster.keep(one_record, tmp_path / "first-seed-0.json")
+
+
+def test_a_study_that_runs_already_is_not_run_twice(tmp_path):
+    holder = """
+import pathlib, sys, time
+from mnist_lib.cluster import alone
+with alone(pathlib.Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", holder, str(tmp_path / "small")], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(StudyError, match="small is being run already"):
+            run_study(small(), source="digits", folder=tmp_path / "records", scratch=tmp_path)
+        other.kill()
+
+
+def test_workers_with_different_images_are_refused():
+    class Client:
+        def run(self, *_):
+            machine = {"machine": {"device": "a", "threads": 2}, "versions": {"torch": "2"}, "cores": 2, "cuda": False}
+            return {"tcp://a:1": machine | {"sha256": "0"}, "tcp://a:2": machine | {"sha256": "1"}}
+
+    with pytest.raises(StudyError, match="different images"):
+        cluster.look_at(Client(), "auto")
+
+
+def test_workers_of_one_host_share_its_cores():
+    def about(cores):
+        return {
+            "machine": {"device": "a", "threads": 9},
+            "versions": {"torch": "2"},
+            "cores": cores,
+            "cuda": False,
+            "sha256": "0",
+        }
+
+    class Client:
+        def run(self, *_):
+            return {"tcp://a:1": about(8), "tcp://a:2": about(8), "tcp://b:1": about(6)}
+
+    assert {one["machine"]["threads"] for one in cluster.look_at(Client(), "auto")} == {4}
+
+
+def test_an_unknown_study_is_one_sentence(capsys):
+    assert __main__.main(["study", "nothing"]) == 1
+    assert "There is no study 'nothing': choose one of card" in capsys.readouterr().err
