@@ -4,9 +4,10 @@ from dataclasses import replace
 
 from mnist_lib.config import TrainConfig
 from mnist_lib.ingredients import Freeze, Hardest, Muon, Settle, Whiten
+from mnist_lib.model import DigitNet
 from mnist_lib.recipes import CARD, QUICK
 from mnist_lib.study import Study
-from mnist_lib.surgery import Flatten, NoBatchNorm, NoBottleneck
+from mnist_lib.surgery import Flatten, NoBatchNorm, NoBottleneck, Widths
 from mnist_lib.transforms import Augment
 
 
@@ -24,6 +25,16 @@ def with_equal_steps(variants: dict[str, TrainConfig], images: int = 55_000) -> 
 def constant(rate: float) -> TrainConfig:
     """The card at one learning rate from the first step to the last."""
     return replace(CARD, max_lr=rate, div_factor=1, final_div_factor=1)
+
+
+def numbers(widths: tuple[int, ...]) -> int:
+    """How many numbers a DigitNet of these widths has."""
+    return sum(weight.numel() for weight in DigitNet(widths=widths).parameters())
+
+
+def narrower(recipe: TrainConfig, widths: tuple[int, ...]) -> TrainConfig:
+    """The recipe for a DigitNet of these widths."""
+    return replace(recipe, ingredients=(Widths(widths), *recipe.ingredients))
 
 
 CARD_STUDY = Study(
@@ -50,5 +61,17 @@ QUICK_STUDY = Study(
     ),
     seeds=20,
 )
+FEWER = (  # filters of conv1..conv7, each about a fifth fewer numbers than the one before
+    (16, 32, 10, 16, 16, 16, 16),  # the card's
+    (13, 24, 9, 14, 14, 14, 14),
+    (12, 18, 8, 12, 12, 12, 12),
+    (10, 14, 8, 11, 11, 11, 11),
+    (9, 13, 7, 10, 10, 10, 10),
+    (8, 12, 6, 9, 9, 9, 9),
+    (7, 10, 6, 8, 8, 8, 8),
+    (6, 8, 5, 7, 7, 7, 7),
+    (5, 7, 5, 6, 6, 6, 6),
+)
+FEWEST_STUDY = Study("fewest", {f"{numbers(widths)} numbers": narrower(QUICK, widths) for widths in FEWER})
 FROZEN = Study("frozen", {"card": CARD, "quick": QUICK}, seeds=20, held_out=0)
-STUDIES = {study.name: study for study in (CARD_STUDY, QUICK_STUDY, FROZEN)}
+STUDIES = {study.name: study for study in (CARD_STUDY, QUICK_STUDY, FEWEST_STUDY, FROZEN)}
