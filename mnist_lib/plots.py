@@ -416,6 +416,52 @@ def ingredients(accuracy: Mapping[str, Sequence[float]], title: str) -> Figure:
     return figure
 
 
+def differences(rows: Sequence, title: str, names: Mapping[str, str] | None = None) -> Figure:
+    """What each variant of a study gains or loses against the first, in points: seed by seed, and the mean with its interval.
+
+    rows: as `study.table` gives them, the first variant first. names: what to call the others, if not as they are called.
+    """
+    first, *others = rows
+    figure, ((axis,),) = _figure(1, 1, (8, 1.3 + 0.36 * len(others)))
+    for y, row in enumerate(others):
+        each = [row.values[seed] - first.values[seed] for seed in row.values if seed in first.values]
+        axis.plot(each, [y] * len(each), "o", ms=5, color=SKY, alpha=0.8, mew=0, label="one seed each" if y == 0 else None)
+        if row.difference is not None:
+            low, high = row.difference_interval
+            label = "mean, 95 % interval" if y == 0 else None
+            ends = [[row.difference - low], [high - row.difference]]
+            axis.errorbar(row.difference, y, xerr=ends, fmt="D", ms=6, color=ORANGE, capsize=4, lw=2, label=label)
+    axis.axvline(0, color=plt.rcParams["xtick.color"], lw=1, ls="--")
+    called = [(names or {}).get(row.variant, row.variant) for row in others]
+    axis.set(yticks=range(len(others)), yticklabels=called, ylim=(len(others) - 0.5, -0.5), title=title)
+    axis.set(xlabel=f"points of accuracy more or less than {first.variant}")
+    axis.tick_params(axis="y", length=0)
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
+    return figure
+
+
+def accuracy_over_parameters(rows: Sequence, title: str, wanted: float = 99.4) -> Figure:
+    """How well networks of so many numbers read, seed by seed and on average; rows as `study.table` gives them."""
+    figure, ((axis,),) = _figure(1, 1, (8, 4))
+    for row in rows:
+        first = row is rows[0]
+        label = "one seed each" if first else None
+        axis.plot(
+            [row.parameters] * len(row.values), list(row.values.values()), "o", ms=4, color=SKY, alpha=0.8, mew=0, label=label
+        )
+        if row.interval:
+            ends = [[row.mean - row.interval[0]], [row.interval[1] - row.mean]]
+            label = "mean, 95 % interval" if first else None
+            axis.errorbar(row.parameters, row.mean, yerr=ends, fmt="D", ms=6, color=ORANGE, capsize=4, label=label)
+    axis.axhline(wanted, color=plt.rcParams["xtick.color"], lw=1, ls="--")
+    ticks = [row.parameters for row in rows]
+    axis.set(xscale="log", xlabel="numbers in the network", ylabel="held-out images read right (%)", title=title)
+    axis.set_xticks(ticks, [f"{tick:,}" for tick in ticks], rotation=30, ha="right")
+    axis.minorticks_off()
+    axis.legend(loc="lower right", fontsize=9)
+    return figure
+
+
 def step_times(profiles: Mapping[str, Mapping[str, float]], title: str) -> Figure:
     """Where each millisecond of a step goes: one bar for each way of training, {kind of work: milliseconds}."""
     kinds = [kind for kind in STEP_COLOURS if any(kind in parts for parts in profiles.values())]
