@@ -1,6 +1,7 @@
 """Pictures of what the other rooms return. Every function gives a matplotlib Figure; a notebook shows it by naming it."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -9,6 +10,7 @@ import torch
 from IPython.display import display
 from matplotlib.colors import LinearSegmentedColormap, ListedColormap, to_rgba
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import LogLocator, NullFormatter
 from torch import Tensor, nn
@@ -522,14 +524,53 @@ def accuracy_over_time(points: Mapping[str, Sequence[Mapping[str, float]]], titl
 
 
 def line(x: Sequence[float], y: Sequence[float], title: str, xlabel: str, ylabel: str, shaded: float | None = None) -> Figure:
-    """One curve; x up to `shaded` is what the network was trained for."""
+    """One curve; x up to `shaded` is what the network was trained for, on both sides of 0 if the curve has two."""
     figure, ((axis,),) = _figure(1, 1, (7.5, 3))
     if shaded is not None:
-        axis.axvspan(0, shaded, color=SKY, alpha=0.2, lw=0)
-        axis.text(shaded / 2, min(y), "trained for", ha="center", color=plt.rcParams["xtick.color"], fontsize=9)
+        axis.axvspan(max(-shaded, min(x)), shaded, color=SKY, alpha=0.2, lw=0)
+        middle = (max(-shaded, min(x)) + shaded) / 2
+        axis.text(middle, min(y), "trained for", ha="center", color=plt.rcParams["xtick.color"], fontsize=9)
     axis.plot(x, y, "o-", ms=4)
-    axis.set(title=title, xlabel=xlabel, ylabel=ylabel, xlim=(0, max(x)))
+    axis.set(title=title, xlabel=xlabel, ylabel=ylabel, xlim=(min(x), max(x)))
     axis.grid(axis="y", color=plt.rcParams["axes.edgecolor"], alpha=0.25, lw=0.8)
+    return figure
+
+
+def two_maps(degrees: float, side: int = 10) -> Figure:
+    """A square of side x side pixels turned clockwise: where its pixels go (left), and where the result's come from (right).
+
+    Left, the squares are places of the result: crossed out is one that nothing reaches, dark one that two pixels reach.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 5), layout="constrained")
+    plt.close(figure)
+    at, angle = np.arange(side) - (side - 1) / 2, math.radians(degrees)
+    x, y = (one.ravel() for one in np.meshgrid(at, at))
+    sent = np.stack([x * np.cos(angle) - y * np.sin(angle), x * np.sin(angle) + y * np.cos(angle)])
+    asked = np.stack([x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)])
+    reached = Counter(zip(*np.rint(sent - at[0]).astype(int)))
+    from_inside = (np.abs(np.rint(asked - at[0]) + at[0]) <= side / 2).all(0)
+    edge = plt.rcParams["axes.edgecolor"]
+    for px, py, inside in zip(x, y, from_inside):
+        times = reached[round(px - at[0]), round(py - at[0])]
+        corner = (px - 0.5, py - 0.5)
+        face = to_rgba(BLUE, (0, 0.12, 0.5)[min(times, 2)])
+        left.add_patch(Rectangle(corner, 1, 1, fc=face, ec=edge, lw=0.5))
+        right.add_patch(Rectangle(corner, 1, 1, fc=to_rgba(BLUE, 0.12), ec=edge, lw=0.5))
+        if inside and not times:
+            left.plot(px, py, "x", ms=11, mew=2.5, color=ORANGE)
+    left.plot(*sent, ".", ms=6, color=plt.rcParams["text.color"])
+    right.plot(*asked, ".", ms=6, color=plt.rcParams["text.color"])
+    left.set_title("forward: squares are places of the result,\ndots the image's pixels, where they arrive")
+    right.set_title("backward: squares are the image's pixels,\ndots where the result's places come from")
+    for axis in (left, right):
+        limit = side / 2 * 1.3
+        axis.set(xlim=(-limit, limit), ylim=(limit, -limit), aspect="equal")
+        axis.axis("off")
+    handles = [
+        Line2D([], [], ls="", marker="x", ms=9, mew=2.5, color=ORANGE, label="a hole: no dot"),
+        Patch(fc=to_rgba(BLUE, 0.5), ec=edge, label="two dots: one overwrites the other"),
+    ]
+    figure.legend(handles=handles, loc="outside lower left", ncols=2)
     return figure
 
 

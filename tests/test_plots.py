@@ -1,6 +1,7 @@
 """Pictures name their data, fit what they show, and follow their sliders."""
 
 import io
+import math
 
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
@@ -58,6 +59,7 @@ def pictures() -> dict:
         "reliability": lambda: plots.reliability(bins, "data"),
         "beside_people": lambda: plots.beside_people(asked, "data"),
         "line": lambda: plots.line([0, 10, 20], [99, 98, 90], "data", "angle", "right", shaded=10),
+        "two_maps": lambda: plots.two_maps(20),
     }
 
 
@@ -147,3 +149,26 @@ def test_an_explorer_follows_its_controls_and_says_what_is_wrong():
 def test_a_slider_waits_until_it_is_let_go(numbers, kind):
     one = slider("x", *numbers)
     assert isinstance(one, kind) and not one.continuous_update
+
+
+def test_the_holes_that_are_drawn_are_the_holes_there_are():
+    """Of 10 x 10 pixels turned by 20 degrees: the places whose source lies inside and to which no pixel is sent."""
+    angle, wanted = math.radians(20), 0
+    at = [(x - 4.5, y - 4.5) for x in range(10) for y in range(10)]
+    sent = {
+        (round(x * math.cos(angle) - y * math.sin(angle) + 4.5), round(x * math.sin(angle) + y * math.cos(angle) + 4.5))
+        for x, y in at
+    }
+    for x, y in at:
+        source = (x * math.cos(angle) + y * math.sin(angle), y * math.cos(angle) - x * math.sin(angle))
+        inside = all(-0.5 <= one + 4.5 <= 9.5 for one in source)
+        wanted += inside and (round(x + 4.5), round(y + 4.5)) not in sent
+    drawn = [one for one in plots.two_maps(20).axes[0].lines if one.get_marker() == "x"]
+    assert len(drawn) == wanted > 0
+
+
+def test_a_curve_on_both_sides_of_zero_is_shaded_on_both():
+    for x, shaded in (([0, 10, 20], (0, 10)), ([-20, 0, 20], (-10, 10))):
+        axis = plots.line(x, [1, 2, 3], "data", "angle", "right", shaded=10).axes[0]
+        assert axis.get_xlim() == (min(x), max(x))
+        assert (axis.patches[0].get_x(), axis.patches[0].get_x() + axis.patches[0].get_width()) == shaded
