@@ -569,8 +569,10 @@ def two_maps(degrees: float, side: int = 10) -> Figure:
     handles = [
         Line2D([], [], ls="", marker="x", ms=9, mew=2.5, color=ORANGE, label="a hole: no dot"),
         Patch(fc=to_rgba(BLUE, 0.5), ec=edge, label="two dots: one overwrites the other"),
+        Patch(fc="none", ec=edge, label="should stay empty: it comes from outside"),
     ]
-    figure.legend(handles=handles, loc="outside lower left", ncols=2)
+    figure.legend(handles=handles, loc="outside lower left", ncols=3)
+    figure.get_layout_engine().set(h_pad=0.1)
     return figure
 
 
