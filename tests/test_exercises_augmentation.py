@@ -153,7 +153,25 @@ def behind(image, column, row):
     return float(image[row, column]) if -28 <= column <= 27 and -28 <= row <= 27 else 0.0
 
 
+def crossed(image, x, y):
+    a, b, left, top = x - math.floor(x), y - math.floor(y), math.floor(x), math.floor(y)
+    upper = (1 - a) * (1 - b) * value(image, left, top) + (1 - a) * b * value(image, left + 1, top)
+    return upper + a * (1 - b) * value(image, left, top + 1) + a * b * value(image, left + 1, top + 1)
+
+
+def between_floor_and_ceil(image, x, y):
+    left, right, top, bottom = math.floor(x), math.ceil(x), math.floor(y), math.ceil(y)
+    upper = (right - x) * value(image, left, top) + (x - left) * value(image, right, top)
+    return (bottom - y) * upper + (y - top) * (
+        (right - x) * value(image, left, bottom) + (x - left) * value(image, right, bottom)
+    )
+
+
 WRONG_BILINEAR = {
+    "have each other's weight": crossed,
+    "0 on a whole x or y": between_floor_and_ceil,
+    "blended along x alone": lambda i, x, y: blended(i, x, round(y)),
+    "blended along y alone": lambda i, x, y: blended(i, round(x), y),
     "the nearest pixel alone": lambda i, x, y: value(i, round(x), round(y)),
     "x and y are swapped": lambda i, x, y: bilinear_by_four(i, y, x),
     "the weights are swapped": farther_weighs_more,
@@ -256,6 +274,7 @@ WRONG_SHIFT = {
     ),
     "the generator is not used": own_seed,
     "in place": in_place,
+    "nothing is moved": lambda i, g: i.clone(),
     "3 never comes": lambda i, g: drawn(i, g, lambda g: two(g, -3, 3)),
     "further than 3 pixels": lambda i, g: drawn(i, g, lambda g: two(g, -14, 15)),
     "not all moves come equally often": lambda i, g: drawn(i, g, rounded),
@@ -293,6 +312,7 @@ def test_wrong_answers_are_refused_by_name(name, slip, capsys):
         (lambda *case: None, "is there a return?"),
         (lambda *case: torch.zeros(2, 3), "got: shape (2, 3)"),
         (lambda *case: case[99], "IndexError"),
+        (lambda *case: case[0][2.5], "could not be checked (IndexError: only integers"),
         (lambda *case: "turned", "could not be checked"),
         (lambda: 0, "could not be checked (TypeError"),
     ],

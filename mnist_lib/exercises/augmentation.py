@@ -22,6 +22,12 @@ def _noise(seed: int) -> Tensor:
     return 0.1 + 0.9 * torch.rand(SIDE, SIDE, generator=_generator(seed))
 
 
+def _require_out_of_bounds(error: IndexError) -> None:
+    """Raises an IndexError of another kind again, such as that of an index which is no whole number."""
+    if "out of" not in str(error):  # "out of bounds" in torch and numpy, "out of range" in Python
+        raise error
+
+
 # 3a
 
 ANGLES = (90, 180, 0, 20, -20, 33, -137)  # at none of these does a source lie half-way between two pixels
@@ -82,7 +88,8 @@ def _turn(answer: Callable) -> bool:
     cases = [(_noise(seed), degrees) for seed, degrees in enumerate(ANGLES)]
     try:
         got = [to_tensor(answer(image.clone(), degrees)) for image, degrees in cases]
-    except IndexError:
+    except IndexError as error:
+        _require_out_of_bounds(error)
         raise NotYet("It asks for a pixel outside the image (IndexError): where a place comes from outside, it is 0.") from None
     failed = [i for i, case in enumerate(cases) if not alike(_turned(*case), got[i])]
     if not failed:
@@ -177,10 +184,25 @@ def _only_inside(image: Tensor, x: float, y: float) -> Tensor:
     return _mixed(image, x, y) if 0 <= x <= SIDE - 1 and 0 <= y <= SIDE - 1 else image.new_tensor(0.0)
 
 
+def _crossed(image: Tensor, x: float, y: float) -> Tensor:
+    """The square of four pixels is mirrored along its diagonal."""
+    left, top = math.floor(x), math.floor(y)
+    return _mixed(image, left + y - top, top + x - left)
+
+
+def _nothing_on_a_pixel(image: Tensor, x: float, y: float) -> Tensor:
+    """ceil(x) - x and x - floor(x) are both 0 where x is whole."""
+    return image.new_tensor(0.0) if x == math.floor(x) or y == math.floor(y) else _mixed(image, x, y)
+
+
 BILINEAR_SLIPS: dict[str, Callable] = {
     "the nearest pixel alone, where the four around the position should be blended": lambda *at: _mixed(*at, nearest=True),
     "x and y are swapped: x is the column, and image[row, column] takes the row first": lambda *at: _mixed(*at, swapped=True),
     "the weights are swapped: the nearer a pixel lies, the more it weighs": lambda *at: _mixed(*at, weights=True),
+    "the upper right and the lower left pixel have each other's weight": _crossed,
+    "blended along x alone: the same is to be done along y": lambda image, x, y: _mixed(image, x, round(y)),
+    "blended along y alone: the same is to be done along x": lambda image, x, y: _mixed(image, round(x), y),
+    "0 on a whole x or y: there ceil(x) is floor(x), and both weights are 0. The right pixel is floor(x) + 1": _nothing_on_a_pixel,
     "an error at the last pixel: at x = 27 the right neighbour lies outside and counts as 0; here all of it becomes 0": _less,
     "a position just outside is 0 at once: a neighbour that lies inside still counts": _only_inside,
     "outside the image the border is repeated, where it should be 0": lambda *at: _mixed(*at, pixel=_repeated),
@@ -201,29 +223,33 @@ def _bilinear(answer: Callable) -> bool:
         for x, y in points:
             try:
                 value = to_tensor(answer(image.clone(), x, y))
-            except IndexError:
+            except IndexError as error:
+                _require_out_of_bounds(error)
                 last = 27 in (x, y) or kind == "partly outside"
                 slip = "an error at the last pixel" if last else "an error outside the image"
                 raise NotYet(
                     f"It looks like this slip: {slip}: a neighbour that lies outside counts as 0; ask whether it lies inside "
-                    f"before you index.{case(_at(kind, x, y), f'{_blended(image, x, y):.4f}', 'IndexError')}"
+                    f"before you index.{case(_at(image, kind, x, y), f'{_blended(image, x, y):.4f}', 'IndexError')}"
                 ) from None
             if value.numel() != 1:
-                raise NotYet(case(_at(kind, x, y), "one number", f"shape {tuple(value.shape)}"))
+                raise NotYet(case(_at(image, kind, x, y), "one number", f"shape {tuple(value.shape)}"))
             got[kind, x, y] = value.reshape(())
     failed = [place for place, value in got.items() if not alike(_blended(image, *place[1:]), value)]
     if not failed:
         return True
     kind, x, y = failed[0]
-    shown = case(_at(kind, x, y), f"{_blended(image, x, y):.4f}", f"{got[failed[0]]:.4f}")
+    shown = case(_at(image, kind, x, y), f"{_blended(image, x, y):.4f}", f"{got[failed[0]]:.4f}")
     for slip, wrong in BILINEAR_SLIPS.items():
         if all(alike(torch.as_tensor(wrong(image, *place[1:])), value) for place, value in got.items()):
             raise NotYet(f"It looks like this slip: {slip}.{shown}")
     raise NotYet(shown)
 
 
-def _at(kind: str, x: float, y: float) -> str:
-    return f"a random image, x = {x} (column), y = {y} (row): {kind}"
+def _at(image: Tensor, kind: str, x: float, y: float) -> str:
+    left, top = math.floor(x), math.floor(y)
+    upper, lower = (", ".join(f"{_pixel(image, left + i, top + j):.4f}" for i in (0, 1)) for j in (0, 1))
+    around = f"; the four around it: {upper}, and below {lower}"
+    return f"a random image, x = {x} (column), y = {y} (row), {kind}{around if kind != 'outside' else ''}"
 
 
 # 3c
@@ -260,6 +286,8 @@ def _shift_batch(answer: Callable) -> bool:
     if not torch.equal(first, again):
         slip = "global random numbers: the same seed in the generator gives another result; hand it on, generator=generator"
         raise NotYet(_slip(slip, f"{words}, twice"))
+    if all(torch.equal(one, images.double()) for one in (result, first)):
+        raise NotYet(_slip("nothing is moved", words))
     if torch.equal(once, other):
         raise NotYet(_slip("the generator is not used: with another seed it gives the same result", "seeds 0 and 1"))
     which = _which(images[0, 0], once[:, 0])
