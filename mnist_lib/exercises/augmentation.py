@@ -202,7 +202,7 @@ BILINEAR_SLIPS: dict[str, Callable] = {
     "the upper right and the lower left pixel have each other's weight": _crossed,
     "blended along x alone: the same is to be done along y": lambda image, x, y: _mixed(image, x, round(y)),
     "blended along y alone: the same is to be done along x": lambda image, x, y: _mixed(image, round(x), y),
-    "0 on a whole x or y: there ceil(x) is floor(x), and both weights are 0. The right pixel is floor(x) + 1": _nothing_on_a_pixel,
+    "0 on a whole x or y: there ceil(x) is floor(x), and both weights are 0. Right is floor(x) + 1": _nothing_on_a_pixel,
     "an error at the last pixel: at x = 27 the right neighbour lies outside and counts as 0; here all of it becomes 0": _less,
     "a position just outside is 0 at once: a neighbour that lies inside still counts": _only_inside,
     "outside the image the border is repeated, where it should be 0": lambda *at: _mixed(*at, pixel=_repeated),
