@@ -14,10 +14,15 @@ from mnist_lib.config import TrainConfig
 from mnist_lib.model import DigitNet
 from mnist_lib.receptive_field import effective_field, measure_field, receptive_fields
 from mnist_lib.report import ROWS
+from mnist_lib.study import Row
 from mnist_lib.trainer import train
 from mnist_lib.widgets import explorer, slider
 
 HISTORY = [{"epoch": e, "train_loss": 1 / e, "train_accuracy": 1 - 0.5 / e, "validation_accuracy": 0.9} for e in (1, 2, 3)]
+ROWS_OF_A_STUDY = [
+    Row("all", 900, {0: 99.0, 1: 98.0, 2: 97.0}, 98.0, (95.5, 100.5)),
+    Row("less", 500, {0: 98.9, 2: 97.1, 3: 50.0}, 82.0, (13.1, 150.9), 2, 0.0, (-1.3, 1.3)),
+]
 RECORDS = [{"test": {"accuracy": accuracy}} for accuracy in (0.9941, 0.9952, 0.9947)]
 
 
@@ -59,8 +64,17 @@ def pictures() -> dict:
         "reliability": lambda: plots.reliability(bins, "data"),
         "beside_people": lambda: plots.beside_people(asked, "data"),
         "line": lambda: plots.line([0, 10, 20], [99, 98, 90], "data", "angle", "right", shaded=10),
+        "differences": lambda: plots.differences(ROWS_OF_A_STUDY, "data", {"less": "A"}),
+        "accuracy_over_parameters": lambda: plots.accuracy_over_parameters(ROWS_OF_A_STUDY, "data"),
         "two_maps": lambda: plots.two_maps(20),
     }
+
+
+def test_differences_are_of_one_seed_and_are_called_as_told():
+    [axis] = plots.differences(ROWS_OF_A_STUDY, "data", {"less": "A"}).axes
+    dots = next(line for line in axis.lines if line.get_label() == "one seed each")
+    assert dots.get_xdata() == pytest.approx([-0.1, 0.1])  # seeds 0 and 2; 1 and 3 have no partner
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["A"]
 
 
 def test_every_picture_is_drawn_and_left_closed():
