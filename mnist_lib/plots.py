@@ -523,6 +523,61 @@ def accuracy_over_time(points: Mapping[str, Sequence[Mapping[str, float]]], titl
     return figure
 
 
+def memory_orders(shape: tuple[int, int, int], title: str) -> Figure:
+    """Where the values (row, column) of an image's maps (C, H, W) lie in memory, plain and channels last; a colour is a map."""
+    channels, height, width = shape
+    tints = [BLUE, YELLOW, GREEN, PURPLE, SKY, ORANGE]
+    places = [(c, h, w) for c in range(channels) for h in range(height) for w in range(width)]
+    orders = {"plain": places, "channels last": sorted(places, key=lambda place: (place[1:], place[0]))}
+    figure, ((axis,),) = _figure(1, 1, (9, 2.2))
+    for y, order in enumerate(orders.values()):
+        for x, (c, h, w) in enumerate(order):
+            axis.add_patch(Rectangle((x, y - 0.35), 0.94, 0.7, fc=to_rgba(tints[c % len(tints)], 0.45), ec="none"))
+            axis.text(x + 0.47, y, f"{h},{w}", ha="center", va="center", fontsize=9)
+    axis.set(xlim=(-0.1, len(places)), ylim=(1.5, -0.5), title=title, xlabel="address")
+    axis.set_xticks([x + 0.47 for x in range(len(places))], range(len(places)))
+    axis.set_yticks(range(len(orders)), list(orders))
+    axis.tick_params(length=0)
+    for spine in axis.spines.values():
+        spine.set_visible(False)
+    handles = [Patch(fc=to_rgba(tints[c % len(tints)], 0.45), label=f"map {c}") for c in range(channels)]
+    axis.legend(handles=handles, loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
+    return figure
+
+
+def layer_shares(shares: Mapping[str, Mapping[str, float]], title: str) -> Figure:
+    """shares[of what][layer], each adding up to 1: how differently parameters, work and time are spread over the layers."""
+    layers = list(next(iter(shares.values())))
+    figure, ((axis,),) = _figure(1, 1, (9, 3.2))
+    width = 0.8 / len(shares)
+    for i, ((what, of), colour) in enumerate(zip(shares.items(), (SKY, BLUE, ORANGE))):
+        heights = [100 * of[layer] for layer in layers]
+        bars = axis.bar(
+            [x + (i - (len(shares) - 1) / 2) * width for x in range(len(layers))], heights, width, color=colour, label=what
+        )
+        axis.bar_label(bars, [f"{height:.0f}" for height in heights], fontsize=8, padding=1)
+    axis.set_xticks(range(len(layers)), layers)
+    axis.set(ylabel="share (%)", title=title)
+    axis.tick_params(axis="x", length=0)
+    axis.legend(fontsize=9)
+    return figure
+
+
+def calls(seconds: Sequence[float], title: str) -> Figure:
+    """One dot for each call in its order, with their median and their mean."""
+    figure, ((axis,),) = _figure(1, 1, (9, 2.8))
+    took = [1000 * one for one in seconds]
+    axis.plot(range(1, len(took) + 1), took, "o", ms=4, color=BLUE, label="one call each")
+    axis.axhline(float(np.median(took)), color=GREEN, lw=1.5, label=f"median {np.median(took):.2f} ms")
+    axis.axhline(float(np.mean(took)), color=ORANGE, lw=1.5, ls="--", label=f"mean {np.mean(took):.2f} ms")
+    axis.set(yscale="log", xlabel="call", ylabel="milliseconds", title=title)
+    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.yaxis.set_major_formatter("{x:g}")
+    axis.yaxis.set_minor_formatter(NullFormatter())
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
+    return figure
+
+
 def line(x: Sequence[float], y: Sequence[float], title: str, xlabel: str, ylabel: str, shaded: float | None = None) -> Figure:
     """One curve; x up to `shaded` is what the network was trained for, on both sides of 0 if the curve has two."""
     figure, ((axis,),) = _figure(1, 1, (7.5, 3))

@@ -56,6 +56,11 @@ def pictures() -> dict:
         "step_times": lambda: plots.step_times({"a": {"convolution": 9, "the rest": 2}, "b": {"dropout": 3}}, "data"),
         "ladder": lambda: plots.ladder({"a": [9, 8, 10], "b": [3, 4, 3]}, "data"),
         "accuracy_over_time": lambda: plots.accuracy_over_time({"a": timed, "b": timed[:1]}, "data"),
+        "memory_orders": lambda: plots.memory_orders((3, 2, 2), "data"),
+        "layer_shares": lambda: plots.layer_shares(
+            {"a": {"conv1": 0.2, "conv2": 0.8}, "b": {"conv1": 0.5, "conv2": 0.5}}, "data"
+        ),
+        "calls": lambda: plots.calls([0.02, 0.001, 0.001, 0.004], "data"),
         "looking_inside": lambda: plots.looking_inside(image, maps, votes, votes[:, 0, 0], fields["conv7"]),
         "evidence": lambda: plots.evidence(image, {"for 3": votes[3], "for 5": votes[5]}, fields["conv7"], "data"),
         "filters": lambda: plots.filters({"1": torch.randn(3, 3), "2": torch.randn(3, 3)}, "data"),
