@@ -496,11 +496,12 @@ def ladder(rungs: Mapping[str, Sequence[float]], title: str) -> Figure:
         spread = [[middle - min(seconds)], [max(seconds) - middle]]
         axis.barh(y, middle, 0.62, color=SKY if y else YELLOW)
         axis.errorbar(middle, y, xerr=spread, color=plt.rcParams["text.color"], lw=1, capsize=3)
-        gain = "" if before is None else f", {np.median(np.divide(before, seconds)):.2f} times as fast as the rung above"
+        gain = "" if before is None else f", {np.median(np.divide(before, seconds)):.2f} times as fast"
         axis.text(max(seconds), y, f"  {middle:.1f} s{gain}", va="center")
         before = seconds
-    axis.set(yticks=range(len(rungs)), yticklabels=list(rungs), xlabel="seconds an epoch of training", title=title)
-    axis.set_xlim(0, 1.12 * max(max(seconds) for seconds in rungs.values()))
+    axis.set(yticks=range(len(rungs)), yticklabels=list(rungs), title=title)
+    axis.set_xlabel("seconds an epoch of training; how many times as fast as the rung above")
+    axis.set_xlim(0, 1.4 * max(max(seconds) for seconds in rungs.values()))
     axis.invert_yaxis()
     axis.tick_params(axis="y", length=0)
     return figure

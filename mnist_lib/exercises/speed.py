@@ -103,11 +103,10 @@ def _compare_counts(answer: Callable) -> bool:
             raise NotYet(f'It should return a dict such as {{"conv1": 97344}}, not {type(got).__name__}.')
         names = list(_counted(make(), _right))
         if set(map(str, got)) != set(names):
-            extra = "" if set(names) - set(map(str, got)) else " Only convolutions are asked for."
             found = case(
                 words, "one number for each of " + ", ".join(names), "numbers for " + (", ".join(map(str, got)) or "none")
             )
-            raise NotYet(f"The names are those that named_modules() gives the convolutions.{extra}{found}")
+            raise NotYet(_about_names(list(map(str, got)), names) + found)
         results.append((words, make, {name: float(got[name]) for name in names}))
     failed = [
         (words, name, expected, got[name])
@@ -123,6 +122,15 @@ def _compare_counts(answer: Callable) -> bool:
         if all(_counted(make(), count) == got for _, make, got in results):
             raise NotYet(f"It looks like this slip: {slip}.{shown}")
     raise NotYet(shown.removeprefix("\n  "))
+
+
+def _about_names(got: list[str], names: list[str]) -> str:
+    if got == names[-1:]:
+        slip = "every hook uses the loop's last name. Keep each its own: def hook(conv, inputs, output, name=name)"
+        return f"It looks like this slip: {slip}."
+    if set(names) < set(got):
+        return "Only convolutions are asked for."
+    return "The names should be those that named_modules() gives the convolutions."
 
 
 def count_multiplications(net: nn.Module) -> dict[str, int]:
