@@ -135,6 +135,7 @@ WRONG_COUNTS = {
     "this is the number of weights": counting(lambda c, before, after: c.weight.numel()),
     "this is the number of parameters": counting(lambda c, before, after: sum(p.numel() for p in c.parameters())),
     "the side of the input": counting(lambda c, before, after: by_loops(c, None, before)),
+    "the side of the image, 28, in every layer": counting(lambda c, before, after: by_loops(c, None, (28, 28))),
     "groups are ignored": counting(lambda c, before, after: by_loops(c, None, after) * c.groups),
     "the bias is counted": counting(
         lambda c, before, after: by_loops(c, None, after) + (0 if c.bias is None else len(c.bias) * after[0] * after[1])

@@ -153,6 +153,9 @@ _COUNTING_SLIPS: dict[str, Callable[[nn.Conv2d, Tensor, Tensor], int]] = {
     "the side of the input, where that of the output is meant: the filter stops once for each place of the output": (
         lambda conv, before, after: conv.weight.numel() * before.shape[2] * before.shape[3]
     ),
+    "the side of the image, 28, in every layer: each layer's own output counts": (
+        lambda conv, before, after: conv.weight.numel() * 28 * 28
+    ),
     "groups are ignored: with groups a filter reads in_channels / groups maps": (
         lambda conv, before, after: _right(conv, before, after) * conv.groups
     ),
