@@ -96,11 +96,22 @@ def publish() -> None:
             cell.metadata = {key: cell.metadata[key] for key in ("tags", "jupyter", "cellView") if cell.metadata.get(key)}
             if cell.cell_type == "code":
                 live = "application/vnd.jupyter.widget-view+json"
-                cell.outputs = [output for output in cell.outputs if live not in output.get("data", {})]
+                cell.outputs = one_stream([output for output in cell.outputs if live not in output.get("data", {})])
                 for output in cell.outputs:
                     if output.output_type == "stream":
                         output.text = settled(output.text)
         write_whole(path, (nbformat.writes(notebook) + "\n").encode())
+
+
+def one_stream(outputs: list) -> list:
+    """What was printed in pieces, as one piece: a line that is written over and the one that writes over it come together."""
+    joined: list = []
+    for output in outputs:
+        if joined and output.output_type == joined[-1].output_type == "stream" and output.name == joined[-1].name:
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    return joined
 
 
 def settled(text: str) -> str:

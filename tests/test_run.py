@@ -16,9 +16,10 @@ import papermill
 import pytest
 import torch
 from conftest import nightly
+from nbformat.v4 import new_output
 
 from mnist_lib import headless
-from mnist_lib.__main__ import main
+from mnist_lib.__main__ import main, one_stream, settled
 from mnist_lib.files import ROOT
 from mnist_lib.model import DigitNet
 from mnist_lib.recipes import QUICK
@@ -286,6 +287,16 @@ def test_publish_takes_no_other_run(tmp_path, monkeypatch, capsys):
     (tmp_path / "record.json").write_text(json.dumps(record))
     assert main(["publish"]) == 1 and "not of all of MNIST" in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in (ROOT / "notebooks").glob("*.ipynb")} == before
+
+
+def test_a_line_that_was_written_over_is_not_published():
+    """As a kernel sends it, in pieces."""
+    pieces = ["On cpu: 9 steps.\n", "\rstep 3 of 9", "\rstep 6 of 9 ", "\repoch 1/1  loss 0.5", "\n"]
+    outputs = [new_output("stream", name="stdout", text=text) for text in pieces]
+    outputs += [new_output("stream", name="stderr", text="!"), new_output("display_data"), new_output("stream", text="end\n")]
+    joined = one_stream(outputs)
+    assert [output.output_type for output in joined] == ["stream", "stream", "display_data", "stream"]
+    assert settled(joined[0].text) == "On cpu: 9 steps.\nepoch 1/1  loss 0.5\n" and joined[-1].text == "end\n"
 
 
 def test_help_names_every_parameter(capsys):
