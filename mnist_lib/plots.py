@@ -397,27 +397,6 @@ def seeds(records: Sequence[dict], title: str) -> Figure:
     return figure
 
 
-def ingredients(accuracy: Mapping[str, Sequence[float]], title: str) -> Figure:
-    """What leaving out each ingredient changes, in points: seed by seed against the first entry, and the mean.
-
-    accuracy: of the whole recipe, then of the recipe without something; shares of images read right, one for each seed.
-    """
-    (whole, reference), *without = accuracy.items()
-    figure, ((axis,),) = _figure(1, 1, (8, 1.2 + 0.36 * len(without)))
-    for y, (_, accuracies) in enumerate(without):
-        differences = [100 * (a - b) for a, b in zip(accuracies, reference, strict=True)]
-        mean, low, high = mean_interval(differences)
-        axis.plot(differences, [y] * len(differences), "o", ms=6, color=SKY, label="one seed each" if y == 0 else None)
-        label = "mean, 95 % interval" if y == 0 else None
-        axis.errorbar(mean, y, xerr=[[mean - low], [high - mean]], fmt="D", color=ORANGE, capsize=4, label=label)
-    axis.axvline(0, color=plt.rcParams["xtick.color"], lw=1, ls="--")
-    axis.set(yticks=range(len(without)), yticklabels=[name for name, _ in without], title=title)
-    axis.set(xlabel=f"points of accuracy more or less than {whole}", ylim=(len(without) - 0.5, -0.5))
-    axis.tick_params(axis="y", length=0)
-    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
-    return figure
-
-
 def differences(rows: Sequence, title: str, names: Mapping[str, str] | None = None) -> Figure:
     """What each variant of a study gains or loses against the first, in points: seed by seed, and the mean with its interval.
 

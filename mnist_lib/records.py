@@ -82,13 +82,6 @@ BENCHMARKS = {
         profile={"type": "object"},
         accuracy_over_time={"type": "object"},
     ),
-    "ablation": _object(
-        dataset=_DATASET,
-        quick=_CONFIG,
-        held_out=_POSITIVE,
-        accuracy={"type": "object", "additionalProperties": _ACCURACIES},
-        **_PROVENANCE,
-    ),
     "engine_accuracy": _object(
         dataset=_DATASET,
         epochs=_POSITIVE,
@@ -167,7 +160,7 @@ def held_out(folder: Path = RECORDS) -> dict:
 
 
 def benchmark(name: str, folder: Path = RECORDS) -> dict:
-    """What `python -m benchmarks.NAME` wrote: "speed", "ablation" or "engine_accuracy"; RecordError if it is not whole."""
+    """What `python -m benchmarks.NAME` wrote: "speed" or "engine_accuracy"; RecordError if it is not whole."""
     record = _parse(folder / f"{name}.json")
     _check(record, BENCHMARKS[name], f"{name}.json", f"run `python -m benchmarks.{name}`")
     if record["dataset"]["sha256"] != MNIST_SHA256:

@@ -3,12 +3,10 @@
 import torch
 
 from benchmarks import speed
-from benchmarks.ablation import HELD_OUT, LEFT_OUT, holding_out, variants
 from benchmarks.classic import Classic, network
 from benchmarks.engine_accuracy import plain
 from mnist_lib.config import TrainConfig
 from mnist_lib.model import DigitNet
-from mnist_lib.recipes import QUICK
 
 
 def test_the_classic_network_is_the_cards():
@@ -33,25 +31,6 @@ def test_a_profile_tells_where_most_of_the_time_goes(digits):
     took = speed.profiled(Classic(digits.head(300, 100), 0), steps=4, warm_up=2)
     assert {"making images", "convolution", "BatchNorm", "dropout", "ReLU", "pooling", "the rest"} == set(took)
     assert took["the rest"] < 0.5 * sum(took.values())
-
-
-def test_each_variant_of_quick_lacks_one_ingredient_and_takes_as_many_steps():
-    recipes = variants(55_000)
-    assert {config.steps(55_000) for config in recipes.values()} == {QUICK.steps(55_000)}
-    for name, config in recipes.items():
-        changed = {key for key, value in vars(config).items() if value != getattr(QUICK, key)}
-        missing = set(QUICK.ingredients) - set(config.ingredients)
-        assert config.validation == HELD_OUT
-        assert {type(one) for one in missing} == ({LEFT_OUT[name]} if name != "quick" else set())
-        assert changed - {"validation", "ingredients"} == ({"epochs"} if "hardest" in name else set()), name
-
-
-def test_each_seed_holds_out_other_images(digits):
-    held_out = [holding_out(digits, seed, 100).train_images[-100:] for seed in range(3)]
-    assert all(torch.equal(part, digits.train_images[-100 * (k + 2) :][:100]) for k, part in enumerate(held_out))
-    other = holding_out(digits, 1, 100)
-    pairs = zip(other.train_images.roll(-200, 0), other.train_labels.roll(-200))
-    assert all(torch.equal(a, b) and c == d for (a, c), b, d in zip(pairs, digits.train_images, digits.train_labels))
 
 
 def test_the_plain_run_learns(digits):

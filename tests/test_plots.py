@@ -52,7 +52,6 @@ def pictures() -> dict:
         "curves": lambda: plots.curves(HISTORY, "data", 5, {"accuracy": 0.99, "epoch": 3}),
         "mistakes": lambda: plots.mistakes(images * 255, labels, torch.eye(10)[(labels + (labels == 3)) % 10], "data"),
         "seeds": lambda: plots.seeds(RECORDS, "data"),
-        "ingredients": lambda: plots.ingredients({"all": [0.99, 0.98, 0.99], "less": [0.97, 0.98, 0.96]}, "data"),
         "step_times": lambda: plots.step_times({"a": {"convolution": 9, "the rest": 2}, "b": {"dropout": 3}}, "data"),
         "ladder": lambda: plots.ladder({"a": [9, 8, 10], "b": [3, 4, 3]}, "data"),
         "accuracy_over_time": lambda: plots.accuracy_over_time({"a": timed, "b": timed[:1]}, "data"),

@@ -123,7 +123,7 @@ def test_no_record_holds_what_is_no_json(record, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", ["speed", "ablation", "engine_accuracy"])
+@pytest.mark.parametrize("name", ["speed", "engine_accuracy"])
 def test_half_a_benchmark_or_one_of_other_images_or_settings_is_refused(name, tmp_path):
     whole = records.benchmark(name)
     part, other = (copy.deepcopy(whole) for _ in range(2))
