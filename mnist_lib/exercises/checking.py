@@ -41,8 +41,10 @@ def alike(a: Tensor, b: Tensor) -> bool:
 
 
 def brief(value) -> str:
-    """A tensor by its shape and first numbers; words as they are."""
+    """A tensor by its shape and first numbers; a single number and words as they are."""
     if isinstance(value, str):
         return value
+    if value.dim() == 0:
+        return f"{value.item():.10g}"
     first = ", ".join(f"{number:.4f}" for number in value.flatten()[:4].tolist())
     return f"shape {tuple(value.shape)}, {first}{', ...' if value.numel() > 4 else ''}"
