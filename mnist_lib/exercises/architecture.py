@@ -77,7 +77,8 @@ def _count(answer: Callable) -> bool:
     """The learnt numbers of a convolution, and of the BatchNorm behind it if there is one."""
 
     def right(c_in: int, c_out: int, k: int, norm: bool) -> Tensor:
-        modules = [nn.Conv2d(c_in, c_out, k, device="meta"), *([nn.BatchNorm2d(c_out)] if norm else [])]
+        with torch.random.fork_rng(devices=[]):  # a module draws its first numbers
+            modules = [nn.Conv2d(c_in, c_out, k), *([nn.BatchNorm2d(c_out)] if norm else [])]
         return torch.tensor(sum(p.numel() for module in modules for p in module.parameters()))
 
     slips = {
