@@ -232,8 +232,8 @@ WRONG_IDLE = [
 RIGHT = {
     "1a": [by_patches, by_five_loops, by_shifts, by_unfold, in_float32, with_numpy, lists_of_tensors],
     "1b": [
-        by_modules,
         by_filters,
+        by_modules,
         lambda i, o, k, n: np.int64(o * (i * k * k + 1 + 2 * n)),
         lambda *case: float(by_modules(*case)),
     ],
