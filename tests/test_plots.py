@@ -40,7 +40,11 @@ def pictures() -> dict:
     look = {"untrained": {"conv4": effective_field(model, "conv4", (2, 2), images)}}
     return {
         "architecture": lambda: plots.architecture(model, image, "data"),
-        "budget": lambda: plots.budget(model),
+        "budget": lambda: plots.budget(model, image, beside=DigitNet(widths=(8,) * 7)),
+        "number_grids": lambda: plots.number_grids({"a": torch.eye(3), "b": torch.randn(2, 2)}, "data", {"a": (0, 0)}),
+        "spreads": lambda: plots.spreads({"before": {"a": image, "b": image}, "after": {"a": image, "b": image}}, "data"),
+        "influence": lambda: plots.influence({"a": 1e-14, "b": 0.0, "c": 0.3}, "data"),
+        "before_after": lambda: plots.before_after({"a": (image, image), "b": (image, -image)}, "data"),
         "grid": lambda: plots.grid(images, labels, "data"),
         "fields_on_digit": lambda: plots.fields_on_digit(image, [fields[name] for name in ROWS], "data"),
         "field_disputes": lambda: plots.field_disputes(measured, boxes, dict.fromkeys(ROWS, 9), ROWS),
