@@ -150,14 +150,19 @@ def budget(model: nn.Module, image: Tensor | None = None, limit: int = 20_000, b
     counts, work = _spent(model, steps)
     total, colour = sum(counts), BLUE if sum(counts) <= limit else ORANGE
     figure, ((left, middle, right),) = _figure(1, 3, (11.5, 3.9), [1, 1, 0.62])
-    for axis, spent, name in ((left, counts, "numbers"), (middle, work, "multiplications an image, in thousands")):
-        bars = axis.barh(range(len(steps)), spent, color=colour)
-        axis.bar_label(bars, [f"{one:,.0f}" for one in spent], padding=4, fontsize=9)
+    others = _spent(beside, _steps(beside, torch.zeros(1, 28, 28))) if beside else (counts, work)
+    for axis, spent, other, name in (
+        (left, counts, others[0], "numbers"),
+        (middle, work, others[1], "multiplications an image, in thousands"),
+    ):
+        axis.barh(range(len(steps)), spent, color=colour)
+        if beside:
+            axis.barh(range(len(steps)), other, fill=False, ec=plt.rcParams["text.color"], lw=1, ls=":")
+        longer = [max(pair) for pair in zip(spent, other)]
+        for y, (end, one) in enumerate(zip(longer, spent)):
+            axis.annotate(f"{one:,.0f}", (end, y), (4, 0), textcoords="offset points", va="center", fontsize=9)
         axis.invert_yaxis()
-        axis.set(xlabel=name, yticks=[], xlim=(0, max(spent) * 1.2))
-    for axis, spent in zip((left, middle), _spent(beside, _steps(beside, torch.zeros(1, 28, 28))) if beside else ()):
-        axis.barh(range(len(spent)), spent, fill=False, ec=plt.rcParams["text.color"], lw=1, ls=":")
-        axis.set_xlim(0, max(axis.get_xlim()[1], max(spent) * 1.2))
+        axis.set(xlabel=name, yticks=[], xlim=(0, max(longer) * 1.2))
     left.set_yticks(range(len(steps)), [f"{name}   {'×'.join(map(str, maps.shape))}" for name, maps, _ in steps])
     verdict = f"{limit - total:,} left" if total <= limit else f"{total - limit:,} too many"
     left.set_title(f"{total:,} of {limit:,} numbers: {verdict}")
@@ -209,9 +214,12 @@ def number_grids(grids: Mapping[str, Tensor], title: str, marked: Mapping[str, t
 def spreads(stages: Mapping[str, Mapping[str, Tensor]], title: str) -> Figure:
     """How the values of some maps are spread, stage by stage: {stage: {map: its values, any shape}}, one panel a stage.
 
-    Each map is a line that is high where many values lie; its dot is the mean, its bar one standard deviation each way.
+    All panels have one scale. Each map is a line that is high where many values lie; its dot is the mean, its bar one
+    standard deviation each way.
     """
     figure, (axes,) = _figure(1, len(stages), (3.5 * len(stages), 3.3))
+    everything = np.concatenate([values.flatten().numpy() for maps in stages.values() for values in maps.values()])
+    low, high = np.quantile(everything, (0.001, 0.999))
     for axis, (stage, maps) in zip(axes, stages.items()):
         for y, values in enumerate(maps.values()):
             values = values.flatten()
@@ -222,7 +230,12 @@ def spreads(stages: Mapping[str, Mapping[str, Tensor]], title: str) -> Figure:
             axis.plot([mean - spread, mean + spread], [y, y], color=BLUE, lw=3)
             axis.plot(mean, y, "o", ms=7, color=ORANGE, zorder=3)
         axis.axvline(0, color=plt.rcParams["xtick.color"], lw=1, ls="--", zorder=0)
-        axis.set(yticks=range(len(maps)), yticklabels=maps if axis is axes[0] else [], ylim=(len(maps) - 0.7, -0.95))
+        axis.set(
+            yticks=range(len(maps)),
+            yticklabels=maps if axis is axes[0] else [],
+            ylim=(len(maps) - 0.7, -0.95),
+            xlim=(low, high),
+        )
         axis.set_title(stage)
         axis.tick_params(axis="y", length=0)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11)
