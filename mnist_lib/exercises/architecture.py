@@ -177,9 +177,8 @@ def _idle(answer) -> bool:
         name, moved = max(guilty.items(), key=lambda entry: entry[1])
         slip = next(words for fits, words in _WHY if fits(name))
         words = f"noise in {name} alone ({len(guilty)} of the {len(names)} that you named do something)"
-        raise NotYet(
-            f"It looks like this slip: {slip}.{case(words, f'logits that move by less than {STILL:g}', f'{moved:.2g}')}"
-        )
+        shown = case(words, f"logits that move by less than {STILL:g}", f"a logit that moves by {moved:.2g}")
+        raise NotYet(f"It looks like this slip: {slip}.{shown}")
     found = sum(numel[name] for name in names)
     if any(_moves(net, [name], images) <= STILL for name in set(numel) - set(names)):
         raise NotYet(f"These {found} numbers do nothing, true. But there are more.")
