@@ -260,7 +260,7 @@ def influence(moved: Mapping[str, float], title: str, still: float = 1e-9) -> Fi
 
 def before_after(groups: Mapping[str, tuple[Tensor, Tensor]], title: str) -> Figure:
     """Numbers before (x) and after training (y), a panel for each group; what stays as it was lies on the diagonal."""
-    figure, (axes,) = _figure(1, len(groups), (3.5 * len(groups), 3.6))
+    figure, (axes,) = _figure(1, len(groups), (3.5 * len(groups), 3.9))
     for axis, (name, (before, after)) in zip(axes, groups.items()):
         limit = 1.1 * float(torch.cat([before.flatten(), after.flatten()]).abs().max())
         axis.plot([-limit, limit], [-limit, limit], color=plt.rcParams["xtick.color"], lw=1, ls="--")
