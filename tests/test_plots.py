@@ -40,7 +40,11 @@ def pictures() -> dict:
     look = {"untrained": {"conv4": effective_field(model, "conv4", (2, 2), images)}}
     return {
         "architecture": lambda: plots.architecture(model, image, "data"),
-        "budget": lambda: plots.budget(model),
+        "budget": lambda: plots.budget(model, image, beside=DigitNet(widths=(8,) * 7)),
+        "number_grids": lambda: plots.number_grids({"a": torch.eye(3), "b": torch.randn(2, 2)}, "data", {"a": (0, 0)}),
+        "spreads": lambda: plots.spreads({"before": {"a": image, "b": image}, "after": {"a": image, "b": image}}, "data"),
+        "influence": lambda: plots.influence({"a": 1e-14, "b": 0.0, "c": 0.3}, "data"),
+        "before_after": lambda: plots.before_after({"a": (image, image), "b": (image, -image)}, "data"),
         "grid": lambda: plots.grid(images, labels, "data"),
         "fields_on_digit": lambda: plots.fields_on_digit(image, [fields[name] for name in ROWS], "data"),
         "field_disputes": lambda: plots.field_disputes(measured, boxes, dict.fromkeys(ROWS, 9), ROWS),
@@ -102,6 +106,56 @@ def test_the_box_drawn_is_the_box_computed():
     box = axis.patches[-1]
     assert (box.get_x(), box.get_y()) == (left - 0.5, top - 0.5)
     assert (box.get_width(), box.get_height()) == (right - left + 1, bottom - top + 1) == (14, 14)
+
+
+def texts(axis) -> list[str]:
+    return [text.get_text() for text in axis.texts]
+
+
+def test_the_budget_counts_what_hooks_count():
+    """Numbers from the modules, multiplications from what each convolution is given and gives; orange above the limit."""
+    widths, kernels = (5, 40, 7, 9, 11, 13, 40), (5, 3, 3, 3, 1, 3, 5)
+    net, work = DigitNet(widths=widths, kernels=kernels), {}
+    for name, layer in net.named_children():
+        if isinstance(layer, torch.nn.Conv2d):
+            layer.register_forward_hook(
+                lambda m, i, o, name=name: work.update({name: o[0].numel() * i[0].shape[1] * m.kernel_size[0] ** 2})
+            )
+    figure = plots.budget(net, beside=DigitNet())
+    net(torch.zeros(2, 1, 28, 28))
+    left, middle, right = figure.axes
+    held = {
+        f"conv{i}": sum(p.numel() for m in (f"conv{i}", f"bn{i}") for p in net.get_submodule(m).parameters())
+        for i in range(1, 8)
+    }
+    held |= {"pool1": 0, "gap": 0, "conv8": sum(p.numel() for p in net.conv8.parameters())}
+    names = [label.get_text().split()[0] for label in left.get_yticklabels()]
+    assert texts(left) == [f"{held[name]:,}" for name in names]
+    assert texts(middle) == [f"{work.get(name, 0) / 1000:,.0f}" for name in names]
+    assert f"{sum(held.values()):,} of 20,000" in left.get_title("left") and "too many" in left.get_title("left")
+    assert f"{sum(work.values()) / 1e6:.2f} million" in middle.get_title("left")
+    size = receptive_fields(net, (28, 28))["conv7"].size
+    assert right.get_title("left").endswith(f"{size[0]}×{size[1]}") and right.patches[-1].get_width() == size[1]
+    assert "6,040 left" in plots.budget(DigitNet()).axes[0].get_title("left")
+
+
+def test_the_architecture_keeps_its_counts_to_itself_if_told():
+    shown = plots.architecture(DigitNet(), torch.rand(1, 28, 28), counts=False)
+    said = " ".join(text for axis in shown.axes for text in texts(axis))
+    assert "conv2" in said and "32×24×24" in said and "4,704" not in said and "13,960" not in said
+
+
+def test_number_grids_write_every_number_and_frame_the_marked_one():
+    grid = torch.tensor([[1.0, -2.0], [0.25, 3.5]])
+    left, right = plots.number_grids({"a": grid, "b": grid * 2}, "data", {"b": (1, 0)}).axes
+    assert texts(left) == ["1", "-2", "0.25", "3.50"] and texts(right) == ["2", "-4", "0.50", "7"]
+    assert not left.patches and (right.patches[0].get_x(), right.patches[0].get_y()) == (-0.5, 0.5)
+
+
+def test_what_does_not_move_the_logits_is_told_apart():
+    [axis] = plots.influence({"a": 1e-14, "b": 0.3, "c": 0.0}, "data").axes
+    marks = {line.get_ydata()[0]: line.get_marker() for line in axis.lines if line.get_marker() in ("D", "o")}
+    assert marks == {0: "D", 1: "o", 2: "D"}
 
 
 def test_mistakes_shows_the_wrong_ones_and_only_those():
