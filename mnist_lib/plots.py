@@ -339,6 +339,32 @@ def marked_units(image: Tensor, maps: Mapping[str, Tensor], title: str) -> Figur
     return figure
 
 
+def one_unit(
+    image: Tensor, field: ReceptiveField, place: tuple[int, int], look: Tensor, title: str, one: Tensor | None = None
+) -> Figure:
+    """A unit (row, column) in its map (h, w), its box on a digit (1, 28, 28), and how much it looks at each pixel (28, 28)."""
+    height, width = field.output_size
+    figure, (axes,) = _figure(1, 3, (9.5, 3.4))
+    cmap = LinearSegmentedColormap.from_list("maps", [plt.rcParams["figure.facecolor"], BLUE, plt.rcParams["text.color"]])
+    axes[0].imshow((torch.zeros(height, width) if one is None else one).numpy(), cmap=cmap)
+    axes[0].add_patch(_box((place[0], place[1], place[0], place[1]), ORANGE))
+    axes[0].set_title(f"row {place[0]}, column {place[1]} of {height}×{width}", loc="center")
+    axes[0].set(xticks=[], yticks=[])
+    axes[1].imshow(image.squeeze().numpy(), vmin=0, vmax=1)
+    axes[1].set_title("what it can see", loc="center")
+    axes[2].imshow((look / look.max()).numpy(), cmap="cividis", vmin=0, vmax=1)
+    axes[2].set_title("what it looks at", loc="center")
+    for axis in axes[1:]:
+        axis.add_patch(_box(field.box(*place), ORANGE))
+        _image_frame(axis)
+        axis.set(xlim=(-3.5, 30.5), ylim=(30.5, -3.5), xticks=[], yticks=[])
+    for spine in [spine for axis in axes for spine in axis.spines.values()]:
+        spine.set_visible(False)
+    axes[0].add_patch(Rectangle((-0.5, -0.5), width, height, fill=False, ec=plt.rcParams["axes.edgecolor"], lw=0.8))
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    return figure
+
+
 def _image_frame(axis) -> None:
     axis.add_patch(Rectangle((-0.5, -0.5), 28, 28, fill=False, ec=plt.rcParams["axes.edgecolor"], lw=0.8))
 
