@@ -367,5 +367,8 @@ EXERCISES = {
         _measure,
         "for each pixel: an image of zeros with nan in this pixel, `net(image)[0, :, row, column].isnan().any()`.",
     ),
-    "2c": (_design, "a convolution or a pooling adds (k - 1) times the jump, so after a pooling with stride 2 a 5x5 adds 8."),
+    "2c": (
+        _design,
+        "a convolution or a pooling adds (k - 1) times the jump, so after a pooling with stride 2 a 5x5 adds 8; fewer maps cost fewer numbers.",
+    ),
 }
