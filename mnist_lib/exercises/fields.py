@@ -369,6 +369,6 @@ EXERCISES = {
     ),
     "2c": (
         _design,
-        "a convolution or a pooling adds (k - 1) times the jump, so after a pooling with stride 2 a 5x5 adds 8; fewer maps cost fewer numbers.",
+        "a convolution or a pooling adds (k - 1) times the jump: after a stride of 2, a 5x5 adds 8. Few maps cost little.",
     ),
 }
