@@ -80,10 +80,12 @@ class Folded:
         self.name, self.text, self.picture = name, text, picture
 
     def __repr__(self) -> str:
-        return f"{self.name}: {self.text}"
+        between = "\n" if "\n" in self.text else " "
+        return f"{self.name}:{between}{self.text}"
 
     def _repr_html_(self) -> str:
-        return _folded(self.name, f"<p>{html.escape(self.text)}</p>{_png(self.picture, self.name)}")
+        tag = "pre" if "\n" in self.text else "p"  # what has several lines is a table
+        return _folded(self.name, f"<{tag}>{html.escape(self.text)}</{tag}>{_png(self.picture, self.name)}")
 
 
 class Summary:

@@ -48,6 +48,10 @@ def pictures() -> dict:
         "grid": lambda: plots.grid(images, labels, "data"),
         "fields_on_digit": lambda: plots.fields_on_digit(image, [fields[name] for name in ROWS], "data"),
         "field_disputes": lambda: plots.field_disputes(measured, boxes, dict.fromkeys(ROWS, 9), ROWS),
+        "marked_units": lambda: plots.marked_units(image, {"a": torch.rand(10, 10), "b": torch.rand(6, 6)}, "data"),
+        "from_the_side": lambda: plots.from_the_side(fields, ROWS[:5], 4, "data"),
+        "boxes_in_a_row": lambda: plots.boxes_in_a_row({"pool1": fields["pool1"], "gap": fields["gap"]}, 3, "data"),
+        "one_unit": lambda: plots.one_unit(image, fields["conv7"], (0, 5), torch.rand(28, 28), "data", torch.rand(6, 6)),
         "cone": lambda: plots.cone(image, fields, ROWS[:7], (2, 2), "data"),
         "effective": lambda: plots.effective(look, boxes | {"conv4": boxes["conv4"]}, "data"),
         "versions": lambda: plots.versions(image, images, "data"),
@@ -156,6 +160,17 @@ def test_what_does_not_move_the_logits_is_told_apart():
     [axis] = plots.influence({"a": 1e-14, "b": 0.3, "c": 0.0}, "data").axes
     marks = {line.get_ydata()[0]: line.get_marker() for line in axis.lines if line.get_marker() in ("D", "o")}
     assert marks == {0: "D", 1: "o", 2: "D"}
+
+
+def test_the_cone_counts_what_a_unit_is_computed_from():
+    model, names = DigitNet().eval(), ROWS[:7]
+    fields = receptive_fields(model, (28, 28))
+    shown = [text.get_text() for text in plots.cone(torch.rand(1, 28, 28), fields, names, (3, 2), "data").axes[1].texts]
+    assert shown[:-1] == ["18 × 18", "16 × 16", "14 × 14", "14 × 14", "7 × 7", "5 × 5", "3 × 3", "1 × 1"]
+    [axis] = plots.from_the_side(fields, ROWS[:5], 4, "data").axes
+    inked = [patch for patch in axis.patches if patch.get_facecolor()[:3] == plots.to_rgba(plots.ORANGE)[:3]]
+    pixels = [patch.get_x() + 0.5 for patch in inked]
+    assert pixels == measure_field(model, "conv4", (4, 4)).any(0).nonzero().flatten().tolist()
 
 
 def test_mistakes_shows_the_wrong_ones_and_only_those():

@@ -98,3 +98,9 @@ def test_names_cannot_break_the_page():
     guesses.ask('<b>"', None)
     html = guesses.reveal('<b>"', 1, picture=plots.line([0, 1], [0, 1], "a", "b", "c"))._repr_html_()
     assert '<b>"' not in html and 'alt="&lt;b&gt;&quot;"' in html
+
+
+def test_several_lines_are_a_table():
+    folded = Guesses().fold("fields", "a  1\nb  <2>")
+    assert repr(folded) == "fields:\na  1\nb  <2>"
+    assert "<pre>a  1\nb  &lt;2&gt;</pre>" in folded._repr_html_() and not outside_the_fold(folded._repr_html_())
