@@ -310,6 +310,7 @@ def learning_rates(rates: Sequence[float], steps_per_epoch: int, title: str = "L
         offset, align = ((0, 8), "right" if right else "left" if step == 0 else "center")
         axis.annotate(f"{rates[step]:.4g}", (epochs[step], rates[step]), offset, textcoords="offset points", ha=align)
     axis.set(xlabel="epoch", ylabel="learning rate", ylim=(0, max(rates) * 1.2), title=title)
+    axis.xaxis.get_major_locator().set_params(integer=True)
     return figure
 
 
