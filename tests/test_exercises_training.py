@@ -54,6 +54,8 @@ WRONG_CROSS_ENTROPY = {
     "1 - p": lambda a, y: 1 - of_label(probabilities(a), y).mean(),
     "the most probable digit": lambda a, y: -probabilities(a).max(1).values.log().mean(),
     "the logarithm of the mean probability": lambda a, y: -of_label(probabilities(a), y).mean().log(),
+    "the labels pick rows": lambda a, y: -torch.log(torch.softmax(a, 1))[y].mean(),
+    "every label is picked in every row": lambda a, y: -torch.log(torch.softmax(a, 1))[:, y].mean(),
     "no softmax": lambda a, y: -of_label(a, y).mean(),
     "backward can't go through it": lambda a, y: by_logsumexp(a, y).item(),
     "without .item(), .detach()": lambda a, y: np.mean([-float(p[d]) for p, d in zip(a.double().log_softmax(1).numpy(), y)]),

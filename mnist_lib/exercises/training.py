@@ -36,10 +36,16 @@ def _cross_entropy(answer: Callable) -> bool:
         "the logarithm of the mean probability, not the mean of the logarithms": lambda a, y: (
             -a.softmax(1).gather(1, y[:, None]).mean().log()
         ),
+        "the labels pick rows, which are images; each row's own label is wanted: p[torch.arange(len(labels)), labels]": (
+            lambda a, y: -a.log_softmax(1)[y].mean()
+        ),
+        "every label is picked in every row; each row's own is wanted: p[torch.arange(len(labels)), labels]": (
+            lambda a, y: -a.log_softmax(1)[:, y].mean()
+        ),
         "no softmax: the logit itself is taken for a probability's logarithm": lambda a, y: -a.gather(1, y[:, None]).mean(),
     }
     cases, draw = [], torch.Generator().manual_seed(4)
-    for n, dtype in ((5, torch.float32), (1, torch.float64), (8, torch.float32)):
+    for n, dtype in ((12, torch.float32), (10, torch.float64), (16, torch.float32)):
         logits = 2 * torch.randn(n, 10, generator=draw, dtype=dtype)
         labels = torch.randint(10, (n,), generator=draw)
         p = logits.softmax(1)[0, labels[0]]
