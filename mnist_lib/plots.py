@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -546,6 +546,47 @@ def learning_rates(rates: Sequence[float], steps_per_epoch: int, title: str = "L
         offset, align = ((0, 8), "right" if right else "left" if step == 0 else "center")
         axis.annotate(f"{rates[step]:.4g}", (epochs[step], rates[step]), offset, textcoords="offset points", ha=align)
     axis.set(xlabel="epoch", ylabel="learning rate", ylim=(0, max(rates) * 1.2), title=title)
+    axis.xaxis.get_major_locator().set_params(integer=True)
+    return figure
+
+
+def by_step(
+    panels: Mapping[str, Mapping[str, Sequence[float]]], title: str, log: Sequence[str] = (), along: str = "step"
+) -> Figure:
+    """What changes along the steps (or epochs): a panel for each {what it is: {name: its values}}, a log scale if it is in log.
+
+    A name has one colour in all panels.
+    """
+    figure, (axes,) = _figure(1, len(panels), (10.5 if len(panels) > 1 else 7.5, 3.2))
+    names = list(dict.fromkeys(name for lines in panels.values() for name in lines))
+    colours = dict(zip(names, (SKY, ORANGE, GREEN, BLUE, PURPLE, YELLOW), strict=False))
+    for axis, (what, lines) in zip(axes, panels.items()):
+        for name, values in lines.items():
+            marker = "o" if len(values) <= 30 else None  # few are seen one by one
+            axis.plot(range(1, len(values) + 1), values, marker=marker, ms=4, color=colours[name], label=name)
+        axis.set(xlabel=along, title=what, yscale="log" if what in log else "linear")
+        _plain_numbers(axis)
+        axis.grid(axis="y", color=plt.rcParams["axes.edgecolor"], alpha=0.25, lw=0.8)
+    if len(names) > 1:
+        axes[-1].legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    return figure
+
+
+def valley(height: Callable[[Tensor], Tensor], paths: Mapping[str, Tensor], title: str) -> Figure:
+    """The paths (steps, 2) of some walkers down one valley, a panel each; height: places (..., 2) -> (...)."""
+    figure, axes = _figure(len(paths), 1, (9, 1.75 * len(paths) + 0.5))
+    reach = torch.cat(list(paths.values())).abs().amax(0) * 1.15
+    x, y = (torch.linspace(-float(end), float(end), 200) for end in reach)
+    heights = height(torch.stack(torch.meshgrid(x, y, indexing="xy"), -1))
+    for axis, (name, path) in zip(axes.flat, paths.items()):
+        levels = float(heights.max()) * np.array((0.01, 0.04, 0.1, 0.2, 0.35, 0.55, 0.8))
+        axis.contour(x, y, heights, levels, colors=plt.rcParams["axes.edgecolor"], linewidths=0.7)
+        axis.plot(*path.T, "o-", ms=3, lw=1.2, color=BLUE)
+        axis.plot(0, 0, "*", ms=13, color=GREEN)
+        axis.set(title=name, ylabel="steep")
+    axes.flat[-1].set_xlabel("gentle")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     return figure
 
 
@@ -577,11 +618,8 @@ def curves(history: Sequence[dict], title: str, epochs: int | None = None, final
     right.legend(fontsize=9)
     for axis in (left, right):
         axis.set_xlim(0.5, (epochs or max(at)) + 0.5)
-        axis.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axis.yaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
-        axis.tick_params(which="minor", labelsize=8)
+        _plain_numbers(axis)
         axis.grid(axis="y", color=plt.rcParams["axes.edgecolor"], alpha=0.25, lw=0.8)
-        axis.xaxis.get_major_locator().set_params(integer=True)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     return figure
 
@@ -628,6 +666,7 @@ def seeds(records: Sequence[dict], title: str) -> Figure:
     axis.errorbar(mean, -0.3, xerr=[[mean - low], [high - mean]], fmt="D", color=ORANGE, capsize=5, label="mean, 95 % interval")
     axis.axvline(99.4, color=plt.rcParams["xtick.color"], lw=1, ls="--")
     axis.set(ylim=(-0.6, max(heights) + 0.2), yticks=[], xlabel="test images read right (%)", title=title)
+    axis.xaxis.get_major_locator().set_params(steps=[1, 2, 5, 10])
     axis.spines["left"].set_visible(False)
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
     return figure
@@ -852,6 +891,14 @@ def _figure(rows: int, columns: int, size: tuple[float, float], **ratios) -> tup
     figure, axes = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False, **ratios)
     plt.close(figure)
     return figure, axes
+
+
+def _plain_numbers(axis) -> None:
+    """Whole numbers of steps or epochs below, 0.05 and not a power of ten at the side, also on a log scale."""
+    axis.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.yaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
+    axis.tick_params(which="minor", labelsize=8)
+    axis.xaxis.get_major_locator().set_params(integer=True)
 
 
 def _image(axis, image: Tensor) -> None:

@@ -37,6 +37,7 @@ def pictures() -> dict:
     votes, maps = torch.randn(10, 6, 6), {"conv1": torch.rand(16, 26, 26), "conv7": torch.rand(9, 6, 6)}
     bins = interpret.reliability(torch.linspace(0.3, 1, 90), torch.arange(90) % 3 > 0)
     asked = {"asked": [(image, 3, 5, (2, 3))] * 14, "not asked": [(image, 3, 5, ())]}
+    path = torch.tensor([[-3.0, 1.0], [-2.0, -0.5], [-1.0, 0.2]])
     look = {"untrained": {"conv4": effective_field(model, "conv4", (2, 2), images)}}
     return {
         "architecture": lambda: plots.architecture(model, image, "data"),
@@ -57,6 +58,8 @@ def pictures() -> dict:
         "versions": lambda: plots.versions(image, images, "data"),
         "pairs": lambda: plots.pairs([("a", images), ("b", images)], "data"),
         "learning_rates": lambda: plots.learning_rates([0.1, 0.2, 0.05], 1),
+        "by_step": lambda: plots.by_step({"rate": {"a": [1, 2]}, "loss": {"a": [2, 1], "b": [3, 1]}}, "data", log=["loss"]),
+        "valley": lambda: plots.valley(lambda place: place.square().sum(-1), {"a": path, "b": path / 2}, "data"),
         "curves": lambda: plots.curves(HISTORY, "data", 5, {"accuracy": 0.99, "epoch": 3}),
         "mistakes": lambda: plots.mistakes(images * 255, labels, torch.eye(10)[(labels + (labels == 3)) % 10], "data"),
         "seeds": lambda: plots.seeds(RECORDS, "data"),
@@ -171,6 +174,22 @@ def test_the_cone_counts_what_a_unit_is_computed_from():
     inked = [patch for patch in axis.patches if patch.get_facecolor()[:3] == plots.to_rgba(plots.ORANGE)[:3]]
     pixels = [patch.get_x() + 0.5 for patch in inked]
     assert pixels == measure_field(model, "conv4", (4, 4)).any(0).nonzero().flatten().tolist()
+
+
+def test_by_step_gives_a_name_one_colour_and_each_panel_its_scale():
+    figure = plots.by_step({"rate": {"b": [1, 2]}, "loss": {"a": [2, 1], "b": [3, 1]}}, "data", log=["loss"])
+    rate, loss = figure.axes
+    assert (rate.get_yscale(), loss.get_yscale()) == ("linear", "log")
+    drawn = {line.get_label(): line for line in loss.lines}
+    assert drawn["b"].get_color() == rate.lines[0].get_color() != drawn["a"].get_color()
+    assert drawn["a"].get_xdata().tolist() == [1, 2] and list(drawn["a"].get_ydata()) == [2, 1]
+
+
+def test_a_valley_shows_each_path_as_it_was_walked():
+    path = torch.tensor([[-3.0, 1.0], [-2.0, -0.5]])
+    axes = plots.valley(lambda place: place.square().sum(-1), {"a": path, "b": path / 2}, "data").axes
+    assert [axis.get_title("left") for axis in axes] == ["a", "b"]
+    assert axes[1].lines[0].get_xydata().tolist() == (path / 2).tolist()
 
 
 def test_mistakes_shows_the_wrong_ones_and_only_those():
