@@ -1,4 +1,4 @@
-"""What holds of every exercise: what wrong and right answers are told is tried in a file for each notebook, test_exercises_*.py."""
+"""What holds of every exercise; what right and wrong answers are told is tried in a file for each notebook."""
 
 import re
 

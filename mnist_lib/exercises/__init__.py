@@ -15,17 +15,6 @@ EXERCISES = {
 }
 
 
-def reveal(guess, truth, unit: str = "") -> None:
-    """Your prediction beside what came out."""
-    shown = f"{truth:,}" if isinstance(truth, int) else f"{truth:.4g}" if isinstance(truth, float) else str(truth)
-    if guess is None:
-        print(f"No prediction yet. It is {shown}{unit}.")
-    elif guess == truth:
-        print(f"You said {guess}: exactly so.")
-    else:
-        print(f"You said {guess}. It is {shown}{unit}.")
-
-
 def check(name: str, answer) -> bool:
     """Say whether an answer to exercise `name` is right, and give a hint if it is not."""
     if name not in EXERCISES:
