@@ -149,7 +149,7 @@ def budget(model: nn.Module, image: Tensor | None = None, limit: int = 20_000, b
     steps, fields = _steps(model, torch.zeros(1, 28, 28)), receptive_fields(model, (28, 28))
     counts, work = _spent(model, steps)
     total, colour = sum(counts), BLUE if sum(counts) <= limit else ORANGE
-    figure, ((left, middle, right),) = _figure(1, 3, (11.5, 3.9), [1, 1, 0.62])
+    figure, ((left, middle, right),) = _figure(1, 3, (11.5, 3.9), width_ratios=[1, 1, 0.62])
     others = _spent(beside, _steps(beside, torch.zeros(1, 28, 28))) if beside else (counts, work)
     for axis, spent, other, name in (
         (left, counts, others[0], "numbers"),
@@ -192,7 +192,7 @@ def number_grids(grids: Mapping[str, Tensor], title: str, marked: Mapping[str, t
     """
     widths = [max(grid.shape[1], 2) for grid in grids.values()]
     figure, (axes,) = _figure(
-        1, len(grids), (0.62 * sum(widths) + 0.5, 0.5 * max(len(grid) for grid in grids.values()) + 0.9), widths
+        1, len(grids), (0.62 * sum(widths) + 0.5, 0.5 * max(len(grid) for grid in grids.values()) + 0.9), width_ratios=widths
     )
     signs = LinearSegmentedColormap.from_list("signs", [ORANGE, plt.rcParams["figure.facecolor"], BLUE])
     for axis, (name, grid) in zip(axes, grids.items()):
