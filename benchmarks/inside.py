@@ -16,8 +16,8 @@ from mnist_lib.widgets.page import PAGE
 
 # A stroke of 200 moves. Each frame ends when one pixel of every canvas has been read back: then it is really drawn.
 FRAMES = """async () => {
-  const {pad, rows} = inside, box = pad.getBoundingClientRect(), all = [], forward = [];
-  const send = (type, x, y) => pad.dispatchEvent(new PointerEvent(type,
+  const {pad: {canvas}, maps: {rows}} = inside, box = canvas.getBoundingClientRect(), all = [], forward = [];
+  const send = (type, x, y) => canvas.dispatchEvent(new PointerEvent(type,
     {clientX: box.left + x, clientY: box.top + y, bubbles: true, pointerId: 1, isPrimary: true}));
   const run = inside.net.run;
   inside.net.run = function (...given) {
@@ -25,15 +25,15 @@ FRAMES = """async () => {
     forward.push(performance.now() - start);
     return maps;
   };
-  pad.setPointerCapture = () => {};
-  inside.clear();
+  canvas.setPointerCapture = () => {};
+  inside.pad.clear();
   send("pointerdown", 80, 60);
   for (let i = 0; i < 200; i++) {
     await new Promise(requestAnimationFrame);
     const start = performance.now();
     send("pointermove", 140 + 80 * Math.sin(i / 9), 140 + 90 * Math.cos(i / 7));
     inside.draw();
-    for (const {context} of rows) context.getImageData(0, 0, 1, 1);
+    for (const {canvas} of rows) canvas.getContext("2d").getImageData(0, 0, 1, 1);
     all.push(performance.now() - start);
   }
   send("pointerup", 0, 0);

@@ -43,8 +43,8 @@ def shared(chromium):
 def view(shared):
     """The page, as a visitor first finds it."""
     shared.evaluate("""() => {
-      inside.setEpoch(20); Object.assign(inside, {off: null, turned: {angle: 0, scale: 1, right: 0, down: 0}, prepared: true});
-      inside.why = inside.whyNot = null; inside.take(0); inside.setUnit(inside.firstUnit());
+      inside.setEpoch(20); inside.asItWas(); inside.prepared = true; inside.take(0); inside.setUnit(inside.firstUnit());
+      Object.assign(inside.tabs.evidence, {why: null, whyNot: null});
       inside.showTab('apart'); inside.draw();
     }""")
     return shared
@@ -245,16 +245,15 @@ def test_digits_drawn_on_the_pad_are_read_like_the_originals(view, mnist):
             const inked = (y, x) => y >= 0 && x >= 0 && y < 28 && x < 28 && images[n * 784 + y * 28 + x] > 63;
             const size = 5 + (n % 5), left = (n * 7) % (281 - 28 * size), top = (n * 13) % (281 - 28 * size);
             const at = (y, x) => [left + (x + 0.5) * size, top + (y + 0.5) * size];
-            inside.strokes = [];
-            inside.source = null;
+            inside.pad.clear();
             for (let y = 0; y < 28; y++) for (let x = 0; x < 28; x++) if (inked(y, x)) {
               const width = size, points = [at(y, x)];
               if (inked(y, x + 1)) points.push(at(y, x + 1), at(y, x));
               if (inked(y + 1, x)) points.push(at(y + 1, x));
-              inside.strokes.push({width, points});
+              inside.pad.strokes.push({width, points});
             }
-            inside.redraw();
-            inside.net.run(inside.prepare());
+            inside.pad.redraw();
+            inside.net.run(inside.pad.image(true));
             out.push(inside.net.logits.indexOf(Math.max(...inside.net.logits)));
           }
           return out; }""",
@@ -269,7 +268,7 @@ def test_digits_drawn_on_the_pad_are_read_like_the_originals(view, mnist):
 
 def test_preparation_crops_fits_and_centres(view):
     """A 7 drawn small in a corner fills 20 pixels and lies around the middle; as it was drawn, it stays in its corner."""
-    view.evaluate("inside.clear()")
+    view.evaluate("inside.pad.clear()")
     draw(view, [(x / 3, y / 3) for x, y in SEVEN])
     image = image_of(view)[0, 0]
     rows, cols = image.sum(1).nonzero().flatten(), image.sum(0).nonzero().flatten()
@@ -285,10 +284,10 @@ def test_preparation_crops_fits_and_centres(view):
 
 
 def test_an_empty_drawing_gets_no_answer_and_a_black_one_breaks_nothing(view):
-    view.evaluate("inside.clear(); inside.draw()")
+    view.evaluate("inside.pad.clear(); inside.draw()")
     assert view.evaluate("inside.logits") is None and "no answer" in view.locator(".in-verdict").text_content()
     view.evaluate(
-        """() => { inside.ink.fillRect(0, 0, 280, 280); inside.strokes.push({width: 1, points: []}); inside.draw(); }"""
+        """() => { inside.pad.ink.fillRect(0, 0, 280, 280); inside.pad.strokes.push({width: 1, points: []}); inside.draw(); }"""
     )
     image = image_of(view)
     assert image.gt(0.999).sum() == 400 == image.gt(0).sum()
@@ -349,10 +348,10 @@ def test_evidence_and_bias_are_the_logit(view, mnist):
         logits = recorded_net()(normalise(mnist.test_images[:1]))[0]
     for why, why_not in ((None, None), (3, None), (3, 5)):
         places, equation, exact = view.evaluate(
-            """([why, whyNot]) => { Object.assign(inside, {why, whyNot}); inside.showTab("evidence"); inside.draw();
+            """([why, whyNot]) => { Object.assign(inside.tabs.evidence, {why, whyNot}); inside.showTab("evidence"); inside.draw();
               return [[...document.querySelectorAll(".in-places td")].map((td) => td.textContent),
                 [...document.querySelectorAll(".in-equation b")].map((b) => b.textContent),
-                Array.from(inside.share.places)]; }""",
+                Array.from(inside.tabs.evidence.share.places)]; }""",
             [why, why_not],
         )
         total, bias, logit = (number(text) for text in equation)
@@ -366,7 +365,7 @@ def test_poisoned_units_and_killing_pixels_are_measure_field_s(view):
     net, generator = recorded_net(), torch.Generator().manual_seed(0)
     pixels = [(0, 0), (13, 14), (27, 20)]
     dead = view.evaluate(
-        """(pixels) => { inside.showTab("poison"); return pixels.map(([row, col]) => { inside.pixel = {row, col}; inside.draw();
+        """(pixels) => { inside.showTab("poison"); return pixels.map(([row, col]) => { inside.tabs.poison.set({row, col}); inside.draw();
           const marks = (out) => Array.from(out, (v) => (v !== v ? "1" : "0")).join("");
           return inside.twin.layers.map(({name, shape, out}) => [name, shape, marks(out)]); }); }""",
         pixels,
@@ -384,8 +383,8 @@ def test_poisoned_units_and_killing_pixels_are_measure_field_s(view):
             killed = view.evaluate(
                 """async ([name, row, col]) => { const layer = inside.net.layers.findIndex((one) => one.name === name);
                   inside.setUnit({layer, map: 0, row, col}); inside.draw();
-                  while (!inside.killed) await new Promise((done) => setTimeout(done, 20));
-                  return Array.from(inside.killed); }""",
+                  while (!inside.tabs.poison.killed) await new Promise((done) => setTimeout(done, 20));
+                  return Array.from(inside.tabs.poison.killed); }""",
                 [name, row, col],
             )
             assert torch.equal(torch.tensor(killed).bool().reshape(28, 28), seen), name
@@ -398,7 +397,7 @@ def test_a_map_switched_off_is_torch_s_with_zeros(view, mnist):
     view.evaluate("""() => { inside.setUnit({layer: 7, map: 4, row: 0, col: 0}); inside.showTab("off"); }""")
     view.get_by_role("checkbox", name=re.compile("switch conv7, map 4 off")).check()
     logits = view.evaluate("inside.draw(); Array.from(inside.logits)")
-    with_it, without = view.evaluate("inside.overMany(200)")
+    with_it, without = view.evaluate("inside.tabs.off.overMany(200)")
     with torch.no_grad():
         before = net(normalise(images)).argmax(1).eq(labels).sum()
         net.drop7.register_forward_hook(lambda m, i, out: out.index_fill(1, torch.tensor([4]), 0))
@@ -412,7 +411,7 @@ def test_a_map_switched_off_is_torch_s_with_zeros(view, mnist):
     "change", [{"angle": 33.0}, {"scale": 0.6}, {"right": 4.0, "down": -3.0}, {"angle": -70.0, "scale": 1.4}]
 )
 def test_turning_is_the_card_s_affine_map(view, mnist, change):
-    view.evaluate("(change) => { inside.showTab('turn'); Object.assign(inside.turned, change); inside.draw(); }", change)
+    view.evaluate("(change) => { inside.showTab('turn'); inside.setTurned({...inside.turned, ...change}); inside.draw(); }", change)
     names = {"right": "shift_x", "down": "shift_y"}
     drawn = transforms.Draw.still(1, **{names.get(key, key): value for key, value in change.items()})
     expected = transforms.affine(mnist.test_images[:1].float() / 255, drawn)
@@ -432,7 +431,7 @@ def test_nothing_leaves_the_page(chromium, mnist):
         page.locator(".in-maps canvas").nth(5).click(position={"x": 30, "y": 20})
         assert page.evaluate("inside.unit.layer") == 5
         page.locator(".in-shown").click(position={"x": 50, "y": 90})
-        assert page.evaluate("inside.tab") == "poison" and page.evaluate("inside.pixel") == {"row": 12, "col": 7}
+        assert page.evaluate("inside.tab") == "poison" and page.evaluate("inside.tabs.poison.pixel") == {"row": 12, "col": 7}
         assert page.asked == [PAGE.as_uri()] and page.complaints == []
         assert not re.findall(r'(?:src|href)="(?!data:|https://github.com)', PAGE.read_text())
 
@@ -496,7 +495,7 @@ def test_a_phone_draws_without_scrolling(chromium):
             touch.send("Input.dispatchTouchEvent", {"type": "touchMove" if i else "touchStart", "touchPoints": [spot]})
         touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
         page.evaluate("inside.draw()")
-        assert page.evaluate("inside.strokes.length") == 1 and page.evaluate("inside.best") == 7
+        assert page.evaluate("inside.pad.strokes.length") == 1 and page.evaluate("inside.best") == 7
         assert page.evaluate("window.scrollY") == 0
         page.locator(".in-maps canvas").nth(4).tap(position={"x": 20, "y": 20})
         assert page.evaluate("inside.unit.layer") == 4

@@ -15,11 +15,12 @@ LOOK = """header, footer,
 .in-see, .in-panel, .in-digits, .in-tools, .in-epochs, .in-maps > p, .in-hint { display: none !important; }
 body { padding: 12px 16px !important; width: 900px; box-sizing: border-box; } .in-pad { outline: none !important; }"""
 PEN = """([points, done]) => {
-  for (const point of points) inside.stroke ? inside.extend(point) : inside.begin(point);
+  const {pad} = inside;
+  for (const point of points) pad.stroke ? pad.extend(point) : pad.begin(point);
   const [x, y] = points.at(-1);
-  Object.assign(inside.penMark.style, {left: `${x / 2.8}%`, top: `${y / 2.8}%`});
-  inside.penMark.hidden = done;
-  if (done) inside.lift();
+  Object.assign(pad.penMark.style, {left: `${x / 2.8}%`, top: `${y / 2.8}%`});
+  pad.penMark.hidden = done;
+  if (done) pad.lift();
   inside.draw();
 }"""
 
@@ -39,7 +40,7 @@ def write_film() -> list[Path]:
             page.goto(PAGE.as_uri())
             page.wait_for_function("() => window.inside?.logits")
             page.add_style_tag(content=LOOK)
-            page.evaluate("() => { inside.unit = {layer: -1}; inside.showTab('turn'); inside.clear(); inside.draw(); }")
+            page.evaluate("() => { inside.maps.mark = () => {}; inside.showTab('turn'); inside.pad.clear(); inside.draw(); }")
             shots = [_shot(page)]
             for i in range(FRAMES):
                 points = [_three((i + k / 4) / FRAMES) for k in range(1 if i else 0, 5)]

@@ -4,7 +4,6 @@ Its numbers go over to the browser once; there inside.js computes and draws. Wha
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import anywidget
 import torch
@@ -14,8 +13,8 @@ from torch import Tensor, nn
 from mnist_lib.transforms import MEAN, STD
 from mnist_lib.widgets.chain import SIDE
 from mnist_lib.widgets.content import content
+from mnist_lib.widgets.script import HERE, script
 
-HERE = Path(__file__).parent
 
 
 class Inside(anywidget.AnyWidget):
@@ -36,7 +35,7 @@ class Inside(anywidget.AnyWidget):
         ValueError: one sentence, for a network that can't be shown (it names the layer), and for wrong images or labels.
     """
 
-    _esm = HERE / "inside.js"
+    _esm = script()
     _css = HERE / "inside.css"
     network = traitlets.Dict().tag(sync=True)  # see content.py
     weights = traitlets.Bytes().tag(sync=True)  # float32, one row of numbers for each epoch

@@ -11,8 +11,8 @@ from mnist_lib.checkpoints import recorded_net
 from mnist_lib.data import Dataset, load
 from mnist_lib.files import ROOT, write_whole
 from mnist_lib.widgets.content import content, read, recorded_epochs
+from mnist_lib.widgets.script import HERE, script
 
-HERE = Path(__file__).parent
 PAGE = ROOT / "docs" / "index.html"
 DIGITS = 1000  # the first so many test images, then all others that the network reads wrong
 
@@ -41,7 +41,7 @@ def page(dataset: Dataset) -> str:
         f"that it reads wrong. Nothing you draw leaves this page. MNIST: LeCun, Cortes and Burges. "
         f'<a href="{home}">Train your own and look into it</a>.'
     )
-    parts = {"css": (HERE / "inside.css").read_text(), "js": (HERE / "inside.js").read_text(), "about": about}
+    parts = {"css": (HERE / "inside.css").read_text(), "js": script(), "about": about}
     text = json.dumps(packed, separators=(",", ":")).replace("<", "\\u003c")
     return Template((HERE / "page.html").read_text()).substitute(parts, content=text, parameters=f"{network['parameters']:,}")
 
