@@ -12,10 +12,8 @@ import nbformat
 import pytest
 
 from mnist_lib.files import ROOT
+from mnist_lib.widgets import browser
 
-CHROMIUM = next((path for name in ("chromium", "google-chrome", "chromium-browser") if (path := shutil.which(name))), None)
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-FLAGS += ["--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]
 RUN_ALL = """async () => {
   const app = window.jupyterapp, context = app.shell.currentWidget.sessionContext;
   await context.ready;
@@ -52,13 +50,13 @@ ADD_AND_RUN = """async (code) => {
 
 SEVEN = [(70, 70), (200, 66), (180, 120), (130, 230)]  # on the pad's 280 x 280
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs a browser: install chromium or google-chrome")
+pytestmark = pytest.mark.skipif(browser.find() is None, reason="needs a browser: install chromium or google-chrome")
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
     """JupyterLab on 127.0.0.1 over a copy of the notebooks, with its own settings; the page of a browser on it."""
-    playwright = pytest.importorskip("playwright.sync_api")
+    pytest.importorskip("playwright.sync_api")
     place = tmp_path_factory.mktemp("lab")
     shutil.copytree(ROOT / "mnist_lib", place / "mnist_lib")
     shutil.copytree(ROOT / "records", place / "records")
@@ -88,10 +86,8 @@ def lab(tmp_path_factory):
                     time.sleep(0.2)
             else:
                 pytest.fail(f"JupyterLab did not start: {(place / 'log').read_text()}")
-            with playwright.sync_playwright() as driver:
-                browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-                yield browser.new_page(viewport={"width": 1300, "height": 1000}), address
-                browser.close()
+            with browser.launched() as chromium:
+                yield chromium.new_page(viewport={"width": 1300, "height": 1000}), address
         finally:
             server.terminate()
 
@@ -134,7 +130,17 @@ def opened(lab, name: str):
 
 
 def test_what_is_drawn_comes_back_to_the_kernel(lab):
-    strokes_come_back(opened(lab, "own"))
+    """And what the kernel chooses is shown, in a view that is made later too."""
+    page = opened(lab, "own")
+    strokes_come_back(page)
+    chosen = 'inside.unit = {"layer": "conv6", "map": 2, "row": 1, "col": 3}; inside.epoch = 3; inside'
+    page.evaluate(ADD_AND_RUN, chosen)
+    for i in range(2):  # the view of before, and a new one
+        page.locator(".in-panel").nth(i).get_by_text("conv6, map 2, row 1, column 3 is").wait_for()
+        assert page.locator(".in-epochs output").nth(i).text_content() == "after 3 epochs"
+    page.wait_for_timeout(500)
+    drawn = "print(int(inside.image.gt(0.5).sum()) > 20, inside.chosen)"
+    assert "True None" in page.evaluate(ADD_AND_RUN, drawn)  # the new view's empty pad took nothing away
 
 
 @pytest.mark.skipif(not (ROOT / "notebooks/05_inside.ipynb").exists(), reason="notebook 05 is not there")

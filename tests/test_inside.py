@@ -18,6 +18,7 @@ from mnist_lib.transforms import normalise
 from mnist_lib.widgets import Inside, recorded_epochs
 from mnist_lib.widgets.chain import Unsupported, describe, layers_of, numbers
 from mnist_lib.widgets.content import content, read
+from mnist_lib.widgets.script import script
 
 
 class LeNet(nn.Module):
@@ -132,6 +133,7 @@ def test_a_model_in_training_mode_is_read_as_in_evaluation_and_left_as_it_was():
         (torch.full((2, 1, 28, 28), float("nan")), None, "in [0, 1]"),
         (torch.zeros(2, 1, 28, 28, dtype=torch.int64), None, "images must be uint8"),
         (torch.zeros(2, 1, 28, 28), torch.zeros(3), "labels must be (2,)"),
+        (None, torch.zeros(3), "labels belong to images"),
     ],
 )
 def test_wrong_images_are_refused_in_one_sentence(images, labels, sentence):
@@ -145,6 +147,48 @@ def test_what_the_reader_drew_is_a_tensor():
     image, logits = torch.rand(1, 28, 28), torch.randn(10)
     widget.set_state({"shown": memoryview(image.numpy().tobytes()), "answers": memoryview(logits.numpy().tobytes())})
     assert torch.equal(widget.image, image) and torch.equal(widget.logits, logits)
+
+
+def test_a_unit_can_be_chosen_by_name():
+    widget = Inside(DigitNet(), torch.rand(3, 1, 28, 28), unit={"layer": "conv5", "map": 3})
+    assert widget.unit == {"layer": "conv5", "map": 3, "row": 4, "col": 4} and widget.chosen == 0 and widget.epoch is None
+    widget.unit, widget.chosen = {"layer": "gap"}, 2
+    assert widget.unit == {"layer": "gap", "map": 0, "row": 0, "col": 0} and widget.chosen == 2
+    assert Inside(DigitNet()).unit == {} and Inside(DigitNet()).chosen is None  # the view chooses
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("unit", {"layer": "conv9"}, "no layer 'conv9': choose one of conv1, conv2"),
+        ("unit", {"layer": "conv5", "map": 16}, "conv5 has the maps 0 to 15: 16 is none of these."),
+        ("unit", {"layer": "conv5", "row": -1}, "conv5 has the rows 0 to 7: -1"),
+        ("epoch", 4, "The epochs are 0, 1, 2, 3, 5, 10, 15, 20: 4 is none of these."),
+        ("chosen", 3, "There are 3 images to choose from: no. 3"),
+    ],
+)
+def test_what_is_not_there_cannot_be_chosen(name, value, sentence):
+    widget = Inside(DigitNet(), torch.rand(3, 1, 28, 28), epochs=recorded_epochs())
+    before = getattr(widget, name)
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        setattr(widget, name, value)
+    assert getattr(widget, name) == before and widget.epoch == 20
+
+
+def test_epochs_of_another_model_are_refused_in_one_sentence():
+    with pytest.raises(ValueError, match=r"epochs\[3\] does not fit the model: .*conv8.weight") as refused:
+        Inside(DigitNet(), epochs={3: DigitNet(widths=(16, 32, 10, 16, 16, 16, 12)).state_dict()})
+    assert "\n" not in str(refused.value)
+
+
+def test_the_parts_of_the_view_are_one_module():
+    """Each part is there once, none imports any more, and no two give one name to different things: they share a scope."""
+    text = script()
+    parts = sorted((ROOT / "mnist_lib/widgets/js").glob("*.js"))
+    assert all(text.count(f"// -- {path.name}\n") == 1 for path in parts) and len(parts) > 10
+    assert "import" not in re.findall(r"^\w+", text, re.MULTILINE) and text.rstrip().endswith("export default { render };")
+    names = re.findall(r"^(?:export )?(?:async )?(?:const|let|class|function) (\w+)", text, re.MULTILINE)
+    assert len(names) == len(set(names)) > 40
 
 
 def test_the_kept_epochs_answer_as_the_run_did(mnist):

@@ -19,8 +19,10 @@ def content(model, images=None, labels=None, epochs=None, mean=MEAN, std=STD) ->
     rows = [numbers(model)]
     if epochs:
         network |= {"epochs": sorted(epochs), "epoch": max(epochs)}
-        rows = [numbers(_with(model, epochs[epoch])) for epoch in sorted(epochs)]
+        rows = [numbers(_with(model, epochs[epoch], f"epochs[{epoch}]")) for epoch in sorted(epochs)]
     digits = b""
+    if images is None and labels is not None:
+        raise ValueError("labels belong to images: give both, or none.")
     if images is not None:
         images, labels = _checked(images, labels)
         network |= {"labels": labels, "reads": read(model, images, mean, std), "places": list(range(len(images)))}
@@ -47,10 +49,14 @@ def recorded_epochs() -> dict[int, dict[str, Tensor]]:
     return epochs | {max(epochs): recorded_net().state_dict()}
 
 
-def _with(model: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
+def _with(model: nn.Module, state: Mapping[str, Tensor], name: str = "the state") -> nn.Module:
     """A copy of the model with these weights, on the CPU in evaluation mode."""
     twin = copy_of(model, "cpu", torch.float32)
-    twin.load_state_dict(state)
+    try:
+        twin.load_state_dict(state)
+    except RuntimeError as error:
+        why = str(error).strip().split("\n")[-1].strip()
+        raise ValueError(f"{name} does not fit the model: {why}") from None
     return twin
 
 

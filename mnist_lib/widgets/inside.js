@@ -21,7 +21,7 @@ const NARROW = 760; // CSS pixels; below it, what belongs to a chosen unit lies 
 const SPEAK = 400; // milliseconds of rest before a screen reader is told
 
 /** The view on a network, inside `root`. content: {network, weights, digits}, as Python's content() gives them; start: what is
- *  chosen first, {digit, unit, epoch}, all optional. `changed(view)` is called after every frame. */
+ *  chosen first, {digit, unit, epoch}, all optional, digit null for an empty pad. `changed(view)` is called after every frame. */
 export class View {
   constructor(root, { network, weights, digits }, { changed = () => {}, start = {} } = {}) {
     Object.assign(this, { root, network, changed, off: null, turned: { ...STILL }, prepared: true, key: "" });
@@ -29,7 +29,7 @@ export class View {
     this.choose(start.epoch ?? network.epoch);
     this.unit = start.unit ?? this.firstUnit();
     this.build(digits);
-    if (network.labels.length) this.pad.chosen = start.digit ?? 0;
+    if (network.labels.length) this.pad.chosen = start.digit === undefined ? 0 : start.digit;
     this.watch();
     this.showTab("apart");
   }
@@ -241,7 +241,7 @@ function render({ model, el: root }) {
   const numbered = ({ layer, ...place }) => ({ layer: content.network.layers.findIndex(({ name }) => name === layer), ...place });
   const chosen = model.get("unit"), start = { digit: model.get("chosen"), epoch: model.get("epoch") };
   if (chosen.layer) start.unit = numbered(chosen);
-  let timer = null, told = "";
+  let timer = null, told = "", touched = !model.get("shown")?.byteLength;
   const tell = (view) => {
     clearTimeout(timer);
     timer = setTimeout(() => {
@@ -249,11 +249,14 @@ function render({ model, el: root }) {
       const key = [image.join(), logits?.join(), epoch, JSON.stringify(unit), pad.chosen].join(";");
       if (key === told || view.stopped) return;
       told = key;
-      model.set("shown", new DataView(Float32Array.from(image).buffer));
-      model.set("answers", new DataView(Float32Array.from(logits ?? []).buffer));
+      touched ||= pad.chosen !== null || pad.drawn;
+      if (touched) { // else a new view's empty pad would take the place of what was drawn in another
+        model.set("shown", new DataView(Float32Array.from(image).buffer));
+        model.set("answers", new DataView(Float32Array.from(logits ?? []).buffer));
+        model.set("chosen", pad.chosen);
+      }
       model.set("unit", { ...unit, layer: net.layers[unit.layer].name });
       model.set("epoch", epoch);
-      model.set("chosen", pad.chosen);
       model.save_changes();
     }, 120);
   };

@@ -16,7 +16,6 @@ from mnist_lib.widgets.content import content
 from mnist_lib.widgets.script import HERE, script
 
 
-
 class Inside(anywidget.AnyWidget):
     """A network to look into, on what the reader draws or chooses.
 
@@ -25,14 +24,17 @@ class Inside(anywidget.AnyWidget):
             read as in evaluation mode, on the CPU, and left as it is.
         images, labels: test digits to choose from, uint8 or float in [0, 1] (N, 1, 28, 28), and what they are (N,).
         epochs: {epoch: state dict} of the same model, for the slider over epochs.
+        unit: the unit that is taken apart first, {"layer": "conv5", "map": 0, "row": 4, "col": 4}; what is left out is map 0,
+            or the middle of the map.
         mean, std: the network is shown (image - mean) / std; MNIST's figures unless told.
 
     Afterwards, and whenever the reader draws: `.image` is what the network is shown, float (1, 28, 28) in [0, 1]; `.logits`
-    are its answers, float (10,), or None for an empty drawing; `.unit` is the chosen unit as {"layer", "map", "row",
-    "col"}; `.epoch` is the chosen epoch, or None.
+    are its answers, float (10,), or None for an empty drawing; `.chosen` is the number of the chosen image, or None for a
+    drawing. `.unit`, as above, `.epoch` and `.chosen` can be set as well, and the view follows.
 
     Raises:
-        ValueError: one sentence, for a network that can't be shown (it names the layer), and for wrong images or labels.
+        ValueError: one sentence, for a network that can't be shown (it names the layer), for wrong images, labels or epochs,
+            and for a unit, epoch or image that is not there.
     """
 
     _esm = script()
@@ -42,6 +44,7 @@ class Inside(anywidget.AnyWidget):
     digits = traitlets.Bytes().tag(sync=True)  # uint8, 784 for each image
     unit = traitlets.Dict().tag(sync=True)
     epoch = traitlets.Int(allow_none=True, default_value=None).tag(sync=True)
+    chosen = traitlets.Int(allow_none=True, default_value=None).tag(sync=True)
     shown = traitlets.CBytes().tag(sync=True)  # float32; what JavaScript fills, CBytes reads and Bytes would not
     answers = traitlets.CBytes().tag(sync=True)
 
@@ -51,12 +54,42 @@ class Inside(anywidget.AnyWidget):
         images: Tensor | None = None,
         labels: Tensor | None = None,
         epochs: Mapping[int, Mapping[str, Tensor]] | None = None,
+        unit: Mapping[str, int | str] | None = None,
         mean: float = MEAN,
         std: float = STD,
     ):
         _let_colab_show_widgets()
         network, weights, digits = content(model, images, labels, epochs, mean, std)
-        super().__init__(network=network, weights=weights, digits=digits, epoch=network["epoch"])
+        super().__init__(network=network, weights=weights, digits=digits)
+        self.epoch, self.chosen = network["epoch"], 0 if digits else None
+        self.unit = unit or {}
+
+    @traitlets.validate("unit")
+    def _unit_there(self, proposal) -> dict:
+        """The unit with its map, row and column; {}, where the view is to choose, stays as it is."""
+        if not (unit := dict(proposal["value"])):
+            return unit
+        shapes = {layer["name"]: layer["shape"] for layer in self.network["layers"]}
+        if unit.get("layer") not in shapes:
+            raise ValueError(f"The network has no layer {unit.get('layer')!r}: choose one of {', '.join(shapes)}.")
+        maps, rows, cols = shapes[unit["layer"]]
+        unit = {"map": 0, "row": rows // 2, "col": cols // 2} | unit
+        for key, count in (("map", maps), ("row", rows), ("col", cols)):
+            if not 0 <= unit[key] < count:
+                raise ValueError(f"{unit['layer']} has the {key}s 0 to {count - 1}: {unit[key]} is none of these.")
+        return unit
+
+    @traitlets.validate("epoch")
+    def _epoch_there(self, proposal) -> int | None:
+        if (epochs := self.network["epochs"]) and proposal["value"] not in epochs:
+            raise ValueError(f"The epochs are {', '.join(map(str, epochs))}: {proposal['value']} is none of these.")
+        return proposal["value"]
+
+    @traitlets.validate("chosen")
+    def _chosen_there(self, proposal) -> int | None:
+        if proposal["value"] is not None and not 0 <= proposal["value"] < (count := len(self.network["labels"])):
+            raise ValueError(f"There are {count} images to choose from: no. {proposal['value']} is none of them.")
+        return proposal["value"]
 
     @property
     def image(self) -> Tensor:

@@ -8,7 +8,7 @@ IMPORT = re.compile(r'^import \{[^}]*\} from "(\./[^"]+)";\n', re.MULTILINE)
 
 
 def script(path: Path = HERE / "inside.js", seen: set[Path] | None = None) -> str:
-    """A module's text, each import of a file replaced by that file's text, once. Their names must differ: they share a scope."""
+    """A module's text, each import of a file replaced by that file's text, once. The parts share a scope, so names differ."""
     seen = set() if seen is None else seen
     seen.add(path)
 
