@@ -485,7 +485,7 @@ def test_nothing_leaves_the_page(chromium, mnist):
         image.click(position={"x": 50, "y": 90})  # of 172 x 172, a little more than 6 a pixel
         assert page.evaluate("inside.tab") == "poison" and page.evaluate("inside.tabs.poison.pixel") == {"row": 14, "col": 8}
         chosen.click(position={"x": 100, "y": 30})  # 21.5 for each of conv5's 8 x 8 units
-        assert page.evaluate("inside.unit") == {"layer": 5, "map": 1, "row": 1, "col": 4}
+        assert page.evaluate("inside.unit") == {"layer": 5, "map": 0, "row": 1, "col": 4}
         assert page.asked == [PAGE.as_uri()] and page.complaints == []
         assert not re.findall(r'(?:src|href)="(?!data:|https://github.com)', PAGE.read_text())
 
@@ -538,9 +538,12 @@ def test_all_of_it_by_keyboard(chromium):
 def test_axe_finds_nothing_serious(chromium, scheme, width):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     with opened(chromium, color_scheme=scheme, viewport={"width": width, "height": 800}) as page:
-        page.evaluate("inside.switchOff({layer: 3, map: 2})")
-        for tab in ("apart", "poison", "evidence", "off", "turn"):
+        page.evaluate("inside.take(1010); inside.draw()")
+        assert page.locator(".in-wrong").count() == 1
+        for tab in ("apart", "poison", "evidence", "turn", "off"):
             page.evaluate("(tab) => { inside.showTab(tab); inside.draw(); }", tab)
+            if tab == "off":
+                page.evaluate("inside.switchOff({layer: 3, map: 2}); inside.draw()")
             found = axe.run(page).response["violations"]
             assert not [(v["id"], v["nodes"][0]["html"][:200]) for v in found if v["impact"] in ("serious", "critical")], tab
 

@@ -64,6 +64,9 @@ class Inside(anywidget.AnyWidget):
         self.epoch, self.chosen = network["epoch"], 0 if digits else None
         self.unit = unit or {}
 
+    def __repr__(self) -> str:
+        return f"Inside: {len(self.network['layers'])} layers, {len(self.network['labels'])} images to choose from"
+
     @traitlets.validate("unit")
     def _unit_there(self, proposal) -> dict:
         """The unit with its map, row and column; {}, where the view is to choose, stays as it is."""
