@@ -31,8 +31,8 @@ class LeNet(nn.Module):
 
     def forward(self, x):
         x = F.max_pool2d(F.relu(self.conv1(x)), 2)
-        x = F.avg_pool2d(torch.relu(self.conv2(x)), 2)
-        x = self.fc1(x.view(x.size(0), -1)).relu()
+        x = F.avg_pool2d(self.conv2(x).relu_(), 2)
+        x = torch.relu(self.fc1(x.view(x.size(0), -1)))
         return self.fc3(F.dropout(F.relu(self.fc2(x)), training=self.training))
 
 

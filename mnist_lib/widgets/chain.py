@@ -1,6 +1,5 @@
 """A network as a list of layers that JavaScript can run: traced by torch.fx, its numbers in one row, its fields looked up."""
 
-import operator
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -18,8 +17,6 @@ MODULES = {  # of functional calls
     "max_pool2d": nn.MaxPool2d,
     "avg_pool2d": nn.AvgPool2d,
     "adaptive_avg_pool2d": nn.AdaptiveAvgPool2d,
-    "relu": nn.ReLU,
-    "relu_": nn.ReLU,
 }
 RESHAPES = ("flatten", "view", "reshape", "squeeze")
 
@@ -144,7 +141,7 @@ def _modules(model: nn.Module) -> list[tuple[str, nn.Module, tuple[int, ...]]]:
 def _name(node) -> str:
     if node.op == "call_module":
         return node.target
-    return node.target if isinstance(node.target, str) else node.target.__name__.strip("_")
+    return (node.target if isinstance(node.target, str) else node.target.__name__).strip("_")
 
 
 def _module(node, graph, shapes) -> nn.Module:
@@ -154,11 +151,11 @@ def _module(node, graph, shapes) -> nn.Module:
     name, args, options = _name(node), node.args[1:], dict(node.kwargs)
     if name in RESHAPES and len(shapes[node]) == 1:
         return nn.Flatten()
-    if name in ("relu", "relu_"):
+    if name == "relu":
         return nn.ReLU()
     if name == "dropout" and not options.get("training", args[1] if len(args) > 1 else True):
         return nn.Identity()
-    if name in MODULES and node.target is not operator.getitem:
+    if name in MODULES:
         return MODULES[name](*args, **options)
     raise Unsupported(f"Inside can't show {name!r}: it shows chains of {NAMES}.")
 
