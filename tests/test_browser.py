@@ -108,8 +108,7 @@ def strokes_come_back(page) -> None:
     """A 7 drawn by the mouse on the widget: the next cell reads it, and torch gives the same answer."""
     pad = page.locator(".in-pad")
     pad.wait_for(timeout=60_000)
-    pad.scroll_into_view_if_needed()
-    box = pad.bounding_box()
+    box = at_rest(page, pad)
     spots = [(box["x"] + x * box["width"] / 280, box["y"] + y * box["height"] / 280) for x, y in SEVEN]
     page.mouse.move(*spots[0])
     page.mouse.down()
@@ -119,6 +118,18 @@ def strokes_come_back(page) -> None:
     page.wait_for_function("() => document.querySelector('.in-verdict b')?.textContent === '7'")
     page.wait_for_timeout(500)  # what is drawn is told to the kernel a moment later
     assert "torch 7 (1, 28, 28) 20 conv4 True" in page.evaluate(ADD_AND_RUN, READ)
+
+
+def at_rest(page, pad) -> dict:
+    """Where the pad lies in the window, once the outputs above it have come and it moves no more."""
+    boxes = []
+    for _ in range(60):
+        pad.evaluate("node => node.scrollIntoView({block: 'center'})")
+        page.wait_for_timeout(500)
+        boxes.append(pad.bounding_box())
+        if boxes[-3:] == 3 * [boxes[-1]]:
+            return boxes[-1]
+    raise AssertionError(f"the page does not come to rest: {boxes[-3:]}")
 
 
 def opened(lab, name: str):
