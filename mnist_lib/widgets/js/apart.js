@@ -116,5 +116,6 @@ function formula({ before, mean, variance, weight, bias }) {
 function sight({ rows, cols }, unit) {
   const [top, bottom] = rows[unit.row], [left, right] = cols[unit.col];
   const beyond = top < 0 || left < 0 || bottom >= SIDE || right >= SIDE;
-  return `It sees the ${bottom - top + 1}×${right - left + 1} pixels in the orange box${beyond ? ", padding beyond the edges counted." : "."}`;
+  const size = `${bottom - top + 1}×${right - left + 1}`;
+  return `It sees the ${size} pixels in the orange box${beyond ? ", padding beyond the edges counted." : "."}`;
 }

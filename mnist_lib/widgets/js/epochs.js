@@ -6,7 +6,8 @@ export class Epochs {
   constructor(epochs, choose) {
     this.epochs = epochs;
     this.name = el("output");
-    this.slider = el("input", { type: "range", min: 0, max: epochs.length - 1, step: 1, oninput: () => choose(epochs[+this.slider.value]) });
+    const max = epochs.length - 1;
+    this.slider = el("input", { type: "range", min: 0, max, step: 1, oninput: () => choose(epochs[+this.slider.value]) });
     this.node = el("label", { className: "in-epochs" }, el("b", {}, "The network"), this.slider, this.name);
   }
 

@@ -65,7 +65,8 @@ export class Evidence {
       return cell;
     }))));
     const sum = places.reduce((a, b) => a + b, 0), bold = (v) => el("b", {}, printed(v));
-    this.equation.replaceChildren(`${many(places.length, "place")} `, bold(sum), " + bias ", bold(bias), " = ", bold(sum + bias), `, ${name}`);
+    this.equation.replaceChildren(
+      `${many(places.length, "place")} `, bold(sum), " + bias ", bold(bias), " = ", bold(sum + bias), `, ${name}`);
   }
 
   over(context, px, theme) {

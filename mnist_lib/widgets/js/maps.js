@@ -91,7 +91,8 @@ export class Maps {
     const box = (map, [top, bottom], [left, right]) => {
       const [x, y] = this.corner(row, map);
       const [t, b] = [Math.max(top, 0), Math.min(bottom, rows - 1)], [l, r] = [Math.max(left, 0), Math.min(right, cols - 1)];
-      context.rect(x + (l * tile) / cols + 0.5, y + (t * high) / rows + 0.5, ((r - l + 1) * tile) / cols - 1, ((b - t + 1) * high) / rows - 1);
+      const [w, h] = [tile / cols, high / rows];
+      context.rect(x + l * w + 0.5, y + t * h + 0.5, (r - l + 1) * w - 1, (b - t + 1) * h - 1);
     };
     const whole = (map) => box(map, [0, rows - 1], [0, cols - 1]);
     context.beginPath();

@@ -91,7 +91,10 @@ function convolve(layer, { input, height, width }) {
   const plain = kh === 3 && kw === 3 && sy === 1 && sx === 1 && dy === 1 && dx === 1 && groups === 1;
   if (plain && maps % 2 === 0) {
     for (let o = 0; o < maps; o += 2)
-      for (let i = 0; i < from; i++) threeByThree(out, o * size, rows, cols, input, i * height * width, width, folded, (o * from + i) * 9, from * 9);
+      for (let i = 0; i < from; i++) {
+        const plane = i * height * width, weights = (o * from + i) * 9;
+        threeByThree(out, o * size, rows, cols, input, plane, width, folded, weights, from * 9);
+      }
     return;
   }
   for (let o = 0; o < maps; o++) {

@@ -13,7 +13,10 @@ export class Shown {
       const place = (position, length, n) => within(Math.floor((position / length) * n), 0, n - 1);
       return { row: place(event.clientY - box.top, box.height, rows), col: place(event.clientX - box.left, box.width, cols) };
     };
-    this.image = el("canvas", { className: "in-shown", role: "img", title: "Click a pixel to poison it", "aria-label": "What the network is shown, 28 by 28 pixels" });
+    this.image = el("canvas", {
+      className: "in-shown", role: "img", title: "Click a pixel to poison it",
+      "aria-label": "What the network is shown, 28 by 28 pixels",
+    });
     this.image.addEventListener("click", (e) => poison(at(this.image, e, SIDE, SIDE)));
     this.map = el("canvas", { className: "in-shown", role: "img", title: "Click another unit" });
     this.map.addEventListener("click", (e) => {
@@ -27,7 +30,8 @@ export class Shown {
       el("div", { className: "in-pair" },
         el("figure", {}, this.image, el("figcaption", {}, "28×28: click any pixel")),
         el("figure", {}, this.map, el("figcaption", {}, this.name))),
-      el("div", { className: "in-prepared" }, el("label", { className: "in-switch" }, box, "prepared as MNIST’s makers did"), this.about));
+      el("div", { className: "in-prepared" },
+        el("label", { className: "in-switch" }, box, "prepared as MNIST’s makers did"), this.about));
   }
 
   draw(theme, { image, dead, over, about }) {

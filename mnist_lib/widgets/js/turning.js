@@ -24,7 +24,8 @@ export class Turning {
         oninput: () => ((this.along = key), view.setTurned({ ...view.turned, [key]: +input.value })) });
       const draw = () => ((input.value = view.turned[key]), (value.textContent = `${printed(view.turned[key], digits)}${unit}`));
       const range = low === -high ? `±${high}${unit}` : `${low} to ${high}`;
-      return { draw, node: el("label", { className: "in-turn" }, el("span", {}, name, el("small", {}, ` (augmentation: ${range})`)), input, value) };
+      const label = el("span", {}, name, el("small", {}, ` (augmentation: ${range})`));
+      return { draw, node: el("label", { className: "in-turn" }, label, input, value) };
     });
     this.curve = el("canvas", { className: "in-curve", role: "img", "aria-label": "How sure the network is, along the last slider moved" });
     this.told = el("p", { className: "in-quiet" });
