@@ -7,6 +7,7 @@ python -m mnist_lib publish
 """
 
 import argparse
+import os
 import re
 import sys
 from pathlib import Path
@@ -35,6 +36,12 @@ def main(arguments: list[str] | None = None) -> int:
     report.add_argument("--record", type=Path, help="a card run's record.json to be taken among the records first")
     commands.add_parser("publish", help="take the executed notebooks of the last plain run as the committed ones")
     options = parser.parse_args(arguments)
+    for descriptor, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:  # it was closed, as by a service; kernels inherit it, and start only with an open one
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, descriptor)
+            os.set_inheritable(descriptor, True)
+            setattr(sys, name, open(descriptor, "w", encoding="utf-8"))  # noqa: SIM115
     try:
         committed("notebooks")
         if options.command == "run":
@@ -47,6 +54,9 @@ def main(arguments: list[str] | None = None) -> int:
             write_report(options.record)
         else:
             publish()
+    except BrokenPipeError:  # whoever read what is printed went away, as `| head` does
+        sys.stdout = None  # else Python would try to write the rest to it, and complain
+        return 1
     except KeyboardInterrupt:
         print("\nInterrupted. The same command goes on after the last whole epoch.", file=sys.stderr)
         return 130
@@ -85,6 +95,7 @@ def publish() -> None:
     record = records.require_recipe(records.read(OUT / "record.json"))
     if record["config"]["seed"] != 0:
         raise ReportError("The committed notebooks show seed 0: give `make run` without parameters first.")
+    made = {}  # all of them, before the first is written
     for path in NOTEBOOKS:
         notebook = nbformat.read(OUT / path.name, as_version=4)
         sources = [[cell.source for cell in one.cells] for one in (notebook, nbformat.read(path, as_version=4))]
@@ -100,7 +111,9 @@ def publish() -> None:
                 for output in cell.outputs:
                     if output.output_type == "stream":
                         output.text = settled(output.text)
-        write_whole(path, (nbformat.writes(notebook) + "\n").encode())
+        made[path] = (nbformat.writes(notebook) + "\n").encode()
+    for path, body in made.items():
+        write_whole(path, body)
 
 
 def one_stream(outputs: list) -> list:
