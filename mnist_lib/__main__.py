@@ -4,6 +4,7 @@ python -m mnist_lib run [--epochs 20] [--seed 0] [--data auto] [--out out]
 python -m mnist_lib study NAME [--seeds N] [--workers N] [--scheduler tcp://HOST:8786]
 python -m mnist_lib report [--record out/record.json]
 python -m mnist_lib publish
+python -m mnist_lib student [--out out/student]
 """
 
 import argparse
@@ -34,6 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
     report = commands.add_parser("report", help="write README's numbers and the figures from the records")
     report.add_argument("--record", type=Path, help="a card run's record.json to be taken among the records first")
     commands.add_parser("publish", help="take the executed notebooks of the last plain run as the committed ones")
+    student = commands.add_parser("student", help="write the notebooks without their answers, to hand out")
+    student.add_argument("--out", type=Path, default=OUT / "student", help="into this folder (default out/student)")
     options = parser.parse_args(arguments)
     try:
         committed("notebooks")
@@ -45,6 +48,11 @@ def main(arguments: list[str] | None = None) -> int:
             from mnist_lib.report import write_report
 
             write_report(options.record)
+        elif options.command == "student":
+            from mnist_lib.student import write_student_version
+
+            written = write_student_version(options.out.expanduser().resolve())
+            print(f"{len(written)} files without answers in {options.out}.")
         else:
             publish()
     except KeyboardInterrupt:

@@ -118,7 +118,7 @@ def test_what_is_installed_keeps_to_the_readers_folder(installed):
     assert not any(empty.iterdir())
 
 
-@pytest.mark.parametrize("command", ["run", "report", "publish"])
+@pytest.mark.parametrize("command", ["run", "report", "publish", "student"])
 def test_a_command_that_needs_the_clone_says_so(installed, command):
     done = python(installed, "-m", "mnist_lib", command)
     assert done.returncode == 1
