@@ -14,7 +14,7 @@ nightly = pytest.mark.skipif(not NIGHT, reason="long: set MNIST_LIB_NIGHTLY=1")
 
 
 # Files whose tests share what is made once, and at some cost: one worker takes them all, as it does a notebook's cells
-TOGETHER = ("test_browser.py", "test_install.py", ".ipynb")
+TOGETHER = ("test_browser.py", "test_install.py", "test_book.py", "test_student.py", ".ipynb")
 
 
 @pytest.hookimpl(optionalhook=True)
