@@ -5,6 +5,7 @@ python -m mnist_lib study NAME [--seeds N] [--workers N] [--scheduler tcp://HOST
 python -m mnist_lib report [--record out/record.json]
 python -m mnist_lib publish
 python -m mnist_lib student [--out out/student]
+python -m mnist_lib assignment FILE [--workers N]
 """
 
 import argparse
@@ -37,6 +38,10 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("publish", help="take the executed notebooks of the last plain run as the committed ones")
     student = commands.add_parser("student", help="write the notebooks without their answers, to hand out")
     student.add_argument("--out", type=Path, default=OUT / "student", help="into this folder (default out/student)")
+    assignment = commands.add_parser("assignment", help="train and check a submission (see assignment/README.md)")
+    assignment.add_argument("file", type=Path, help="the submission, such as assignment/submission.py")
+    assignment.add_argument("--workers", type=int, help="processes on this machine (default: as many as cores)")
+    assignment.add_argument("--data", default="auto", help="as for run")
     options = parser.parse_args(arguments)
     try:
         committed("notebooks")
@@ -48,6 +53,10 @@ def main(arguments: list[str] | None = None) -> int:
             from mnist_lib.report import write_report
 
             write_report(options.record)
+        elif options.command == "assignment":
+            from mnist_lib.assignment import grade
+
+            return 1 if grade(options.file, options.data, workers=options.workers) else 0
         elif options.command == "student":
             from mnist_lib.student import write_student_version
 
