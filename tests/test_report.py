@@ -230,7 +230,7 @@ ROOMS = (  # each may import those above it
     "records",
     "study",
     "cluster studies plots widgets predictions exercises",
-    "report headless student",
+    "report headless student assignment",
     "__main__",
 )
 
