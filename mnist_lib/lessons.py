@@ -28,15 +28,21 @@ class Prediction(NamedTuple):
     answer: str
 
 
+class Exercise(NamedTuple):
+    name: str  # "5a"
+    handed: str  # the name of what is handed in: a function, or a value
+    what: str  # the first line of the function's docstring; of a value, the first sentence of the task
+    optional: bool
+
+
 class Lesson(NamedTuple):
     name: str  # of the file, without .ipynb
     question: str
     minutes: int
-    needs: str
+    needs: str  # what the title line says after the minutes
     sections: list[Section]
     predictions: list[Prediction]
-    exercises: list[tuple[str, str]]  # "5a", the task's first sentence
-    discuss: list[str]
+    exercises: list[Exercise]
     reading: list[str]  # Markdown list items, without the dash
 
 
@@ -48,7 +54,7 @@ def read(path: Path) -> Lesson:
     """
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     text = "\n\n".join(source(cell) for cell in cells if cell["cell_type"] == "markdown")
-    title = re.match(r"# \d+\. (.+)\n+\*(\d+) minutes[.,] ?([^*]*)\*", text)
+    title = re.match(r"# \d+\. (.+)\n+\*(\d+) minutes([.,] [^*]*)\*", text)
     if not title:
         raise ValueError(f"{path.name} must open with `# N. Question?` and, below it, *45 minutes. What it needs.*")
     return Lesson(
@@ -59,7 +65,6 @@ def read(path: Path) -> Lesson:
         sections(text),
         predictions(cells),
         exercises(cells, text),
-        [one_line(found) for found in re.findall(r"\*\*Discuss\.\*\*\s*(.+?)(?=\n\n|\Z)", text, re.DOTALL)],
         reading(text),
     )
 
@@ -84,22 +89,26 @@ def predictions(cells: list[dict]) -> list[Prediction]:
     return found
 
 
-def exercises(cells: list[dict], text: str) -> list[tuple[str, str]]:
-    names = [name for cell in cells for name in re.findall(r'= check\("(\d+[a-z])"', source(cell))]
-    return [(name, task(name, text)) for name in names]
+def exercises(cells: list[dict], text: str) -> list[Exercise]:
+    found = []
+    for cell in cells:
+        for name, handed in re.findall(r'\bcheck\("(\d+[a-z])", (\w+)\)', source(cell)):
+            docstring = re.search(rf'^def {handed}\(.*?"""(.+?)(?:\n|""")', source(cell), re.DOTALL | re.MULTILINE)
+            first, optional = task(name, text)
+            found.append(Exercise(name, handed, docstring[1].strip() if docstring else first, optional))
+    return found
 
 
-def task(name: str, text: str) -> str:
-    """The first sentence of an exercise's text: **5a.** The evidence for a digit: ..."""
-    found = re.search(rf"\*\*{name}[^*]*\*\*[.:]?\s*(\(optional\))?[.:]?\s*(.+?[.?:])(?=\s|\Z)", text, re.DOTALL)
-    return one_line(f"{found[2].rstrip(':.')}{' (optional)' * bool(found[1])}.") if found else ""
+def task(name: str, text: str) -> tuple[str, bool]:
+    """The first sentence of an exercise's text, **Exercise 5a.** Write ..., and whether it is optional; "" if there is none."""
+    head = rf"^(?:\*\*|###? )[^\n*]*?\b{name}\b([^\n*]*)(?:\*\*|\n)"
+    found = re.search(rf"{head}\s*(\([^)]*\))?[.:]?\s*(.+?[.?:])(?=\s|\Z)", text, re.DOTALL | re.MULTILINE)
+    return (one_line(found[3]), "optional" in f"{found[1]} {found[2]}") if found else ("", False)
 
 
 def reading(text: str) -> list[str]:
-    """The list below the words Further reading, up to the next text that is none of its."""
-    found = re.search(
-        r"(?:\*\*|^#+ )Further reading[.:]?(?:\*\*)?[^\n]*\n+((?:[-*] .+\n?(?:  .+\n?)*\n?)+)", text, re.MULTILINE
-    )
+    """The list below the words Further reading."""
+    found = re.search(r"^(?:\*\*|#+ )?Further reading[.:]?(?:\*\*)?:?\n+((?:[-*] .+\n?(?:  .+\n?)*)+)", text, re.MULTILINE)
     return [one_line(item) for item in re.findall(r"^[-*] (.+(?:\n  .+)*)", found[1], re.MULTILINE)] if found else []
 
 

@@ -213,7 +213,7 @@ def teaching_table(lesson: lessons.Lesson) -> str:
     def cell(text: str) -> str:
         return text.replace("|", "\\|")
 
-    text = [f"{lesson.minutes} minutes. {lesson.needs}", ""]
+    text = [f"{lesson.minutes} minutes{lesson.needs}", ""]
     if lesson.sections:
         text += ["| section | minutes | goal |", "|---|---|---|"]
         text += [f"| {cell(one.title)} | {one.minutes} | {cell(one.goal)} |" for one in lesson.sections]
@@ -221,7 +221,8 @@ def teaching_table(lesson: lessons.Lesson) -> str:
         text += ["", "| prediction | measured |", "|---|---|"]
         text += [f"| {cell(one.name)} | {cell(one.answer)} |" for one in lesson.predictions]
     if lesson.exercises:
-        text += ["", *(f"- Exercise {name}: {task}" for name, task in lesson.exercises)]
+        text += ["", "| exercise | hands in | what it is |", "|---|---|---|"]
+        text += [f"| {one.name}{', optional' * one.optional} | `{one.handed}` | {cell(one.what)} |" for one in lesson.exercises]
     return "\n".join(text)
 
 

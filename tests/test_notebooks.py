@@ -12,7 +12,7 @@ import nbformat
 import pytest
 
 import mnist_lib.colab
-from mnist_lib import records
+from mnist_lib import lessons, records
 from mnist_lib.exercises import EXERCISES
 from mnist_lib.files import ROOT
 from mnist_lib.report import COURSE, repository
@@ -69,7 +69,7 @@ def test_the_course_is_complete():
 def opening(notebook, question: str) -> list[str]:
     """What is wrong with a notebook's first four cells, in words."""
     wrong, (title, setup, parameters, picture) = [], notebook.cells[:4]
-    if not re.match(rf"# \d+\. {re.escape(question)}\n\n\*\d+ minutes\. [^*]+\*\n", title.source):
+    if not re.match(rf"# \d+\. {re.escape(question)}\n\n\*\d+ minutes[.,] [^*]+\*\n", title.source):
         wrong.append("title, and minutes below it")
     if not re.search(r"^- ", title.source, re.MULTILINE):
         wrong.append("what the reader will be able to do")
@@ -95,8 +95,9 @@ def sections(notebook) -> list[str]:
     """What is wrong with a notebook's sections and their minutes."""
     whole = int(re.search(r"^\*(\d+) minutes", notebook.cells[0].source, re.MULTILINE)[1])
     titles = re.findall(r"^## (.+)$", markdown(notebook), re.MULTILINE)
-    timed = re.findall(r"^## (.+)\n\n\*(\d+) minutes?\. ([^*]+)\*$", markdown(notebook), re.MULTILINE)
-    wrong = [f"no minutes: {title}" for title in titles if title not in [name for name, _, _ in timed]]
+    timed = re.findall(r"^## (.+)\n\n\*(\d+) minutes?[.,] ([^*]+)\*$", markdown(notebook), re.MULTILINE)
+    named = [name for name, _, _ in timed]
+    wrong = [f"no minutes: {title}" for title in titles if title not in [*named, "You against the measurement"]]
     if (together := sum(int(minutes) for _, minutes, _ in timed)) != whole:
         wrong.append(f"the sections take {together} minutes, the title says {whole}")
     return wrong
@@ -111,7 +112,7 @@ def test_each_section_says_how_long_it_takes_and_they_add_up(notebook):
 
 
 def test_it_ends_with_the_reader_against_the_measurement(notebook):
-    last = notebook.cells[-3:]
+    last = notebook.cells[-6:]
     titles = re.findall(r"^## (.+)$", markdown(notebook), re.MULTILINE)
     assert titles[-1] == "You against the measurement"
     assert "guesses.summary()" in [cell.source for cell in last] and re.search(r"Further reading", last[-1].source)
@@ -183,10 +184,12 @@ def test_exercises_are_stubs_with_types_and_have_solutions(notebook, path):
     solutions = (ROOT / f"notebooks/solutions/{path.stem}.md").read_text()
     tasks = [(cell, name) for cell in code(notebook) for name in re.findall(r'check\("(\d[a-z])"', cell.source)]
     assert len(tasks) >= 3 and f"](solutions/{path.stem}.md)" in markdown(notebook)
-    assert len(re.findall(r"\*\*\d[a-z]\*?\*?[^\n]{0,3}\(optional\)|\(optional\)", markdown(notebook))) >= 1
+    told = lessons.read(path).exercises
+    assert [one.name for one in told] == [name for _, name in tasks]
+    assert sum(not one.optional for one in told) >= 2 and any(one.optional for one in told)
     for cell, name in tasks:
         assert name in EXERCISES and name[0] == str(int(path.stem[:2]))
-        assert f'check("{name}"' in solutions and re.search(rf"\*\*{name}\b", markdown(notebook))
+        assert f'check("{name}"' in solutions and lessons.task(name, markdown(notebook))[0], name
         stubs = [node for node in ast.parse(cell.source).body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
         if stubs and isinstance(stub := stubs[-1], ast.FunctionDef):
             typed = [one.annotation for one in stub.args.args]
