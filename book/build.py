@@ -51,11 +51,12 @@ def gather(source: Path) -> None:
     """All pages into a folder, laid out as in the repository, so that their links hold."""
     (source / "notebooks/solutions").mkdir(parents=True)
     paths = [ROOT / "notebooks" / f"{name}.ipynb" for name in COURSE]
-    for path in paths:
-        (source / "notebooks" / path.name).write_text(json.dumps(for_the_book(json.loads(path.read_text(encoding="utf-8")))))
     solutions = sorted((ROOT / "notebooks/solutions").glob("*.md"))
     pages = [ROOT / name for name in PAGES] + solutions
     known = {path.relative_to(ROOT).as_posix() for path in [*paths, *pages]}
+    for path in paths:
+        notebook = for_the_book(json.loads(path.read_text(encoding="utf-8")), path.name, known)
+        (source / "notebooks" / path.name).write_text(json.dumps(notebook))
     for page in pages:
         name = page.relative_to(ROOT)
         (source / name).write_text(on_the_site(page.read_text(encoding="utf-8"), name.as_posix(), known), encoding="utf-8")
@@ -88,9 +89,11 @@ def contents(solutions: list[Path]) -> str:
     )
 
 
-def for_the_book(notebook: dict) -> dict:
-    """A notebook whose folded cells are folded here, too, under what their first line calls them."""
+def for_the_book(notebook: dict, name: str, known: set[str]) -> dict:
+    """A notebook whose folded cells are folded here, too, under what their first line calls them; its links hold."""
     for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            cell["source"] = on_the_site(lessons.source(cell), f"notebooks/{name}", known)
         if cell["cell_type"] == "code":
             hidden = cell["metadata"].get("jupyter", {}).get("source_hidden")
             cell["metadata"] = {"tags": ["hide-input"]} if hidden else {}

@@ -98,9 +98,11 @@ def test_pictures_are_shown_and_setup_cells_folded(site, name):
 def test_a_folded_cell_is_folded_under_its_title():
     cell = {"cell_type": "code", "source": "#@title The picture\nshow()", "metadata": {"jupyter": {"source_hidden": True}}}
     open_cell = {"cell_type": "code", "source": "1", "metadata": {"tags": ["nbval-check-output"]}}
-    made = for_the_book({"cells": [cell, open_cell], "metadata": {"kernelspec": {"name": "python3"}}})
+    text = {"cell_type": "markdown", "source": "[a](../benchmarks/classic.py)", "metadata": {}}
+    made = for_the_book({"cells": [cell, open_cell, text], "metadata": {"kernelspec": {"name": "python3"}}}, "01.ipynb", set())
     assert made["cells"][0]["metadata"]["tags"] == ["hide-input"] and made["cells"][1]["metadata"] == {}
     assert made["cells"][0]["metadata"]["mystnb"]["code_prompt_show"] == "The picture"
+    assert made["cells"][2]["source"] == f"[a]({repository()}/tree/main/benchmarks/classic.py)"
 
 
 def test_links_hold_on_the_site():
