@@ -163,6 +163,7 @@ def test_what_the_card_asks_for_stands_in_readme_folded_where_it_spoils():
     headings = re.findall(r"^## (.+)$", README, re.MULTILINE)
     assert [heading for heading in headings if heading in wanted] == list(wanted) and headings[-1] == "Running locally"
     shown = re.sub(r"<details>.*?</details>", "", README, flags=re.DOTALL)
+    assert "figures/architecture" not in shown and "figures/architecture" in README  # it has every layer's numbers
     assert "4,640" not in shown and "22×22" not in shown and "4,640" in README and "22×22" in README
     assert README.index("## Model architecture") < README.index("<!-- LATEST_RESULT -->")
 
