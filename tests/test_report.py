@@ -279,3 +279,40 @@ def test_the_accuracies_side_by_side_are_the_records():
     assert len(same["fast"]) == len(same["plain"]) >= 5 and same["dataset"]["sha256"] == MNIST_SHA256
     for accuracies in (same["fast"], same["plain"]):
         assert f"{100 * sum(accuracies) / len(accuracies):.2f} %" in section
+
+
+def glossary() -> list[tuple[str, str, str]]:
+    """(term, notebook's file, what it is) of each entry."""
+    text = (ROOT / "notebooks/glossary.md").read_text()
+    return re.findall(r"^\*\*(.+?)\*\* \(\[notebook \d\]\((.+?)\)\): (.+)$", text, re.MULTILINE)
+
+
+def test_the_glossary_is_sorted_and_each_term_occurs_in_its_notebook():
+    terms = [term for term, _, _ in glossary()]
+    assert len(terms) > 60 and len(set(terms)) == len(terms)
+    missing = []
+    for term, file, _ in glossary():
+        cells = json.loads((ROOT / "notebooks" / file).read_text())["cells"]
+        said = " ".join(" ".join("".join(cell["source"]) for cell in cells).casefold().split())
+        if not any(word.strip(" )").casefold() in said for word in re.split(r",|\(", term)):
+            missing.append((term, file))
+    assert not missing
+
+
+def test_the_workflows_do_what_contributing_says():
+    tests, site = ((ROOT / f".github/workflows/{name}.yml").read_text() for name in ("test", "pages"))
+    assert re.findall(r'python: "([\d.]+)", versions: (\w+)', tests) == [
+        ("3.11", "lowest"),
+        ("3.11", "newest"),
+        ("3.14", "newest"),
+    ]
+    assert "Python 3.11 with the lowest and the newest versions and on Python 3.14 with the newest" in " ".join(
+        CONTRIBUTING.split()
+    )
+    assert 'requires-python = ">=3.11"' in (ROOT / "pyproject.toml").read_text()
+    makefile = (ROOT / "Makefile").read_text()
+    for target in [*re.findall(r"make (?:\$\{\{[^}]*\|\| ')?([.\w/]+)", tests + site), ".venv/.ready", ".venv/.book"]:
+        assert re.search(rf"^{re.escape(target)}:|^\.PHONY:.*\b{target}\b", makefile.replace("$(READY)", ".venv/.ready"), re.M)
+    for workflow in (tests, site):
+        assert "permissions:\n  contents: read\n" in workflow and "timeout-minutes:" in workflow
+    assert "schedule:" in tests and "MNIST_LIB_NIGHTLY" in tests and "actions/deploy-pages" in site
