@@ -3,6 +3,7 @@
 import copy
 import io
 import json
+import math
 import re
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from mnist_lib.__main__ import main
 from mnist_lib.checkpoints import recorded_net
 from mnist_lib.data import MNIST_SHA256
 from mnist_lib.evaluation import evaluate
+from mnist_lib.exercises import check
 from mnist_lib.files import ROOT
 from mnist_lib.model import DigitNet
 from mnist_lib.report import COURSE, ReportError, fill, pages
@@ -316,3 +318,21 @@ def test_the_workflows_do_what_contributing_says():
     for workflow in (tests, site):
         assert "permissions:\n  contents: read\n" in workflow and "timeout-minutes:" in workflow
     assert "schedule:" in tests and "MNIST_LIB_NIGHTLY" in tests and "actions/deploy-pages" in site
+
+
+def test_what_a_checker_says_in_instructor_is_what_it_says(capsys):
+    """An image turned about 14, by loops."""
+
+    def turn(image, degrees):
+        angle, turned = math.radians(degrees), torch.zeros_like(image)
+        for row in range(28):
+            for column in range(28):
+                right, down = column - 14, row - 14
+                x = round(14 + right * math.cos(angle) + down * math.sin(angle))
+                y = round(14 - right * math.sin(angle) + down * math.cos(angle))
+                if 0 <= x < 28 and 0 <= y < 28:
+                    turned[row, column] = image[y, x]
+        return turned
+
+    check("3a", turn)
+    assert capsys.readouterr().out == re.search(r"```text\n(3a: .*?)```", INSTRUCTOR, re.DOTALL)[1]
