@@ -194,6 +194,22 @@ def test_links_lead_somewhere(page):
             assert ((ROOT / page).parent / target.split("#")[0]).exists(), target
 
 
+@pytest.mark.parametrize(
+    "page", [README, RESULTS, INSTRUCTOR, CONTRIBUTING], ids=["README", "RESULTS", "INSTRUCTOR", "CONTRIBUTING"]
+)
+def test_commands_and_files_that_are_named_exist(page):
+    for name in re.findall(r"benchmarks\.(\w+)", page):
+        assert (ROOT / f"benchmarks/{name}.py").is_file(), name
+    for target in re.findall(r"`make (\w+)", page):
+        assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), target
+    for command in re.findall(r"-m mnist_lib (\w+)", page):
+        with pytest.raises(SystemExit) as ended:
+            main([command, "--help"])
+        assert ended.value.code == 0, command
+    for name in re.findall(r"`((?:mnist_lib|tests|notebooks|docs|assignment)/[\w/.]+)`", page):
+        assert (ROOT / name).exists(), name
+
+
 def test_the_citation_is_whole():
     """CITATION.cff 1.2's required keys, and the version, licence and address of pyproject.toml."""
     lines = (ROOT / "CITATION.cff").read_text().splitlines()
