@@ -1,13 +1,15 @@
 # make run    the notebooks, headless: the card's 20 epochs on MNIST   [EPOCHS=2 SEED=7 DATA=folder OUT=folder]
 # make test   everything that CI checks                                [MNIST_LIB_NIGHTLY=1: and what takes long]
 # make lab    JupyterLab on this machine
+# make book   notebooks and pages as one site, into out/book
+# make student  the notebooks without answers, into out/student
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 # Workers with a thread each: no two spin for the same core
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -rs -n auto --maxprocesses=4
 
-.PHONY: run test lab report publish
+.PHONY: run test lab report publish student book
 run: $(READY)
 	@$(BIN)/python -m mnist_lib run $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(SEED),--seed $(SEED)) $(if $(DATA),--data "$(DATA)") $(if $(OUT),--out "$(OUT)")
 
@@ -26,6 +28,16 @@ report: $(READY)
 # the executed notebooks of the last plain `make run`, to be committed
 publish: $(READY)
 	$(BIN)/python -m mnist_lib publish
+
+student: $(READY)
+	$(BIN)/python -m mnist_lib student $(if $(OUT),--out "$(OUT)")
+
+book: .venv/.book
+	$(BIN)/python -m book $(if $(OUT),--out "$(OUT)")
+
+.venv/.book: $(READY) requirements-book.txt
+	@$(BIN)/uv pip install -q --python $(BIN)/python -r requirements-book.txt
+	@touch $@
 
 $(READY): requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'

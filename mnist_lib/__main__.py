@@ -4,6 +4,8 @@ python -m mnist_lib run [--epochs 20] [--seed 0] [--data auto] [--out out]
 python -m mnist_lib study NAME [--seeds N] [--workers N] [--scheduler tcp://HOST:8786]
 python -m mnist_lib report [--record out/record.json]
 python -m mnist_lib publish
+python -m mnist_lib student [--out out/student]
+python -m mnist_lib assignment FILE [--workers N]
 """
 
 import argparse
@@ -35,6 +37,12 @@ def main(arguments: list[str] | None = None) -> int:
     report = commands.add_parser("report", help="write README's numbers and the figures from the records")
     report.add_argument("--record", type=Path, help="a card run's record.json to be taken among the records first")
     commands.add_parser("publish", help="take the executed notebooks of the last plain run as the committed ones")
+    student = commands.add_parser("student", help="write the notebooks without their answers, to hand out")
+    student.add_argument("--out", type=Path, default=OUT / "student", help="into this folder (default out/student)")
+    assignment = commands.add_parser("assignment", help="train and check a submission (see assignment/README.md)")
+    assignment.add_argument("file", type=Path, help="the submission, such as assignment/submission.py")
+    assignment.add_argument("--workers", type=int, help="processes on this machine (default: as many as cores)")
+    assignment.add_argument("--data", default="auto", help="as for run")
     options = parser.parse_args(arguments)
     for descriptor, name in ((1, "stdout"), (2, "stderr")):
         if getattr(sys, name) is None:  # it was closed, as by a service; kernels inherit it, and start only with an open one
@@ -52,6 +60,15 @@ def main(arguments: list[str] | None = None) -> int:
             from mnist_lib.report import write_report
 
             write_report(options.record)
+        elif options.command == "assignment":
+            from mnist_lib.assignment import grade
+
+            return 1 if grade(options.file, options.data, workers=options.workers) else 0
+        elif options.command == "student":
+            from mnist_lib.student import write_student_version
+
+            written = write_student_version(options.out.expanduser().resolve())
+            print(f"{len(written)} files without answers in {options.out}.")
         else:
             publish()
     except BrokenPipeError:  # whoever read what is printed went away, as `| head` does

@@ -45,10 +45,8 @@ class Dataset:
 
     def __repr__(self) -> str:
         train, test = len(self.train_labels), len(self.test_labels)
-        told = " (not the bytes of MNIST's four files, so nothing made of it is called MNIST)"
-        return (
-            f"{self.name}: {train:,} training and {test:,} test images, from {self.origin}{told * (self.name == 'unverified')}"
-        )
+        told = " (not the bytes of MNIST's four files, so nothing made of it is called MNIST)" * (self.name == "unverified")
+        return f"{self.name}: {train:,} training and {test:,} test images, from {self.origin}{told}"
 
     def head(self, train: int, test: int) -> "Dataset":
         """The first `train` and `test` images: a small dataset for quick looks. It is not called MNIST any more."""

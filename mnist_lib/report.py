@@ -1,15 +1,16 @@
-"""Records -> the sentences and tables in README and the pictures in figures/. The only hand that writes either."""
+"""Records and notebooks -> the numbers and tables in the pages that are read, and figures/. The only hand that writes them."""
 
 import io
 import re
 import statistics
 import tomllib
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import nn
 
-from mnist_lib import records
+from mnist_lib import lessons, records
 from mnist_lib.checkpoints import recorded_net
 from mnist_lib.data import Dataset, load
 from mnist_lib.evaluation import evaluate
@@ -20,13 +21,22 @@ from mnist_lib.recipes import CARD, QUICK
 from mnist_lib.statistics import mean_interval, ratio, welch_interval
 
 ROWS = ("conv1", "conv2", "conv3", "pool1", "conv4", "conv5", "conv6", "conv7", "gap", "conv8")  # of the card's table
+
+
+class Step(NamedTuple):
+    """A notebook's place on the path: its question, and what its reader writes."""
+
+    question: str
+    write: str
+
+
 COURSE = {
-    "01_architecture": "What are the 13,960 numbers?",
-    "02_receptive_field": "How much of the digit does one unit see?",
-    "03_augmentation": "What is still the same digit?",
-    "04_training": "Does it reach 99.4 %?",
-    "05_inside": "What did it learn, what does it get wrong?",
-    "07_speed": "Where does the time go?",
+    "01_architecture": Step("What are the 13,960 numbers?", "a convolution; a count of parameters; BatchNorm"),
+    "02_receptive_field": Step("How much of the digit does one unit see?", "the field of any stack of layers; a proof by NaN"),
+    "03_augmentation": Step("What is still the same digit?", "turning an image; reading between pixels; shifting a batch"),
+    "04_training": Step("Does it reach 99.4 %?", "cross-entropy; SGD with momentum; OneCycle; a step of training"),
+    "05_inside": Step("What did it learn, what does it get wrong?", "the evidence for a digit; what excites a map; a lesion"),
+    "07_speed": Step("Where does the time go?", "Amdahl's law, backwards; where a number lies in memory; a stopwatch"),
 }
 
 
@@ -44,6 +54,17 @@ def latest_result(record: dict) -> str:
         f"seed {record['config']['seed']}; {record['dataset']['trained_on']:,} training images; {record['seconds']:.0f} s of "
         f"training on {machine['device']}, {machine['precision']}; "
         f"Python {versions['python']}, torch {versions['torch']}; {record['date']}"
+    )
+
+
+def result(card: list[dict]) -> str:
+    """The one line of result that a visitor reads."""
+    mean, low, high = mean_interval([100 * record["test"]["accuracy"] for record in card])
+    machine, took = card[0]["machine"], statistics.median(record["seconds"] for record in card)
+    return (
+        f"**{mean:.2f} %** of the 10,000 MNIST test images are read right: the mean of {len(card)} trainings of 20 epochs "
+        f"that differ in their random numbers alone (95 % interval {low:.2f} to {high:.2f}), {took / 60:.0f} minutes each "
+        f"on {machine['device']}. How it was measured: [RESULTS.md](RESULTS.md)."
     )
 
 
@@ -161,44 +182,96 @@ def repository() -> str:
     return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"].rstrip("/")
 
 
-def path_table() -> str:
-    """The notebooks in order, each with its question and its Colab badge."""
+def badge(name: str) -> str:
+    """A notebook's Open In Colab."""
     colab = repository().replace("https://github.com/", "https://colab.research.google.com/github/")
-    text = ["| notebook | question | |", "|---|---|---|"]
-    for name, question in COURSE.items():
-        badge = f"[![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab}/blob/main/notebooks/{name}.ipynb)"
-        text.append(f"| [{name}](notebooks/{name}.ipynb) | {question} | {badge} |")
+    return f"[![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab}/blob/main/notebooks/{name}.ipynb)"
+
+
+def path_table(course: list[lessons.Lesson]) -> str:
+    """The notebooks in order: question, minutes as the notebook says them, what its reader writes, Colab badge."""
+    text = ["| | minutes | you will write | |", "|---|---|---|---|"]
+    for lesson in course:
+        step = COURSE[lesson.name]
+        link = f"**{int(lesson.name[:2])}** [{step.question}](notebooks/{lesson.name}.ipynb)"
+        text.append(f"| {link} | {lesson.minutes} | {step.write} | {badge(lesson.name)} |")
     return "\n".join(text)
 
 
-def sections(new: dict | None = None) -> dict[str, str]:
-    """What stands between each pair of markers in README; new: a card run that is to join the records."""
+def start(course: list[lessons.Lesson]) -> str:
+    """Where to begin, and how long it takes in all."""
+    first, minutes = course[0], sum(lesson.minutes for lesson in course)
+    return (
+        f"**Start here: [{COURSE[first.name].question}](notebooks/{first.name}.ipynb)** {badge(first.name)}\n"
+        f"It takes {first.minutes} minutes; all {len(course)} notebooks take about {round(minutes / 60)} hours."
+    )
+
+
+def teaching_table(lesson: lessons.Lesson) -> str:
+    """What a teacher wants to know of a notebook: sections with minutes and goals, predictions with answers, exercises."""
+
+    def cell(text: str) -> str:
+        return text.replace("|", "\\|")
+
+    text = [f"{lesson.minutes} minutes{lesson.needs}", ""]
+    if lesson.sections:
+        text += ["| section | minutes | goal |", "|---|---|---|"]
+        text += [f"| {cell(one.title)} | {one.minutes} | {cell(one.goal)} |" for one in lesson.sections]
+    if lesson.predictions:
+        text += ["", "| prediction | measured |", "|---|---|"]
+        text += [f"| {cell(one.name)} | {cell(one.answer)} |" for one in lesson.predictions]
+    if lesson.exercises:
+        text += ["", "| exercise | hands in | what it is |", "|---|---|---|"]
+        text += [f"| {one.name}{', optional' * one.optional} | `{one.handed}` | {cell(one.what)} |" for one in lesson.exercises]
+    return "\n".join(text)
+
+
+def reading_list(course: list[lessons.Lesson]) -> str:
+    """All that the notebooks name as further reading, notebook by notebook."""
+    text = []
+    for lesson in course:
+        if lesson.reading:
+            text += [f"**[{lesson.question}]({lesson.name}.ipynb)**", "", *(f"- {item}" for item in lesson.reading), ""]
+    return "\n".join(text).strip()
+
+
+def pages(new: dict | None = None) -> dict[str, dict[str, str]]:
+    """For each page what stands between each pair of its markers; new: a card run that is to join the records."""
     card, quick, speed = records.runs("card", new=new), records.runs("quick"), records.benchmark("speed")
+    course = [lessons.read(ROOT / "notebooks" / f"{name}.ipynb") for name in COURSE]
     return {
-        "LATEST_RESULT": latest_result(card[0]),
-        "SEEDS": seeds_result(card),
-        "SPEED": speed_table(speed),
-        "ENGINE_ACCURACY": engine_accuracy_result(records.benchmark("engine_accuracy")),
-        "QUICK": quick_result(quick, card, speed),
-        "SUMMARY": f"```text\n{summary_table(DigitNet())}\n```",
-        "FIELDS": field_table(),
-        "PATH": path_table(),
-        "CLONE": f"```sh\ngit clone {repository()}\ncd {repository().split('/')[-1]}\nmake run\n```",
+        "README.md": {
+            "START": start(course),
+            "PATH": path_table(course),
+            "CLONE": f"```sh\ngit clone {repository()}\ncd {repository().split('/')[-1]}\n```",
+            "RESULT": result(card),
+            "SUMMARY": f"```text\n{summary_table(DigitNet())}\n```",
+            "FIELDS": field_table(),
+            "LATEST_RESULT": latest_result(card[0]),
+        },
+        "RESULTS.md": {
+            "SEEDS": seeds_result(card),
+            "SPEED": speed_table(speed),
+            "ENGINE_ACCURACY": engine_accuracy_result(records.benchmark("engine_accuracy")),
+            "QUICK": quick_result(quick, card, speed),
+        },
+        "INSTRUCTOR.md": {f"LESSON_{lesson.name[:2]}": teaching_table(lesson) for lesson in course},
+        "notebooks/glossary.md": {"READING": reading_list(course)},
     }
 
 
-def fill(text: str, parts: dict[str, str]) -> str:
-    """README's text with each part between its markers."""
+def fill(text: str, parts: dict[str, str], page: str = "README.md") -> str:
+    """A page's text with each part between its markers."""
     for name, part in parts.items():
         pattern = rf"(<!-- {name} -->\n).*?(\n<!-- END_{name} -->)"
         text, count = re.subn(pattern, lambda m, part=part: m[1] + part + m[2], text, flags=re.DOTALL)
         if count != 1:
-            raise ReportError(f"README must hold the markers of {name} once, not {count} times: put them back.")
+            raise ReportError(f"{page} must hold the markers of {name} once, not {count} times: put them back.")
     return text
 
 
 def write_report(run: Path | None = None) -> None:
-    """README's sections, figures/, docs/index.html, and the repository's address in the notebooks' bootstrap cells.
+    """The pages that are read, figures/, docs/index.html, and the repository's address in the notebooks' bootstrap cells.
 
     run: a card run's record.json that is to join the records first. All is made before anything is written.
     """
@@ -215,11 +288,13 @@ def write_report(run: Path | None = None) -> None:
         if new["config"]["seed"] == 0:  # whose weights the notebooks show
             weights, net = weights_of(run, new, dataset)
             made[records.RECORDS / f"{name}.pt"] = weights
-    readme = ROOT / "README.md"
-    made[readme] = fill(readme.read_text(encoding="utf-8"), sections(new)).encode()
+    for page, parts in pages(new).items():
+        made[ROOT / page] = fill((ROOT / page).read_text(encoding="utf-8"), parts, page).encode()
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         text = path.read_text(encoding="utf-8")
         made[path] = re.sub(r'REPOSITORY = \\"[^"]*\\"', f'REPOSITORY = \\"{repository()}\\"', text).encode()
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    made[ROOT / "CITATION.cff"] = re.sub(r"(?m)^repository-code: .*$", f"repository-code: {repository()}", citation).encode()
     made |= figures(net, dataset)
     for path, body in made.items():
         write_whole(path, body)

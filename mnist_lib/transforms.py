@@ -99,12 +99,9 @@ class Augment:
     def times(self, strength: float) -> "Augment":
         """The same with every range multiplied by strength: 0 changes nothing, 1 is as it was."""
         checks.number("strength", strength, at_least=0)
-        low, high = self.scale
-        return replace(
-            self,
-            scale=(1 + strength * (low - 1), 1 + strength * (high - 1)),
-            **{name: strength * getattr(self, name) for name in ("degrees", "translate", "shear", "brightness", "contrast")},
-        )
+        scale = tuple(1 + strength * (end - 1) for end in self.scale)
+        ranges = {name: strength * getattr(self, name) for name in ("degrees", "translate", "shear", "brightness", "contrast")}
+        return replace(self, scale=scale, **ranges)
 
     def draw(self, n: int, height: int = 28, width: int = 28, generator: torch.Generator | None = None, device="cpu") -> Draw:
         """The random numbers for n images of height x width."""

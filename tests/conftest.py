@@ -15,7 +15,7 @@ daily = pytest.mark.skipif(NIGHT, reason="the nightly run does more of it")
 
 
 # Files whose tests share what is made once, and at some cost: one worker takes them all, as it does a notebook's cells
-TOGETHER = ("test_browser.py", "test_install.py", ".ipynb")
+TOGETHER = ("test_browser.py", "test_install.py", "test_book.py", "test_student.py", ".ipynb")
 
 
 @pytest.hookimpl(optionalhook=True)

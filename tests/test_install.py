@@ -15,7 +15,7 @@ from mnist_lib.files import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 LISTED = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line and not line.startswith("#")]
-OURS = {"mnist_lib", "benchmarks", "tests", "conftest", "google"}  # google.colab is there, or it is not asked
+OURS = {"mnist_lib", "benchmarks", "book", "tests", "conftest", "google"}  # google.colab is there, or it is not asked
 DISTRIBUTIONS = {
     "xdist": "pytest-xdist",
     "sklearn": "scikit-learn",
@@ -45,6 +45,8 @@ def test_requirements_and_extras_are_the_same():
     extras = PROJECT["optional-dependencies"]
     assert sorted(LISTED) == sorted(PROJECT["dependencies"] + extras["notebooks"] + extras["test"])
     assert names(PROJECT["dependencies"]) == LIGHT
+    book = (ROOT / "requirements-book.txt").read_text().splitlines()
+    assert sorted(line for line in book if not line.startswith("#")) == sorted(extras["book"])
 
 
 @pytest.mark.parametrize(
@@ -141,7 +143,7 @@ def test_what_is_installed_keeps_to_the_readers_folder(installed):
     assert not any(empty.iterdir())
 
 
-@pytest.mark.parametrize("command", ["run", "report", "publish"])
+@pytest.mark.parametrize("command", ["run", "report", "publish", "student"])
 def test_a_command_that_needs_the_clone_says_so(installed, command):
     done = python(installed, "-m", "mnist_lib", command)
     assert done.returncode == 1

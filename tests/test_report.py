@@ -1,8 +1,9 @@
-"""README says what the committed records say, and only a true card run may stand there."""
+"""The pages say what the committed records and notebooks say, and only a true card run may stand there."""
 
 import copy
 import io
 import json
+import math
 import re
 from pathlib import Path
 
@@ -14,11 +15,14 @@ from mnist_lib.__main__ import main
 from mnist_lib.checkpoints import recorded_net
 from mnist_lib.data import MNIST_SHA256
 from mnist_lib.evaluation import evaluate
+from mnist_lib.exercises import check
 from mnist_lib.files import ROOT
 from mnist_lib.model import DigitNet
-from mnist_lib.report import ReportError, fill, sections
+from mnist_lib.report import COURSE, ReportError, fill, pages
 
-README = (ROOT / "README.md").read_text()
+README, RESULTS, INSTRUCTOR, CONTRIBUTING = (
+    (ROOT / name).read_text() for name in ("README.md", "RESULTS.md", "INSTRUCTOR.md", "CONTRIBUTING.md")
+)
 
 
 @pytest.fixture
@@ -26,8 +30,10 @@ def record() -> dict:
     return copy.deepcopy(records.runs("card")[0])
 
 
-def test_readme_is_what_the_records_say():
-    assert fill(README, sections()) == README, "README and the records disagree: run `make report`"
+@pytest.mark.parametrize("page", ["README.md", "RESULTS.md", "INSTRUCTOR.md", "notebooks/glossary.md"])
+def test_a_page_is_what_the_records_and_notebooks_say(page):
+    text = (ROOT / page).read_text()
+    assert fill(text, pages()[page], page) == text, f"{page} disagrees with the records or notebooks: run `make report`"
 
 
 def test_the_numbers_in_readme_are_those_of_the_records_read_by_other_means():
@@ -119,14 +125,106 @@ def test_a_run_joins_the_records_with_all_that_follows_from_it(record, mnist, tm
     assert main(["report", "--record", given(tmp_path, record, WEIGHTS)]) == 0
     names = {path.relative_to(ROOT).as_posix(): body for path, body in written.items()}
     assert names["records/card-seed-0.pt"] == WEIGHTS and json.loads(names["records/card-seed-0.json"]) == record
-    assert names["README.md"].decode() == README
+    assert names["README.md"].decode() == README and names["RESULTS.md"].decode() == RESULTS
     assert {"figures/architecture-dark.png", "figures/training-light.png", "notebooks/04_training.ipynb"} <= names.keys()
     written.clear()
     record["config"]["seed"], record["test"]["correct"], record["test"]["accuracy"] = 5, 9_990, 0.999
     assert main(["report", "--record", given(tmp_path, record, WEIGHTS)]) == 0
     names = {path.relative_to(ROOT).as_posix(): body for path, body in written.items()}
     assert "records/card-seed-5.json" in names and not [name for name in names if name.endswith(".pt")]
-    assert "the mean of 6 runs (seeds 0 to 5" in names["README.md"].decode()
+    assert "the mean of 6 runs (seeds 0 to 5" in names["RESULTS.md"].decode()
+    assert "the mean of 6 trainings" in names["README.md"].decode()
+
+
+def between(marker: str, text: str) -> str:
+    return re.search(rf"<!-- {marker} -->(.*?)<!-- END_{marker} -->", text, re.DOTALL)[1]
+
+
+def test_the_one_line_of_result_is_the_mean_of_the_records_read_by_other_means():
+    card = [json.loads(path.read_text()) for path in (ROOT / "records").glob("card-seed-*.json")]
+    mean = sum(record["test"]["correct"] for record in card) / len(card) / 100
+    assert f"**{mean:.2f} %**" in between("RESULT", README) and f"the mean of {len(card)} trainings" in between(
+        "RESULT", README
+    )
+
+
+def test_readmes_question_is_answered_right():
+    pixels = 60_000 * 28 * 28 / sum(p.numel() for p in DigitNet().parameters())
+    assert f"about {round(pixels, -1):,.0f} pixels for each number" in " ".join(README.split())
+    assert "3,370" not in re.sub(r"<details>.*?</details>", "", README, flags=re.DOTALL)
+
+
+def test_the_path_says_of_each_notebook_what_its_title_line_says():
+    """Minutes and question, read from the files by other means than the report's."""
+    rows = [line for line in between("PATH", README).splitlines() if line.startswith("| **")]
+    assert len(rows) == len(COURSE)
+    total = 0
+    for row, name in zip(rows, COURSE):
+        first = "".join(json.loads((ROOT / f"notebooks/{name}.ipynb").read_text())["cells"][0]["source"])
+        minutes = int(re.search(r"^\*(\d+) minutes", first, re.MULTILINE)[1])
+        total += minutes
+        assert COURSE[name].question in first.splitlines()[0] and COURSE[name].question in row
+        assert f"| {minutes} | {COURSE[name].write} |" in row
+    assert f"about {round(total / 60)} hours" in between("START", README)
+
+
+def test_what_the_card_asks_for_stands_in_readme_folded_where_it_spoils():
+    wanted = ("Model architecture", "Model summary", "Receptive field analysis", "Training details", "Latest training results")
+    headings = re.findall(r"^## (.+)$", README, re.MULTILINE)
+    assert [heading for heading in headings if heading in wanted] == list(wanted) and headings[-1] == "Running locally"
+    shown = re.sub(r"<details>.*?</details>", "", README, flags=re.DOTALL)
+    assert "figures/architecture" not in shown and "figures/architecture" in README  # it has every layer's numbers
+    assert "4,640" not in shown and "22×22" not in shown and "4,640" in README and "22×22" in README
+    assert README.index("## Model architecture") < README.index("<!-- LATEST_RESULT -->")
+
+
+def test_the_core_is_as_small_as_contributing_says():
+    """Its five files, in the order in which they are to be read, counted as `wc -l` does."""
+    core = CONTRIBUTING[CONTRIBUTING.index("The core") : CONTRIBUTING.index("Everything else")]
+    files = re.findall(r"^\| `(mnist_lib/\w+\.py)`", core, re.MULTILINE)
+    assert [Path(file).stem for file in files] == ["model", "transforms", "data", "config", "trainer"]
+    lines = sum((ROOT / file).read_text().count("\n") for file in files)
+    assert lines <= int(re.search(r"at most (\d+) lines", core)[1]) == 700
+
+
+def test_contributing_names_every_module():
+    package = ROOT / "mnist_lib"
+    modules = {path.stem for path in package.glob("*.py")} | {path.parent.name for path in package.glob("*/__init__.py")}
+    told = re.findall(r"`([^`]+)`", "\n".join(line for line in CONTRIBUTING.splitlines() if line.startswith("| `")))
+    assert modules - {"__init__", "__main__"} <= {Path(name).stem for name in told}
+
+
+@pytest.mark.parametrize("page", ["README.md", "RESULTS.md", "INSTRUCTOR.md", "CONTRIBUTING.md", "notebooks/glossary.md"])
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)|(?:src|srcset)=\"([^\"]+)\"", (ROOT / page).read_text()):
+        target = "".join(target)
+        if not re.match(r"https?://|#", target):
+            assert ((ROOT / page).parent / target.split("#")[0]).exists(), target
+
+
+@pytest.mark.parametrize(
+    "page", [README, RESULTS, INSTRUCTOR, CONTRIBUTING], ids=["README", "RESULTS", "INSTRUCTOR", "CONTRIBUTING"]
+)
+def test_commands_and_files_that_are_named_exist(page):
+    for name in re.findall(r"benchmarks\.(\w+)", page):
+        assert (ROOT / f"benchmarks/{name}.py").is_file(), name
+    for target in re.findall(r"`make (\w+)", page):
+        assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), target
+    for command in re.findall(r"-m mnist_lib (\w+)", page):
+        with pytest.raises(SystemExit) as ended:
+            main([command, "--help"])
+        assert ended.value.code == 0, command
+    for name in re.findall(r"`((?:mnist_lib|tests|notebooks|docs|assignment)/[\w/.]+)`", page):
+        assert (ROOT / name).exists(), name
+
+
+def test_the_citation_is_whole():
+    """CITATION.cff 1.2's required keys, and the version, licence and address of pyproject.toml."""
+    lines = (ROOT / "CITATION.cff").read_text().splitlines()
+    keys = {line.split(":")[0]: line.partition(": ")[2] for line in lines if re.match(r"[a-z-]+:", line)}
+    assert {"cff-version", "message", "title", "authors"} <= keys.keys() and keys["cff-version"] == "1.2.0"
+    assert f'version = "{keys["version"]}"' in (ROOT / "pyproject.toml").read_text()
+    assert keys["license"] in (ROOT / "LICENSE").read_text() and keys["repository-code"] == report.repository()
 
 
 def test_markers_are_filled_once():
@@ -149,7 +247,7 @@ def test_the_address_stands_in_one_place():
 ROOMS = (  # each may import those above it
     "files checks colab",
     "layers muon receptive_field transforms statistics idx",
-    "model download votes",
+    "model download votes lessons",
     "data draws compiled graphed interpret",
     "side_by_side engine ingredients",
     "config evaluation surgery",
@@ -159,7 +257,7 @@ ROOMS = (  # each may import those above it
     "records",
     "study",
     "cluster studies plots widgets predictions exercises",
-    "report headless",
+    "report headless student assignment",
     "__main__",
 )
 
@@ -188,7 +286,7 @@ def test_figures_are_small_and_there():
 
 def test_the_speed_table_and_quicks_numbers_are_those_of_the_records_read_by_other_means():
     speed = json.loads((ROOT / "records/speed.json").read_text())
-    section = re.search(r"<!-- SPEED -->(.*?)<!-- END_SPEED -->", README, re.DOTALL)[1]
+    section = re.search(r"<!-- SPEED -->(.*?)<!-- END_SPEED -->", RESULTS, re.DOTALL)[1]
     classic, ours = speed["epochs"]["classic"], speed["epochs"]["ours"]
     assert len(classic) == len(ours) == speed["rounds"] >= 5 and speed["dataset"]["sha256"] == MNIST_SHA256
     ratios = sorted(a / b for a, b in zip(classic, ours))
@@ -197,13 +295,68 @@ def test_the_speed_table_and_quicks_numbers_are_those_of_the_records_read_by_oth
     quick = [json.loads(path.read_text()) for path in (ROOT / "records").glob("quick-seed-*.json")]
     assert len(quick) >= 20 and len({record["config"]["seed"] for record in quick}) == len(quick)
     right = sum(record["test"]["correct"] for record in quick)
-    assert f"**{right / len(quick) / 100:.2f} %**" in re.search(r"<!-- QUICK -->(.*?)<!-- END_QUICK -->", README, re.DOTALL)[1]
+    assert f"**{right / len(quick) / 100:.2f} %**" in re.search(r"<!-- QUICK -->(.*?)<!-- END_QUICK -->", RESULTS, re.DOTALL)[1]
     assert all(record["parameters"] == 13_960 and record["dataset"]["sha256"] == MNIST_SHA256 for record in quick)
 
 
 def test_the_accuracies_side_by_side_are_the_records():
     same = json.loads((ROOT / "records/engine_accuracy.json").read_text())
-    section = re.search(r"<!-- ENGINE_ACCURACY -->(.*?)<!-- END_ENGINE_ACCURACY -->", README, re.DOTALL)[1]
+    section = re.search(r"<!-- ENGINE_ACCURACY -->(.*?)<!-- END_ENGINE_ACCURACY -->", RESULTS, re.DOTALL)[1]
     assert len(same["fast"]) == len(same["plain"]) >= 5 and same["dataset"]["sha256"] == MNIST_SHA256
     for accuracies in (same["fast"], same["plain"]):
         assert f"{100 * sum(accuracies) / len(accuracies):.2f} %" in section
+
+
+def glossary() -> list[tuple[str, str, str]]:
+    """(term, notebook's file, what it is) of each entry."""
+    text = (ROOT / "notebooks/glossary.md").read_text()
+    return re.findall(r"^\*\*(.+?)\*\* \(\[notebook \d\]\((.+?)\)\): (.+)$", text, re.MULTILINE)
+
+
+def test_the_glossary_is_sorted_and_each_term_occurs_in_its_notebook():
+    terms = [term for term, _, _ in glossary()]
+    assert len(terms) > 60 and len(set(terms)) == len(terms)
+    missing = []
+    for term, file, _ in glossary():
+        cells = json.loads((ROOT / "notebooks" / file).read_text())["cells"]
+        said = " ".join(" ".join("".join(cell["source"]) for cell in cells).casefold().split())
+        if not any(word.strip(" )").casefold() in said for word in re.split(r",|\(", term)):
+            missing.append((term, file))
+    assert not missing
+
+
+def test_the_workflows_do_what_contributing_says():
+    tests, site = ((ROOT / f".github/workflows/{name}.yml").read_text() for name in ("test", "pages"))
+    assert re.findall(r'python: "([\d.]+)", versions: (\w+)', tests) == [
+        ("3.11", "lowest"),
+        ("3.11", "newest"),
+        ("3.14", "newest"),
+    ]
+    assert "Python 3.11 with the lowest and the newest versions and on Python 3.14 with the newest" in " ".join(
+        CONTRIBUTING.split()
+    )
+    assert 'requires-python = ">=3.11"' in (ROOT / "pyproject.toml").read_text()
+    makefile = (ROOT / "Makefile").read_text()
+    for target in [*re.findall(r"make (?:\$\{\{[^}]*\|\| ')?([.\w/]+)", tests + site), ".venv/.ready", ".venv/.book"]:
+        assert re.search(rf"^{re.escape(target)}:|^\.PHONY:.*\b{target}\b", makefile.replace("$(READY)", ".venv/.ready"), re.M)
+    for workflow in (tests, site):
+        assert "permissions:\n  contents: read\n" in workflow and "timeout-minutes:" in workflow
+    assert "schedule:" in tests and "MNIST_LIB_NIGHTLY" in tests and "actions/deploy-pages" in site
+
+
+def test_what_a_checker_says_in_instructor_is_what_it_says(capsys):
+    """An image turned about 14, by loops."""
+
+    def turn(image, degrees):
+        angle, turned = math.radians(degrees), torch.zeros_like(image)
+        for row in range(28):
+            for column in range(28):
+                right, down = column - 14, row - 14
+                x = round(14 + right * math.cos(angle) + down * math.sin(angle))
+                y = round(14 - right * math.sin(angle) + down * math.cos(angle))
+                if 0 <= x < 28 and 0 <= y < 28:
+                    turned[row, column] = image[y, x]
+        return turned
+
+    check("3a", turn)
+    assert capsys.readouterr().out == re.search(r"```text\n(3a: .*?)```", INSTRUCTOR, re.DOTALL)[1]
