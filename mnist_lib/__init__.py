@@ -4,7 +4,21 @@ Nothing heavy is imported here; take what you need from its modules.
 """
 
 import os
+import sys
+import warnings
+from contextlib import suppress
+from pathlib import Path
 
-# Import this before torch. Its threads wait for one another by spinning; on a busy machine (a browser beside the notebook
-# is enough) long spinning keeps the very thread from running that all wait for. libgomp: give up soon, and sleep.
+# torch's threads wait for one another by spinning; on a busy machine (a browser beside the notebook is enough) long spinning
+# keeps the very thread from running that all wait for. libgomp should give up soon, and sleep. It reads how soon when it is
+# loaded, with torch, and never again: so this must be imported before torch.
+_late = "torch" in sys.modules and os.environ.keys().isdisjoint(("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"))
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+if _late and os.environ.get("OMP_NUM_THREADS") != "1":
+    with suppress(OSError):  # no such file: another system than Linux, whose torch waits otherwise
+        if b"libgomp" in Path("/proc/self/maps").read_bytes():
+            warnings.warn(
+                "torch was imported before mnist_lib: all is right, but on a busy machine training may take several times as "
+                "long. Import mnist_lib first, or set GOMP_SPINCOUNT=10000 before Python starts.",
+                stacklevel=2,
+            )

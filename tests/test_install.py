@@ -63,6 +63,29 @@ def test_the_rooms_for_training_need_only_what_is_light(room):
     assert imported("mnist_lib", f"{room}.py") <= LIGHT
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="GOMP_SPINCOUNT is read by libgomp, torch's OpenMP on Linux")
+def test_torch_before_the_package_is_said_to_be_slow_where_it_is():
+    """libgomp reads how long its threads spin when it is loaded; a reader who wrote the imports the other way is told."""
+    chosen = {"GOMP_SPINCOUNT": "5000"}, {"OMP_WAIT_POLICY": "passive"}, {"OMP_NUM_THREADS": "1"}
+    code = f"""import os, sys, warnings
+warnings.simplefilter("always")
+for first, settings in [("os", {{}})] + [("torch", settings) for settings in ({{}}, *{chosen})]:
+    sys.modules.pop("mnist_lib", None)
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "OMP_NUM_THREADS"):
+        os.environ.pop(name, None)
+    os.environ.update(settings)
+    __import__(first)
+    with warnings.catch_warnings(record=True) as said:
+        import mnist_lib
+    print(first, len(said), os.environ["GOMP_SPINCOUNT"], *(w.message for w in said), *(w.filename for w in said))"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    package_first, late, *others = done.stdout.splitlines()
+    assert package_first == "os 0 10000"
+    assert late.startswith("torch 1 10000 torch was imported before mnist_lib: ") and "Import mnist_lib first" in late
+    assert late.endswith(" <string>")  # the line that is to be moved
+    assert others == ["torch 0 5000", "torch 0 10000", "torch 0 10000"]
+
+
 def test_importing_the_package_is_cheap():
     """The receptive fields need no other room; the rooms for training need no pictures, Jupyter, scikit-learn, torchvision."""
     loaded = "print(*sorted(sys.modules), sep='\\n'); print('---')"
