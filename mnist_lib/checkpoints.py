@@ -3,6 +3,7 @@
 Only tensors and plain values are read back (torch.load with weights_only=True): no checkpoint can execute code.
 """
 
+import copy
 import hashlib
 import io
 import json
@@ -41,6 +42,10 @@ class Checkpoints(Callback):
         self.made_with = {"engine": str(run.engine), "network": str(run.models[0])}
         # what the network answers before its first step tells it from another one with the same layers
         self.first_answers = torch.stack([logits(model, run.dataset.train_images[:8]) for model in run.models])
+        try:
+            self.place.mkdir(parents=True, exist_ok=True)  # now, not when the first epoch is done and can't be kept
+        except OSError as error:
+            raise CheckpointError(f"{self.place} can't be written ({error.strerror}): choose another folder.") from None
         for path in self.saved():
             try:
                 self._bring_back(run, load(path))
@@ -58,11 +63,14 @@ class Checkpoints(Callback):
             raise CheckpointError(f"is of a run on {state['engine']}: on {expected['engine']} the run starts over.")
         if state["network"] != expected["network"] or not _alike(state["first_answers"], expected["first_answers"]):
             raise CheckpointError("is of another network than DigitNet is now: the run starts over.")
-        run.model.load_state_dict(state["model"])
-        run.optimizer.load_state_dict(state["optimizer"])
-        run.scheduler.load_state_dict(state["scheduler"])
-        run.kept = {name: value.to(run.engine.device) for name, value in state["kept"].items()}
-        run.history, run.step = state["history"], state["step"]
+        before = copy.deepcopy(expected)
+        try:
+            if state["scheduler"].keys() != before["scheduler"].keys() or not 0 < state["step"] <= run.steps:
+                raise CheckpointError
+            _put(run, state)
+        except Exception:  # whatever other code may have kept under these names; half of it may be in place
+            _put(run, before)
+            raise CheckpointError("is of another version of this code: the run starts over.") from None
 
     def state(self, run: Run) -> dict:
         """All that the run needs to go on, and how to tell whether it is this run."""
@@ -94,9 +102,21 @@ class Checkpoints(Callback):
         return sorted(self.place.glob("epoch-*.pt"), reverse=True)
 
 
+def _put(run: Run, state: dict) -> None:
+    run.model.load_state_dict(state["model"])
+    run.optimizer.load_state_dict(state["optimizer"])
+    run.scheduler.load_state_dict(state["scheduler"])
+    run.kept = {name: value.to(run.engine.device) for name, value in state["kept"].items()}
+    run.history, run.step = list(state["history"]), int(state["step"])
+
+
 def _alike(answers: Tensor, expected: Tensor) -> bool:
     """Equal but for another machine's rounding."""
-    return answers.shape == expected.shape and torch.allclose(answers, expected, rtol=1e-3, atol=1e-3)
+    return (
+        isinstance(answers, Tensor)
+        and answers.shape == expected.shape
+        and torch.allclose(answers, expected, rtol=1e-3, atol=1e-3)
+    )
 
 
 def recorded_net() -> DigitNet:
