@@ -47,6 +47,9 @@ def main(arguments: list[str] | None = None) -> int:
             write_report(options.record)
         else:
             publish()
+    except BrokenPipeError:  # whoever read what is printed went away, as `| head` does
+        sys.stdout = None  # else Python would try to write the rest to it, and complain
+        return 1
     except KeyboardInterrupt:
         print("\nInterrupted. The same command goes on after the last whole epoch.", file=sys.stderr)
         return 130
@@ -85,6 +88,7 @@ def publish() -> None:
     record = records.require_recipe(records.read(OUT / "record.json"))
     if record["config"]["seed"] != 0:
         raise ReportError("The committed notebooks show seed 0: give `make run` without parameters first.")
+    made = {}  # all of them, before the first is written
     for path in NOTEBOOKS:
         notebook = nbformat.read(OUT / path.name, as_version=4)
         sources = [[cell.source for cell in one.cells] for one in (notebook, nbformat.read(path, as_version=4))]
@@ -100,7 +104,9 @@ def publish() -> None:
                 for output in cell.outputs:
                     if output.output_type == "stream":
                         output.text = settled(output.text)
-        write_whole(path, (nbformat.writes(notebook) + "\n").encode())
+        made[path] = (nbformat.writes(notebook) + "\n").encode()
+    for path, body in made.items():
+        write_whole(path, body)
 
 
 def one_stream(outputs: list) -> list:

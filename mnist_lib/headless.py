@@ -32,6 +32,8 @@ def run_notebooks(epochs: int, seed: int, data: str, out: Path) -> None:
     from mnist_lib.data import load
 
     TrainConfig(epochs=epochs, seed=seed)  # a bad value is one sentence now, not a notebook's error later
+    if out == ROOT / "notebooks":
+        raise ValueError("The executed notebooks would take the place of the notebooks: choose another folder with --out.")
     dataset = load(data)
     source = dataset.name if dataset.name == "digits" else data  # so that a missing network is waited for once
     if data not in ("auto", "MNIST", "digits"):
@@ -69,12 +71,12 @@ def execute(path: Path, target: Path, parameters: dict, private: Path, progress:
     from papermill.exceptions import PapermillExecutionError
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
-    accepted = papermill.inspect_notebook(str(path))
+    accepted = papermill.inspect_notebook(_literal(path))
     with progress.of(path.stem):
         try:
             papermill.execute_notebook(
-                str(path),
-                str(target),
+                _literal(path),
+                _literal(target),
                 {name: value for name, value in parameters.items() if name in accepted},
                 kernel_name="python3",
                 cwd=str(path.parent),
@@ -97,6 +99,11 @@ def execute(path: Path, target: Path, parameters: dict, private: Path, progress:
             ) from None
         except RuntimeError as error:  # of a kernel that does not start
             raise RuntimeError(f"{path.name} stopped: {str(error).rstrip('.')}; {AGAIN}.") from None
+
+
+def _literal(path: Path) -> str:
+    """The path of a notebook for papermill, which fills in what stands in braces."""
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def kernel_settings(private: Path):

@@ -19,7 +19,7 @@ _SHARE = {"type": "number", "minimum": 0, "maximum": 1}
 _COUNT = {"type": "integer", "minimum": 0}
 _POSITIVE = {"type": "integer", "minimum": 1}
 _SECONDS = {"type": "number", "minimum": 0}
-_TEXT = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[^<>|\n]*$"}  # it is put into README
+_TEXT = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": r"^[^<>|\r\n]*\Z"}  # it is put into README
 
 
 def _object(**properties: dict) -> dict:
@@ -38,9 +38,9 @@ _PROVENANCE = {
         system=_TEXT,
     ),
     "versions": _object(python=_TEXT, torch=_TEXT),
-    "date": {"type": "string", "pattern": r"^\d{4}-\d\d-\d\d$"},
+    "date": {"type": "string", "pattern": r"^\d{4}-(0\d|1[012])-[0-3]\d\Z"},
 }
-_DATASET = _object(name=_TEXT, sha256={"type": "string", "pattern": "^[0-9a-f]{64}$"})
+_DATASET = _object(name=_TEXT, sha256={"type": "string", "pattern": r"^[0-9a-f]{64}\Z"})
 _EPOCH = _with(
     _object(epoch=_POSITIVE, train_loss={"type": "number"}, train_accuracy=_SHARE, seconds=_SECONDS), validation_accuracy=_SHARE
 )
@@ -108,6 +108,8 @@ def check_run(record: object, name: str = "The record") -> dict:
     """The record, if it is one of a run and adds up; else RecordError."""
     _check(record, RUN, name)
     test, history = record["test"], record["history"]
+    if not isinstance(record["config"]["seed"], int):  # JSON takes 0.0 for an integer, too; a file's name does not
+        raise RecordError(f"{name} is no run record (its seed is {record['config']['seed']}): give the one that a run wrote.")
     if [entry["epoch"] for entry in history] != list(range(1, len(history) + 1)):
         raise RecordError(f"{name} is no run record (its epochs are not 1 to {len(history)}): give the one that a run wrote.")
     if test and (test["accuracy"] != test["correct"] / test["n"] or test["epoch"] != len(history)):
@@ -135,7 +137,11 @@ def differing(record: dict, config: TrainConfig) -> list[str]:
 def runs(recipe: str, folder: Path = RECORDS, new: dict | None = None) -> list[dict]:
     """The committed runs of a recipe, "card" or "quick", by seed; a new one takes the place of its seed's."""
     name = {"card": "the card's 20 epochs", "quick": "the recipe quick"}[recipe]
-    records = [read(path) for path in folder.glob(f"{recipe}-seed-*.json")]
+    records = []
+    for path in folder.glob(f"{recipe}-seed-*.json"):
+        records.append(read(path))
+        if path.stem != f"{recipe}-seed-{records[-1]['config']['seed']}":  # a copy would count one run twice
+            raise RecordError(f"{path.name} is of seed {records[-1]['config']['seed']}: name it so, or remove it.")
     if new is not None:
         records = [record for record in records if record["config"]["seed"] != new["config"]["seed"]] + [new]
     for record in records:
@@ -188,8 +194,11 @@ def _parse(path: Path) -> object:
     def refuse(constant: str) -> None:
         raise ValueError(f"it holds {constant}")
 
+    def number(digits: str) -> float:
+        return float(digits) if math.isfinite(float(digits)) else refuse(digits)  # 1e999 is none either
+
     try:
-        return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse, parse_float=number)
     except (OSError, ValueError, RecursionError) as error:
         raise RecordError(f"{path} is no record ({error}): give the record.json that a run wrote.") from None
 

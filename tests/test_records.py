@@ -3,6 +3,7 @@
 import copy
 import json
 import math
+import re
 
 import pytest
 
@@ -22,6 +23,7 @@ def record() -> dict:
 BROKEN = {
     "a seed that is a path": lambda r: r["config"].update(seed="/../../x"),
     "a negative seed": lambda r: r["config"].update(seed=-5),
+    "a seed that makes another file's name": lambda r: r["config"].update(seed=0.0),
     "a seed that is no whole number": lambda r: r["config"].update(seed=0.5),
     "accuracy above 1": lambda r: r["test"].update(accuracy=1.5, correct=15_000),
     "accuracy unlike correct": lambda r: r["test"].update(accuracy=0.9999),
@@ -32,6 +34,9 @@ BROKEN = {
     "no history": lambda r: r.update(history=[]),
     "another last epoch": lambda r: r["test"].update(epoch=19),
     "a date that is none": lambda r: r.update(date="today"),
+    "a date of no month": lambda r: r.update(date="2026-13-01"),
+    "a date with a line more": lambda r: r.update(date="2026-11-01\n"),
+    "a machine of two lines": lambda r: r["machine"].update(device="a machine\n"),
     "a machine with markup in its name": lambda r: r["machine"].update(device="<script>"),
     "no machine": lambda r: r.pop("machine"),
     "images of none": lambda r: r["dataset"].update(sha256=""),
@@ -52,12 +57,13 @@ def test_a_record_that_is_not_whole_or_does_not_add_up_is_one_sentence(record, c
     assert [one.name for one in tmp_path.iterdir()] == ["record.json"]
 
 
-@pytest.mark.parametrize("text", ["half of a rec", "{}", "[]", "3", "[" * 100_000, '{"loss": NaN}', "null"])
+@pytest.mark.parametrize("text", ["half of a rec", "{}", "[]", "3", "[" * 100_000, '{"loss": NaN}', '{"loss": 1e999}', "null"])
 def test_a_file_that_is_no_record_is_one_sentence(tmp_path, text):
     path = tmp_path / "record.json"
     path.write_text(text)
-    with pytest.raises(RecordError, match=r"^[^\n]+\.$"):
+    with pytest.raises(RecordError, match=r"^[^\n]+\.$") as caught:
         records.read(path)
+    assert "loss" not in text or "it holds" in str(caught.value)
 
 
 OTHER_RUNS = {
@@ -95,6 +101,32 @@ def test_a_mean_over_seeds_is_of_one_machine(record):
     versions["versions"]["torch"] = "2.6.0"
     with pytest.raises(RecordError, match="several machines"):
         records.runs("card", new=versions)
+
+
+@pytest.mark.parametrize("name", ["card-seed-9.json", "card-seed-0 (copy).json"])
+def test_a_copy_of_a_record_does_not_count_twice(record, tmp_path, name):
+    for file in ("card-seed-0.json", name):
+        (tmp_path / file).write_text(json.dumps(record))
+    with pytest.raises(RecordError, match=rf"^{re.escape(name)} is of seed 0: name it so, or remove it\.$"):
+        records.runs("card", tmp_path)
+
+
+HELD_OUT = {
+    "other images": lambda r: r["dataset"].update(sha256="3c" * 32),
+    "no images held out": lambda r: r["config"].update(validation=0),
+    "another seed": lambda r: r["config"].update(seed=1),
+    "another learning rate": lambda r: r["config"].update(max_lr=0.2),
+    "fewer epochs": lambda r: r.update(history=r["history"][:19]),
+}
+
+
+@pytest.mark.parametrize("change", HELD_OUT.values(), ids=HELD_OUT)
+def test_the_run_with_images_held_out_is_the_cards(change, tmp_path):
+    made = records.held_out()
+    change(made)
+    (tmp_path / "validation-seed-0.json").write_text(json.dumps(made))
+    with pytest.raises(RecordError, match=r"^validation-seed-0\.json is not the card's 20 epochs [^\n]+\.$"):
+        records.held_out(tmp_path)
 
 
 def test_a_new_run_takes_the_place_of_its_seeds(record):

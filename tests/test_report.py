@@ -100,6 +100,14 @@ def test_seed_0_is_taken_with_its_weights_or_not_at_all(record, mnist, tmp_path,
         assert said in refused(["report", "--record", given(tmp_path, record, weights)], capsys, written)
 
 
+@pytest.mark.parametrize("off", [-20, 20])
+def test_weights_that_read_more_or_less_than_the_record_says_are_not_taken(record, mnist, tmp_path, capsys, written, off):
+    record["test"]["correct"] += off
+    record["test"]["accuracy"] = record["test"]["correct"] / 10_000
+    said = refused(["report", "--record", given(tmp_path, record, WEIGHTS)], capsys, written)
+    assert "model.pt beside record.json reads 9,956 right" in said
+
+
 def test_without_mnist_nothing_is_written(record, tmp_path, capsys, written, monkeypatch):
     monkeypatch.setattr(report, "load", lambda: data.load("digits"))
     assert "The figures show MNIST" in refused(["report", "--record", given(tmp_path, record, WEIGHTS)], capsys, written)

@@ -48,13 +48,13 @@ SLOW = {name: value for name, value in os.environ.items() if name != "MNIST_LIB_
 def short(tmp_path, monkeypatch):
     """Makes the course one short notebook; gives its folder."""
 
-    def make(before: str = "", record: dict = RECORD, source: str = SHORT):
+    def make(before: str = "", record: dict = RECORD, source: str = SHORT, name: str = "course"):
         cells = [nbformat.v4.new_code_cell('EPOCHS = 20\nSEED = 0\nOUT = ""'), nbformat.v4.new_code_cell()]
         cells[0].metadata["tags"] = ["parameters"]
         cells[1].source = source.format(before=before, record=record)
         notebook = nbformat.v4.new_notebook(cells=cells)
         notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-        folder = tmp_path / "course"
+        folder = tmp_path / name
         folder.mkdir(exist_ok=True)
         folder.chmod(0o755)
         nbformat.write(notebook, folder / "04_short.ipynb")
@@ -166,6 +166,14 @@ def test_what_a_killed_run_left_goes_with_the_next(temporary):
         assert set(temporary.iterdir()) == {own, temporary / "mnist_lib-file"}
 
 
+def test_names_of_folders_are_taken_as_they_are(short, tmp_path, capsys):
+    """Papermill would fill in what stands in braces."""
+    out = tmp_path / "it's {1} out, %d ü"
+    short("assert os.getcwd().endswith('my {cöurse}')", name="my {cöurse}")
+    assert run("--out", str(out)) == 0, capsys.readouterr().err
+    assert {"04_short.ipynb", "record.json"} <= {path.name for path in out.iterdir()}
+
+
 def test_a_folder_is_one_runs_at_a_time(short, tmp_path, capsys):
     out = tmp_path / "out"
     short()
@@ -175,12 +183,13 @@ def test_a_folder_is_one_runs_at_a_time(short, tmp_path, capsys):
     assert run("--out", str(out)) == 0
 
 
-def test_a_record_of_another_run_is_not_given_out_as_this_ones(short, tmp_path, capsys):
+@pytest.mark.parametrize(("changed", "told"), [("SEED = 2", "seed 2, epochs 20"), ("EPOCHS = 3", "seed 1, epochs 3")])
+def test_a_record_of_another_run_is_not_given_out_as_this_ones(short, tmp_path, capsys, changed, told):
     """A notebook open in JupyterLab may write into the same folder."""
-    short("SEED = 2")
+    short(changed)
     assert run("--seed", "1", "--out", str(tmp_path / "out")) == 1
     complaint = capsys.readouterr().err
-    assert complaint.startswith("Meanwhile another run wrote ") and "seed 2" in complaint and complaint.count("\n") == 1
+    assert complaint.startswith("Meanwhile another run wrote ") and told in complaint and complaint.count("\n") == 1
 
 
 def test_the_last_result_stays_until_there_is_a_new_one(short, tmp_path, capsys):
@@ -299,6 +308,43 @@ def test_a_line_that_was_written_over_is_not_published():
     assert settled(joined[0].text) == "On cpu: 9 steps.\nepoch 1/1  loss 0.5\n" and joined[-1].text == "end\n"
 
 
+def test_publish_takes_all_notebooks_or_none(tmp_path, monkeypatch, capsys):
+    notebooks, out = tmp_path / "notebooks", tmp_path / "out"
+    for folder in (notebooks, out):
+        folder.mkdir()
+        for number in (1, 2):
+            notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(f"{number}", id="number")])
+            notebook.metadata = {
+                "kernelspec": {"name": "python3", "display_name": "Python"},
+                "language_info": {"name": "python"},
+            }
+            notebook.metadata["run"] = folder.name
+            nbformat.write(notebook, folder / f"0{number}_short.ipynb")
+    (out / "record.json").write_bytes((ROOT / "records/card-seed-0.json").read_bytes())
+    monkeypatch.setattr("mnist_lib.__main__.OUT", out)
+    monkeypatch.setattr("mnist_lib.__main__.NOTEBOOKS", sorted(notebooks.glob("*.ipynb")))
+    second = notebooks / "02_short.ipynb"
+    second.write_text(second.read_text().replace('"2"', '"3"'))  # it was changed since the run
+    before = {path.name: path.read_bytes() for path in notebooks.iterdir()}
+    assert main(["publish"]) == 1 and "02_short.ipynb in out is another" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in notebooks.iterdir()} == before
+    second.write_text(second.read_text().replace('"3"', '"2"'))
+    assert main(["publish"]) == 0
+    assert all("run" not in nbformat.read(path, as_version=4).metadata for path in notebooks.iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGPIPE")
+def test_a_reader_who_goes_away_ends_the_run_in_silence(short, tmp_path):
+    """As `| head -1` does."""
+    folder = short("time.sleep(1)")
+    process = start(folder, "--out", str(tmp_path / "out"))
+    assert process.stdout.readline().startswith("digits")
+    process.stdout.close()
+    complaints = process.stderr.read()
+    process.wait(60)
+    assert not re.search("Traceback|Error|Exception|Errno", complaints), complaints
+
+
 def test_help_names_every_parameter(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["run", "--help"])
@@ -310,12 +356,14 @@ def test_help_names_every_parameter(capsys):
     [
         (["run", "--epochs", "-3"], "epochs is a number above 0, at most 10,000, not -3."),
         (["run", "--epochs", "99999999999999999999"], "epochs is a number above 0, at most 10,000, not 99999999999999999999."),
+        (["run", "--out", "notebooks/../notebooks"], "The executed notebooks would take the place of the notebooks: "),
         (["run", "--data", "nowhere"], "There is no folder nowhere: correct the path (or unset MNIST_LIB_DATA)."),
         (["report", "--record", "nowhere.json"], "nowhere.json is no record"),
     ],
 )
 def test_a_bad_argument_is_one_sentence(arguments, sentence, capsys, monkeypatch):
     monkeypatch.setattr(headless, "NOTEBOOKS", [])  # so that what is let through takes no time
+    monkeypatch.chdir(ROOT)
     assert main(arguments) == 1
     said = capsys.readouterr().err.strip()
     assert said.startswith(sentence) and "\n" not in said
