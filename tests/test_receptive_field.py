@@ -385,6 +385,23 @@ def test_the_model_is_left_exactly_as_it_was():
 # ---------------------------------------------------------------- effective fields
 
 
+class OneOfTwo(nn.Module):
+    """Looks at the first channel of two."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 3, 3)
+
+    def forward(self, x):
+        return self.conv(x[:, :1])
+
+
+@pytest.mark.parametrize("method", ["gradient", "poison"])
+def test_a_pixel_is_seen_if_one_of_its_channels_is(method):
+    seen = measure_field(OneOfTwo(), "conv", (1, 2), (6, 6), channels=2, method=method)
+    assert seen.nonzero().tolist() == [[row, column] for row in (1, 2, 3) for column in (2, 3, 4)]
+
+
 def test_effective_field_is_the_mean_absolute_gradient():
     model = nn.Sequential(nn.Conv2d(2, 1, 3, bias=False))
     weights = model[0].weight.detach()[0]
@@ -490,6 +507,16 @@ def test_parts_of_joined_channels_say_so():
         (lambda: receptive_fields(DigitNet(), (12, 12)), ValueError, "an image of 1 x 12 x 12 .* in layer 'conv"),
         (lambda: receptive_fields(DigitNet(), channels=3), ValueError, "in layer 'conv1', torch says .*choose another"),
         (lambda: receptive_fields(DigitNet(), (28,)), ValueError, "input_size must be .*height, width.* not"),
+        (lambda: receptive_fields(DigitNet(), 28.0), ValueError, r"input_size must be .*, not 28\.0"),
+        (lambda: receptive_fields(DigitNet(), None), ValueError, "input_size must be .*, not None"),
+        (lambda: receptive_fields(DigitNet(), channels="3"), ValueError, "channels must be a whole number above 0, not '3'"),
+        (
+            lambda: receptive_fields(DigitNet())["conv1"].box(0.5, 0),
+            TypeError,
+            r"a unit is \(row, column\), .* not \(0\.5, 0\)",
+        ),
+        (lambda: measure_field(DigitNet(), "conv2", 3), TypeError, r"a unit is \(row, column\), two whole numbers, not 3"),
+        (lambda: measure_field(DigitNet(), "conv2", (0, 0, 0)), TypeError, r"a unit is .*, not \(0, 0, 0\)"),
         (lambda: receptive_fields("net"), TypeError, "model must be an nn.Module, not str"),
         (lambda: receptive_fields(nn.ReLU()), ValueError, "pass channels="),
         (lambda: receptive_fields(nn.LazyConv2d(1, 3), channels=1), ValueError, "lazy layers without weights"),

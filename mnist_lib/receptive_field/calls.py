@@ -2,7 +2,10 @@
 
 import copy
 from collections import Counter
+from collections.abc import Sequence
 from functools import partial
+from numbers import Integral
+from operator import index
 
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
@@ -92,7 +95,11 @@ def tensors_in(values):
 
 
 def check_unit(name, unit, size):
-    if not (0 <= unit[0] < size[0] and 0 <= unit[1] < size[1]):
+    try:
+        row, col = map(index, unit)
+    except (TypeError, ValueError):
+        raise TypeError(f"a unit is (row, column), two whole numbers, not {unit!r}") from None
+    if not (0 <= row < size[0] and 0 <= col < size[1]):
         raise IndexError(
             f"layer {name!r} has {size[0]} x {size[1]} units: choose a row in 0..{size[0] - 1} "
             f"and a column in 0..{size[1] - 1}, not {tuple(unit)}"
@@ -106,15 +113,17 @@ def unknown_name(name, names):
 def image_of(model, input_size, channels):
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be an nn.Module, not {type(model).__name__}")
-    size = (input_size,) * 2 if isinstance(input_size, int) else tuple(input_size)
-    if len(size) != 2 or not all(isinstance(n, int) and n > 0 for n in size):
+    size = (input_size,) * 2 if isinstance(input_size, Integral) else input_size
+    if not (isinstance(size, Sequence) and len(size) == 2 and all(isinstance(n, Integral) and n > 0 for n in size)):
         raise ValueError(f"input_size must be (height, width) in pixels, such as (28, 28), not {input_size!r}")
     if channels is None:
         convs = (m for m in model.modules() if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d)))
         channels = next((m.in_channels for m in convs), None)
     if channels is None:
         raise ValueError("the model has no convolution that tells how many channels its images have: pass channels=...")
-    return size, channels
+    if not isinstance(channels, Integral) or channels < 1:
+        raise ValueError(f"channels must be a whole number above 0, not {channels!r}")
+    return tuple(map(int, size)), int(channels)
 
 
 def copy_of(model, device, dtype=None):

@@ -211,6 +211,8 @@ class Formula(Calls):
                 grids = [effect(grid, shape, t.shape) for grid, shape in seen]
                 parts = effect is not POINTWISE and any(g.axes != grids[0].axes for g in grids)
                 grid = reduce(Grid.union, grids)
+                if not all(axis.masks for axis in grid.axes):  # which older versions of torch compute with
+                    raise ValueError("nothing is left of the image")
                 t.grid = replace(grid, parts=True) if parts else grid
         except UnknownLayer as problem:
             raise UnknownLayer(self.sentence(str(problem))) from None

@@ -241,7 +241,7 @@ def _pool(kernel_size, stride, padding, dilation=1, **_):
 
 # A short list is enough: torch itself tags the pointwise operations, and splits composite ones into those below.
 _rules(
-    "clone _to_copy detach alias copy_ lift_fresh hardswish _prelu_kernel log_sigmoid_forward channel_shuffle "
+    "clone _to_copy detach alias copy_ lift_fresh hardswish hardtanh _prelu_kernel log_sigmoid_forward channel_shuffle "
     "dropout feature_dropout alpha_dropout feature_alpha_dropout _native_batch_norm_legit_no_training",
     lambda **_: POINTWISE,
 )
