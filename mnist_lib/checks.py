@@ -1,7 +1,13 @@
 """Whether a setting has a meaning: one sentence that says what it must be, whatever it was."""
 
 import math
-from numbers import Real
+import sys
+from collections.abc import Iterable
+
+
+def finite(value: object) -> bool:
+    """Whether value is a finite plain number: an int or float that JSON can hold, no bool."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def number(
@@ -15,7 +21,7 @@ def number(
     whole: bool = False,
 ) -> None:
     """ValueError unless value is a finite plain number (int or float, no bool) within the bounds; whole: an int."""
-    fits = isinstance(value, int if whole else Real) and not isinstance(value, bool) and math.isfinite(value)
+    fits = finite(value) and (isinstance(value, int) or not whole)
     if not fits or not (at_least <= value <= at_most and above < value < below):
         said = (("{:,g} or more", at_least), ("above {:,g}", above), ("below {:,g}", below), ("at most {:,g}", at_most))
         bounds = ", ".join(words.format(bound) for words, bound in said if math.isfinite(bound))
@@ -33,3 +39,40 @@ def choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     if not isinstance(value, str) or value not in choices:
         *others, last = (f'"{one}"' for one in choices)
         raise ValueError(f"{name} is {', '.join(others)} or {last}, not {value!r}.")
+
+
+def kind(values: object) -> str:
+    """What a tensor is, such as "float32 (60000, 28, 28)"; of anything else its type."""
+    if not hasattr(values, "dtype") or not hasattr(values, "shape"):
+        return type(values).__name__
+    return f"{str(values.dtype).removeprefix('torch.')} {tuple(values.shape)}"
+
+
+def labelled(part: str, images, labels) -> None:
+    """ValueError unless images are uint8 (N, 1, 28, 28) and labels int64 (N,), 0 to 9: others would mean something else."""
+    if not kind(images).startswith("uint8 (") or images.shape[1:] != (1, 28, 28):
+        raise ValueError(f"{part}_images must be uint8 (N, 1, 28, 28), not {kind(images)}.")
+    if not kind(labels).startswith("int64 (") or labels.shape != images.shape[:1]:
+        raise ValueError(f"{part}_labels must be int64 ({len(images)},), one for each image, not {kind(labels)}.")
+    if len(labels) and not 0 <= labels.min() <= labels.max() <= 9:
+        raise ValueError(f"{part}_labels must be 0 to 9, not {labels.min()} to {labels.max()}.")
+
+
+def several(name: str, values: object, n: int, **bounds) -> None:
+    """ValueError unless values are a tuple of n numbers within the bounds, as `number` has them."""
+    if not isinstance(values, tuple) or len(values) != n:
+        raise ValueError(f"{name} is a tuple of {n} numbers, not {values!r}.")
+    for value in values:
+        number(name, value, **bounds)
+
+
+def listed(name: str, values: object, of: type, example: str) -> None:
+    """TypeError unless values are several, each of this type: no single one, no class."""
+    if not isinstance(values, Iterable) or not all(isinstance(value, of) for value in values):
+        raise TypeError(f"{name} is a list such as {example}, not {values!r}.")
+
+
+def instance(name: str, value: object, of: type) -> None:
+    """TypeError unless value is of this type."""
+    if not isinstance(value, of):
+        raise TypeError(f"{name} is a {of.__name__}, not {type(value).__name__}.")

@@ -55,12 +55,9 @@ class TrainConfig:
         for name in ("max_lr", "div_factor", "final_div_factor"):
             checks.number(name, getattr(self, name), above=0)
         checks.number("weight_decay", self.weight_decay, at_least=0)
-        if not isinstance(self.dropout, tuple) or len(self.dropout) != 2:
-            raise ValueError(f"dropout is two shares, (early, late), not {self.dropout!r}.")
-        for name in ("pct_start", "momentum"):
-            checks.share(name, getattr(self, name))
-        for p in self.dropout:
-            checks.share("dropout", p)
+        checks.several("dropout", self.dropout, 2, at_least=0, below=1)
+        checks.share("pct_start", self.pct_start)
+        checks.share("momentum", self.momentum)
         if not isinstance(self.nesterov, bool) or (self.nesterov and self.momentum == 0):
             raise ValueError(f"nesterov is True or False, and needs momentum above 0, not {self.nesterov!r}.")
         if not isinstance(self.augment, Augment | None):
@@ -72,9 +69,13 @@ class TrainConfig:
         checks.choice("precision", self.precision, ("auto", "float32", "bfloat16", "float64"))
         checks.choice("compiled", self.compiled, ("auto", "yes", "no"))
         try:
+            if not isinstance(self.device, str):  # a record holds its name
+                raise TypeError
             torch.device("cpu" if self.device == "auto" else self.device)  # its name alone: nothing is asked of it yet
         except (RuntimeError, TypeError):
-            raise ValueError(f'device is "auto" or a torch device such as "cpu" or "cuda:1", not {self.device!r}.') from None
+            raise ValueError(
+                f'device is "auto" or the name of a torch device such as "cpu" or "cuda:1", not {self.device!r}.'
+            ) from None
 
     def without(self, kind: type[Ingredient]) -> "TrainConfig":
         """The recipe less one ingredient, such as `recipe.without(Muon)`; ValueError if it has none of the kind."""

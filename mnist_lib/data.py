@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mnist_lib import checks
 from mnist_lib.download import ARCHIVES, MIRRORS, archives
 from mnist_lib.files import BASE
 from mnist_lib.idx import DataError, tensors_of
@@ -38,6 +39,10 @@ class Dataset:
     origin: str
     sha256: str
 
+    def __post_init__(self):
+        checks.labelled("train", self.train_images, self.train_labels)
+        checks.labelled("test", self.test_images, self.test_labels)
+
     def __repr__(self) -> str:
         train, test = len(self.train_labels), len(self.test_labels)
         told = " (not the bytes of MNIST's four files, so nothing made of it is called MNIST)"
@@ -47,6 +52,8 @@ class Dataset:
 
     def head(self, train: int, test: int) -> "Dataset":
         """The first `train` and `test` images: a small dataset for quick looks. It is not called MNIST any more."""
+        checks.number("train", train, at_least=1, whole=True)
+        checks.number("test", test, at_least=1, whole=True)
         tensors = (self.train_images[:train], self.train_labels[:train], self.test_images[:test], self.test_labels[:test])
         return _dataset(tensors, f"the head of {self.name}", name=f"{self.name}, first {train:,}")
 

@@ -88,7 +88,7 @@ def choose_device(name: str) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device)
+        torch.zeros(1, device=device).item()  # where there are no numbers, as on "meta", none can be learned
     except (RuntimeError, AssertionError, NotImplementedError, TypeError):
         raise ValueError(f'device {name!r} is not to be had here: use "auto" or "cpu".') from None
     return device

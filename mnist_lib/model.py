@@ -3,6 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mnist_lib import checks
 from mnist_lib.layers import BatchNorm2d, Dropout
 
 
@@ -17,7 +18,7 @@ class DigitNet(nn.Module):
         widths, kernels: filters and kernel side of conv1..conv7, to try other budgets; the defaults are the card's.
 
     Raises:
-        ValueError: one sentence, for an even kernel or kernels that leave nothing of the image.
+        ValueError: one sentence, for shares, widths or kernels that have no meaning, or leave nothing of the image.
     """
 
     def __init__(
@@ -27,10 +28,13 @@ class DigitNet(nn.Module):
         kernels: tuple[int, ...] = (3, 3, 1, 3, 3, 3, 3),
     ):
         super().__init__()
+        checks.several("dropout", dropout, 2, at_least=0, at_most=1)
+        checks.several("widths", widths, 7, at_least=1, whole=True)
+        checks.several("kernels", kernels, 7, at_least=1, whole=True)
+        if any(kernel % 2 == 0 for kernel in kernels):
+            raise ValueError(f"kernels are odd, not {kernels}.")
         (early, late), w, k = dropout, widths, kernels
         side = (28 - sum(k[:3]) + 3) // 2 - sum(k[3:6]) + 3  # of conv6's output; conv7 is padded
-        if min(widths) < 1 or any(kernel % 2 == 0 for kernel in kernels):
-            raise ValueError(f"widths are 1 or more and kernels odd, not {widths} and {kernels}.")
         if side < 1:
             raise ValueError(f"The kernels {kernels} leave nothing of a 28x28 image: make some smaller.")
         # image (N, 1, 28, 28)

@@ -135,7 +135,7 @@ def _taken(guess, choices: Sequence[str]) -> Value | None:
         return next((choice for choice in choices if _same(guess, choice)), None)
     try:
         number = float(guess) if not isinstance(guess, bool) else math.nan
-    except (TypeError, ValueError):
+    except Exception:  # whatever was put in place of None
         return None
     return (int(number) if number.is_integer() else number) if math.isfinite(number) else None
 

@@ -75,6 +75,9 @@ def train(config: TrainConfig, dataset: Dataset, callbacks: Sequence[Callback] =
     that it would be alone. Seeds torch's global generator at the start of every epoch.
     """
     called = time.perf_counter()
+    checks.instance("config", config, TrainConfig)
+    checks.listed("callbacks", callbacks, Callback, "[PrintEpochs()]")
+    checks.listed("seeds", seeds, object, "(0, 1, 2)")
     run = begin(config, dataset, tuple(seeds) or (config.seed,))
     callbacks = sorted(callbacks, key=lambda callback: not callback.first)
     for callback in callbacks:
@@ -147,6 +150,8 @@ def begin(config: TrainConfig, dataset: Dataset, seeds: tuple[int, ...]) -> Run:
     kept = len(dataset.train_labels) - config.validation
     if kept < 1:
         raise ValueError(f"validation={config.validation} leaves no training images of {len(dataset.train_labels):,}.")
+    if not config.validation and len(dataset.test_labels) == 0:
+        raise ValueError("The dataset has no test images, and validation=0 holds none out: there is nothing to judge by.")
     steps = config.steps(kept)
     compiled = config.compiled if all(one.compiles for one in config.ingredients) else "no"
     engine = Engine.choose(config.device, config.precision, compiled, steps, len(seeds))

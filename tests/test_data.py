@@ -7,10 +7,12 @@ import re
 import shutil
 import socketserver
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torchvision.datasets import MNIST
 
 from mnist_lib import download
@@ -306,6 +308,31 @@ def test_a_broken_folder_is_one_sentence(folder, what, named_by, monkeypatch):
     monkeypatch.setenv("MNIST_LIB_DATA", str(folder))
     with pytest.raises(DataError, match=rf"^[^\n]*{re.escape(sentence)}[^\n]*\.$"):
         load(folder if named_by == "argument" else "auto")
+
+
+def test_tensors_of_another_kind_make_no_dataset(digits):
+    """They would be trained on and mean something else: floats from 0 to 255 are not divided again."""
+    images, labels = digits.train_images, digits.train_labels
+    for changes, sentence in (
+        ({"train_images": images.float()}, "train_images must be uint8 (N, 1, 28, 28), not float32 (1500, 1, 28, 28)."),
+        ({"test_images": digits.test_images[:, 0]}, "test_images must be uint8 (N, 1, 28, 28), not uint8 (297, 28, 28)."),
+        (
+            {"train_images": F.pad(images, (2, 2, 2, 2))},
+            "train_images must be uint8 (N, 1, 28, 28), not uint8 (1500, 1, 32, 32).",
+        ),
+        ({"train_labels": labels[:50]}, "train_labels must be int64 (1500,), one for each image, not int64 (50,)."),
+        ({"train_labels": labels[:, None]}, "train_labels must be int64 (1500,), one for each image, not int64 (1500, 1)."),
+        ({"train_labels": labels.int()}, "train_labels must be int64 (1500,), one for each image, not int32 (1500,)."),
+        ({"train_labels": labels + 1}, "train_labels must be 0 to 9, not 1 to 10."),
+    ):
+        with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
+            replace(digits, **changes)
+
+
+@pytest.mark.parametrize("counts", [(0, 1), (1, 0), (-5, 1), (2.5, 1)])
+def test_a_part_has_images(digits, counts):
+    with pytest.raises(ValueError, match=r"^(train|test) is a whole number, 1 or more, not [^\n]+\.$"):
+        digits.head(*counts)
 
 
 def test_the_stand_in_looks_like_mnist(digits):

@@ -42,6 +42,13 @@ def test_widths_and_kernels_can_be_spent_otherwise():
     for bad in ({"kernels": (7, 7, 7, 7, 7, 7, 7)}, {"kernels": (2, 3, 1, 3, 3, 3, 3)}, {"widths": (0, 1, 1, 1, 1, 1, 1)}):
         with pytest.raises(ValueError, match=r"^[^\n]+\.$"):
             DigitNet(**bad)
+    for bad in (
+        *({"widths": wrong} for wrong in (16, (1, 2, 3, 4, 5, 6), (1.5,) * 7, None)),
+        *({"kernels": wrong} for wrong in (3, (3,) * 8, (-1,) * 7, ("3",) * 7)),
+        *({"dropout": wrong} for wrong in (0.1, (0.1,), (0.1, 0.1, 0.1), (0.1, 1.5), (None, 0.1))),
+    ):
+        with pytest.raises(ValueError, match=r"^[^\n]+\.$"):
+            DigitNet(**bad)
 
 
 @pytest.mark.parametrize("p", [0.05, 0.07, 0.5])

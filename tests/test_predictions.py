@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import torch
 
 from mnist_lib import plots
 from mnist_lib.predictions import Guesses, verdict
@@ -39,7 +40,18 @@ def test_choices(guess, kept, capsys):
 
 
 @pytest.mark.parametrize(
-    "guess, kept", [(3, 3), (3.0, 3), ("99.5", 99.5), (True, None), ("many", None), (float("inf"), None), ([], None)]
+    "guess, kept",
+    [
+        (3, 3),
+        (3.0, 3),
+        ("99.5", 99.5),
+        (True, None),
+        (10**400, None),
+        (torch.ones(2), None),
+        ("many", None),
+        (float("inf"), None),
+        ([], None),
+    ],
 )
 def test_numbers(guess, kept, capsys):
     guesses = Guesses()
@@ -57,6 +69,8 @@ def test_numbers(guess, kept, capsys):
         (10, 15, "1.5 times too little"),
         (0, 4, "off by 4"),
         (-2, 4, "off by 6"),
+        (-30, -10, "3 times too much"),  # of what it is, whatever its sign
+        (-10, -30, "3 times too little"),
         ("A", "A", "right"),
         ("B", "A", "not this time"),
     ],

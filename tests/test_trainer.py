@@ -3,9 +3,12 @@
 import json
 import math
 import os
+import re
 import warnings
 from dataclasses import replace
+from fractions import Fraction
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -152,6 +155,56 @@ def test_evaluation_weighs_the_short_last_batch_right(small):
         evaluate(model, small.test_images, small.test_labels[:5])
 
 
+def test_an_epochs_loss_and_accuracy_are_means_over_its_images(small):
+    """Not over its batches, of which the last is short."""
+    losses = []
+
+    class Watch(Callback):
+        def on_step(self, run):
+            losses.append(run.loss.item())
+
+    run = train(replace(SHORT, epochs=1), small, [Watch()])
+    mean = sum(loss * n for loss, n in zip(losses, (64, 64, 64, 64, 44), strict=True)) / 300
+    assert run.history[0]["train_loss"] == pytest.approx(mean, rel=1e-5)
+    assert run.history[0]["train_accuracy"] * 300 == pytest.approx(round(run.history[0]["train_accuracy"] * 300), abs=1e-9)
+
+
+def test_validation_is_on_images_that_are_not_trained_on(small):
+    run = train(replace(SHORT, epochs=1, validation=100), small)
+    assert torch.equal(run.images, small.train_images[:200]) and torch.equal(run.labels, small.train_labels[:200])
+    score = evaluate(run.model, small.train_images[200:], small.train_labels[200:])
+    assert run.history[0]["validation_accuracy"] == score.accuracy
+
+
+def test_each_weight_learns_with_its_ingredients_settings_and_its_own_peak(small):
+    """The convolutions by Muon with Muon's rate and momentum; all else, conv8 too, by SGD with SGD's."""
+    seen = {}
+
+    class Watch(Callback):
+        def on_step(self, run):
+            for group in run.optimizer.param_groups:
+                for weight in group["params"]:
+                    name = next(name for name, p in run.model.named_parameters() if p is weight)
+                    settings = (group["momentum"], group["nesterov"], group["weight_decay"], group.get("networks"))
+                    peaks, *_ = seen.setdefault(name, ([], settings))
+                    peaks.append(group["lr"])
+
+    config = replace(
+        SHORT, max_lr=0.2, pct_start=0.5, nesterov=True, weight_decay=1e-3, ingredients=(Muon(0.05, momentum=0.7),)
+    )
+    train(config, small, [Watch()])
+    assert len(seen) == len(list(DigitNet().parameters()))
+    for name, (peaks, settings) in seen.items():
+        by_muon = name in {f"conv{number}.weight" for number in range(1, 8)}
+        assert settings[:3] == (0.7 if by_muon else 0.9, True, 1e-3) and (settings[3] == 1) == by_muon, name
+        assert max(peaks) == pytest.approx(0.05 if by_muon else 0.2), name
+
+
+def test_part_of_an_epoch_is_rounded_to_whole_steps():
+    config = TrainConfig(batch_size=64)  # 300 images: five batches
+    assert [replace(config, epochs=epochs).steps(300) for epochs in (0.01, 0.3, 0.7, 1, 1.2, 1.7, 2)] == [1, 2, 4, 5, 6, 8, 10]
+
+
 def test_the_test_set_is_read_once_after_the_last_epoch(small):
     reads = []
 
@@ -198,11 +251,11 @@ def test_the_record_is_plain_and_complete(small):
 
 
 BAD = {
-    "epochs": (-1, 0, float("inf"), None, "x", [2], torch.tensor(2), True, 10**20),
+    "epochs": (-1, 0, float("inf"), None, "x", [2], torch.tensor(2), True, 10**20, Fraction(3, 2), np.float32(2)),
     "batch_size": (0, 1.5, None, "x"),
     "seed": (-1, 1.5, "x", 10**20),
     "validation": (-5, None),
-    "max_lr": (0, float("nan"), "x", None),
+    "max_lr": (0, float("nan"), "x", None, 10**400),
     "pct_start": (2, None),
     "momentum": (1, "x"),
     "nesterov": ("yes", 1),
@@ -212,7 +265,7 @@ BAD = {
     "ingredients": (Settle(0.5), [Settle(0.5)], (Settle,), (Settle(0.5), Settle(0.2)), "x"),
     "precision": ("float8", None),
     "compiled": ("maybe", True),
-    "device": ("abacus", None, 3.5),
+    "device": ("abacus", None, 3.5, torch.device("cpu")),
 }
 
 
@@ -247,6 +300,36 @@ def test_nothing_is_asked_of_a_device_before_a_run(small):
     config = TrainConfig(device="cuda:99", epochs=1)
     with pytest.raises(ValueError, match=r"^device 'cuda:99' is not to be had here[^\n]+\.$"):
         train(config, small)
+    with pytest.raises(ValueError, match=r"^device 'meta' is not to be had here[^\n]+\.$"):
+        train(replace(config, device="meta"), small)  # where there are no numbers
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda small: train(small, SHORT), "config is a TrainConfig, not Dataset."),
+        (lambda small: train(SHORT, small, Callback()), "callbacks is a list such as [PrintEpochs()], not "),
+        (lambda small: train(SHORT, small, [Callback]), "callbacks is a list such as [PrintEpochs()], not ["),
+        (lambda small: train(SHORT, small, seeds=5), "seeds is a list such as (0, 1, 2), not 5."),
+    ],
+)
+def test_arguments_in_the_wrong_place_are_one_sentence(small, call, sentence):
+    with pytest.raises(TypeError, match=rf"^{re.escape(sentence)}[^\n]*$"):
+        call(small)
+
+
+def test_what_cant_be_judged_is_not_trained(small):
+    """Without test images the run would fail after its last step."""
+    steps = []
+
+    class Count(Callback):
+        def on_step(self, run):
+            steps.append(run.step)
+
+    none = replace(small, test_images=small.test_images[:0], test_labels=small.test_labels[:0])
+    with pytest.raises(ValueError, match=r"^The dataset has no test images, [^\n]+\.$"):
+        train(SHORT, none, [Count()])
+    assert not steps and train(replace(SHORT, epochs=1, validation=20), none).record["test"] is None
 
 
 @pytest.mark.parametrize("seeds", [(1, 1), (-1,), (0, 2.5), ("x", 0)])
@@ -282,6 +365,35 @@ def test_images_of_another_kind_are_refused_where_they_would_be_read_wrongly(sma
         for call in (lambda wrong=wrong: logits(model, wrong), lambda wrong=wrong: evaluate(model, wrong, small.test_labels)):
             with pytest.raises(ValueError, match=r"^images must be uint8 [^\n]+\.$"):
                 call()
+    for wrong in (
+        small.test_images[0],
+        small.test_images[:, 0],
+        small.test_images.expand(-1, 3, 28, 28),
+        torch.zeros(2, 1, 56, 56),
+    ):
+        with pytest.raises(ValueError, match=r"^images must be a tensor \(N, 1, 28, 28\), not [^\n]+\.$"):
+            logits(model, wrong)
+    with pytest.raises(ValueError, match=r"^images must be a tensor \(N, 1, 28, 28\), not uint8 \(130, 1, 28, 28\)[^\n]+\.$"):
+        logits(model, small.test_images.numpy())
+    with pytest.raises(ValueError, match=r"^batch_size is a whole number, 1 or more, not 0\.$"):
+        logits(model, small.test_images, batch_size=0)
+
+
+def test_labels_of_another_kind_are_one_sentence(small):
+    """Of a shape that would be broadcast, floats, one-hot, of other digits; whole numbers of any size are read."""
+    model, labels = DigitNet(), small.test_labels
+    for wrong in (labels[:, None], labels.float(), F.one_hot(labels), labels.tolist(), labels + 5, labels - 5):
+        with pytest.raises(ValueError, match=r"^labels must be [^\n]+\.$"):
+            evaluate(model, small.test_images, wrong)
+    assert evaluate(model, small.test_images, labels.to(torch.int32)) == evaluate(model, small.test_images, labels)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_network_that_fails_is_left_in_its_mode(small, training):
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 10, 28), torch.nn.Flatten()).train(training)  # takes three channels
+    with pytest.raises(RuntimeError):
+        logits(model, small.test_images)
+    assert model.training is training
 
 
 def test_a_recipe_without_an_ingredient():
@@ -331,6 +443,7 @@ def test_a_frozen_first_block_learns_no_more_and_the_rest_does(small):
     for name in seen[0]:
         first = name.split(".")[0] in ("conv1", "bn1", "conv2", "bn2", "conv3", "bn3")
         assert torch.equal(seen[4][name], seen[9][name]) == first, name
+        assert "bias" in name or not torch.equal(seen[3][name], seen[4][name]), name  # the step before the last five, too
         assert not torch.equal(seen[0][name], seen[4][name]) or "bias" in name
     assert run.model.bn1.num_batches_tracked == 10  # but its running mean follows
     assert all(p.requires_grad for p in run.model.parameters())  # what comes out may learn again

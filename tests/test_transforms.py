@@ -103,8 +103,8 @@ def test_drawn_numbers_fill_the_ranges_of_the_card():
     assert set(draw.shift_x.tolist()) == {-3, -2, -1, 0, 1, 2, 3}
     assert abs((draw.shift_x == 3).float().mean() - 0.3 / 5.6) < 0.005  # 2.5 to 2.8 of ±2.8
     assert abs(draw.contrast_first.float().mean() - 0.5) < 0.01
-    stacked = torch.stack([getattr(draw, name) for name in ranges])
-    assert (torch.corrcoef(stacked) - torch.eye(len(ranges))).abs().max() < 0.02  # each number on its own
+    stacked = torch.stack([getattr(draw, name).float() for name in (*ranges, "contrast_first")])
+    assert (torch.corrcoef(stacked) - torch.eye(len(ranges) + 1)).abs().max() < 0.02  # each number on its own
 
 
 def test_every_image_of_a_batch_has_its_own_draw():
@@ -167,6 +167,9 @@ def test_the_extremes_that_have_a_meaning_are_taken(images):
 def test_a_strength_is_of_every_range():
     strong = Augment(40, 0.2, (0.8, 1.4), 10, 0.4, 0.3, "nearest")
     assert strong.times(0.5) == Augment(20, 0.1, (0.9, 1.2), 5, 0.2, 0.15, "nearest")
+    for bad in (-1, math.nan, "x"):
+        with pytest.raises(ValueError, match=r"^strength is a number, 0 or more, not [^\n]+\.$"):
+            strong.times(bad)
     assert strong.times(0) == Augment(0, 0, (1, 1), 0, 0, 0, "nearest")
 
 
@@ -177,7 +180,14 @@ def test_shifts_are_shares_of_their_own_side():
 
 
 @pytest.mark.parametrize(
-    "images", [torch.zeros(2, 1, 28, 28, dtype=torch.uint8), torch.zeros(1, 28, 28), torch.zeros(2, 3, 28, 28)]
+    "images",
+    [
+        torch.zeros(2, 1, 28, 28, dtype=torch.uint8),
+        torch.zeros(1, 28, 28),
+        torch.zeros(2, 3, 28, 28),
+        torch.full((2, 1, 28, 28), 255.0),  # kept in [0, 1], all ink would be the same
+        [0.5, 0.5],
+    ],
 )
 def test_images_of_the_wrong_kind_are_one_sentence(images):
     with pytest.raises(ValueError, match="divide uint8 images by 255"):
