@@ -79,6 +79,80 @@ def test_functions_and_views_are_followed():
     assert rows[4]["kernel"] == (5, 5) and rows[4]["field"] == {"rows": [(-2, 29)], "cols": [(-2, 29)]}
 
 
+def by_description(model: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """The answers to one image (1, 28, 28), from nothing but what JavaScript is told: windows, and numbers in a row."""
+    values = numbers(model)
+    for row in describe(model)["layers"]:
+        (_, rows, cols), at = row["shape"], row["at"]
+        parts = list(values[at : at + sum(row["numbers"])].split(row["numbers"])) if row["numbers"] else []
+        if row["kind"] == "conv":
+            sides = zip((rows, cols), x.shape[1:], *(row[name] for name in ("kernel", "stride", "pad", "dilation")))
+            frame = [(pad, (n - 1) * s + d * (k - 1) + 1 - pad - length) for n, length, k, s, pad, d in sides]
+            x = F.pad(x, (*frame[1], *frame[0]))  # in front as it is told, behind as far as the last window reaches
+            weight = parts.pop(0).view(row["shape"][0], -1, *row["kernel"])
+            options = {"stride": row["stride"], "dilation": row["dilation"], "groups": row["groups"]}
+            x = F.conv2d(x[None], weight, parts.pop(0), **options)[0]
+        elif row["kind"] != "same":
+            windows = [[x[:, t:b, left:right].flatten(1) for left, right in row["cols"]] for t, b in row["rows"]]
+            if row["kind"] == "max":
+                x = torch.stack([torch.stack([one.amax(1) for one in line], 1) for line in windows], 1)
+            else:
+                sizes = torch.tensor(row["spans"][0])[:, None] * torch.tensor(row["spans"][1])
+                x = torch.stack([torch.stack([one.sum(1) for one in line], 1) for line in windows], 1) / sizes
+        for step in row["steps"]:
+            if step == "relu":
+                x = x.relu()
+            else:
+                x, parts = x * parts[4][:, None, None] + parts[5][:, None, None], parts[6:]
+        assert x.shape == row["shape"] and not parts
+    return x.flatten()
+
+
+def odd_ones() -> nn.Module:
+    """Every kind of window that may be shown, none of them square and plain."""
+    return nn.Sequential(
+        nn.Conv2d(1, 4, (4, 2), padding="same"),  # torch puts the odd row and column behind
+        nn.ReLU(),
+        nn.AvgPool2d(3, 2, padding=1),
+        nn.Conv2d(4, 6, 3, stride=(1, 2), dilation=(2, 1), groups=2, padding=(1, 0)),
+        nn.BatchNorm2d(6),
+        nn.MaxPool2d((2, 3), stride=(2, 1), padding=(1, 1)),
+        nn.AvgPool2d(2, padding=1, count_include_pad=False),
+        nn.AvgPool2d((3, 2), stride=(2, 1), padding=1, ceil_mode=True),
+        nn.AdaptiveAvgPool2d((2, 3)),
+        nn.Flatten(),
+        nn.Linear(36, 10),
+    )
+
+
+@pytest.mark.parametrize("make", [recorded_net, LeNet, odd_ones])
+def test_a_network_as_it_is_described_answers_as_it_does(make):
+    torch.manual_seed(0)
+    model = make().eval()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d) and make is odd_ones:
+            for values in (module.running_mean, module.running_var, module.weight.data, module.bias.data):
+                values.uniform_(0.5, 2)
+    images = torch.rand(3, 1, 28, 28)
+    with torch.no_grad():
+        for image, expected in zip(images, model(images)):
+            torch.testing.assert_close(by_description(model, image), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_images_from_floats_are_rounded():
+    ramp = torch.arange(256, dtype=torch.uint8).repeat(4)[:784].view(1, 1, 28, 28)
+    for beside in (-0.4, 0, 0.4):
+        _, _, digits = content(DigitNet(), ((ramp.float() + beside) / 255).clamp(0, 1))
+        assert digits == ramp.numpy().tobytes()
+
+
+def test_epochs_go_over_in_their_order_whatever_the_order_given():
+    first, last = DigitNet(), DigitNet()
+    network, weights, _ = content(last, epochs={7: last.state_dict(), 0: first.state_dict()})
+    assert network["epochs"] == [0, 7] and network["epoch"] == 7
+    assert weights == b"".join(numbers(model).numpy().astype("<f4").tobytes() for model in (first, last))
+
+
 def test_folded_batchnorm_is_batchnorm():
     net = recorded_net()
     row, values = describe(net)["layers"][1], numbers(net)

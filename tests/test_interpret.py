@@ -56,6 +56,14 @@ def test_looking_does_not_touch():
     assert torch.equal(trained, interpret.maps(net.eval(), "conv4", images))
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_a_network_that_fails_is_left_as_it_was(training):
+    net = _some_net(2).train(training)
+    with pytest.raises(RuntimeError):
+        interpret.maps(net, "conv4", torch.zeros(2, 3, 28, 28))  # it takes one channel
+    assert net.training is training and not [module for module in net.modules() if module._forward_hooks]
+
+
 @pytest.mark.parametrize("net", [recorded_net(), _some_net(3), _some_net(4, widths=SMALL)], ids=["recorded", "random", "small"])
 def test_evidence_is_gradient_times_map_and_adds_up_to_the_logit(net):
     image = _some_images(1, 5)

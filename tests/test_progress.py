@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from mnist_lib import progress
+from mnist_lib.checkpoints import Checkpoints
 from mnist_lib.config import TrainConfig
 from mnist_lib.progress import PrintEpochs, duration
-from mnist_lib.trainer import train
+from mnist_lib.trainer import Callback, train
 
 
 @pytest.fixture
@@ -34,6 +35,21 @@ def test_in_a_long_epoch_it_says_how_far_and_how_long_still(digits, capsys, cloc
     assert shown[0].rstrip() == "step 1 of 20, about 38 s left"  # of two seconds a step, by this clock
     widths = [len(part) for part in said.split("\n")[1].split("\r")]
     assert widths == sorted(widths)  # each covers the one before
+
+
+def test_a_resumed_run_knows_how_long_its_rest_takes(digits, tmp_path, capsys, clock):
+    """By its own steps: those of the run before it took it no time."""
+
+    class Stop(Callback):
+        def on_epoch(self, run):
+            raise KeyboardInterrupt
+
+    config, small = TrainConfig(epochs=2, batch_size=16, compiled="no", precision="float32"), digits.head(160, 20)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, small, [Checkpoints(tmp_path), Stop()])
+    train(config, small, [PrintEpochs(), Checkpoints(tmp_path)])
+    shown = [part for part in capsys.readouterr().out.replace("\n", "\r").split("\r") if part.startswith("step ")]
+    assert shown[0].rstrip() == "step 11 of 20, about 18 s left"  # two seconds a step, nine steps left
 
 
 def test_a_short_run_shows_whole_epochs_only(digits, capsys):
