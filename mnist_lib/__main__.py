@@ -7,6 +7,7 @@ python -m mnist_lib publish
 """
 
 import argparse
+import os
 import re
 import sys
 from pathlib import Path
@@ -35,6 +36,12 @@ def main(arguments: list[str] | None = None) -> int:
     report.add_argument("--record", type=Path, help="a card run's record.json to be taken among the records first")
     commands.add_parser("publish", help="take the executed notebooks of the last plain run as the committed ones")
     options = parser.parse_args(arguments)
+    for descriptor, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:  # it was closed, as by a service; kernels inherit it, and start only with an open one
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, descriptor)
+            os.set_inheritable(descriptor, True)
+            setattr(sys, name, open(descriptor, "w", encoding="utf-8"))  # noqa: SIM115
     try:
         committed("notebooks")
         if options.command == "run":

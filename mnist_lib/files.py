@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]  # the clone; or, of an installed package, the folder that holds it
 CLONE = (ROOT / "pyproject.toml").is_file()
 BASE = ROOT if CLONE else Path.cwd()  # what relative folders start from
-OUT = BASE / Path(os.environ.get("MNIST_LIB_OUT") or "out").expanduser()  # what runs write; git ignores it
+OUT = BASE / os.path.expanduser(os.environ.get("MNIST_LIB_OUT") or "out")  # what runs write; git ignores it
 
 
 def committed(name: str) -> Path:

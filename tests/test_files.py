@@ -1,6 +1,8 @@
 """Files are there whole or not at all; and folders, wherever the package lies."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -36,6 +38,14 @@ def test_an_interruption_leaves_the_old_file_and_nothing_else(tmp_path, monkeypa
     with pytest.raises(KeyboardInterrupt):
         write_whole(path, b"new")
     assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_home_that_is_not_there_is_a_folders_name():
+    """Of the settings, too: a wrong one must not keep the package from being imported."""
+    say = "from mnist_lib.files import OUT; print(OUT)"
+    env = os.environ | {"MNIST_LIB_OUT": "~nobody-of-this-name/out"}
+    done = subprocess.run([sys.executable, "-c", say], cwd=ROOT, env=env, capture_output=True, text=True)
+    assert done.stdout.strip() == str(ROOT / "~nobody-of-this-name/out"), done.stderr
 
 
 def test_in_a_clone_all_is_kept_in_the_clone():

@@ -345,6 +345,15 @@ def test_a_reader_who_goes_away_ends_the_run_in_silence(short, tmp_path):
     assert not re.search("Traceback|Error|Exception|Errno", complaints), complaints
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell's way of closing")
+def test_without_an_open_output_it_runs_all_the_same(short, tmp_path):
+    """As services start it: what is printed goes nowhere."""
+    folder, out = short(), tmp_path / "out"
+    words = [sys.executable, "-c", ELSEWHERE, str(folder), "run", "--data", "digits", "--out", str(out)]
+    done = subprocess.run(["sh", "-c", '"$@" >&-', "sh", *words], cwd=ROOT, stderr=subprocess.PIPE, text=True, env=SLOW)
+    assert done.returncode == 0 and (out / "record.json").is_file(), done.stderr
+
+
 def test_help_names_every_parameter(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["run", "--help"])
