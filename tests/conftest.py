@@ -11,6 +11,7 @@ from mnist_lib.compiled import can_compile
 # What takes long is run once a night
 NIGHT = bool(os.environ.get("MNIST_LIB_NIGHTLY"))
 nightly = pytest.mark.skipif(not NIGHT, reason="long: set MNIST_LIB_NIGHTLY=1")
+daily = pytest.mark.skipif(NIGHT, reason="the nightly run does more of it")
 
 
 # Files whose tests share what is made once, and at some cost: one worker takes them all, as it does a notebook's cells

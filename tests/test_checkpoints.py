@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import nightly
+from conftest import daily, nightly
 
 from mnist_lib import checkpoints, trainer
 from mnist_lib.checkpoints import CheckpointError, Checkpoints
@@ -295,8 +295,9 @@ def kill_at_random_moments(folder: Path, small, config: TrainConfig, kills: int,
     assert process.exitcode == 0
 
 
-def test_killed_twenty_times_at_random_moments_it_ends_with_the_same_weights(small, uninterrupted, tmp_path):
-    kill_at_random_moments(tmp_path, small, CONFIG, 20, 0.5, after_first_step=True)
+@pytest.mark.parametrize("kills", [pytest.param(20, marks=nightly), pytest.param(7, marks=daily)])
+def test_killed_at_random_moments_it_ends_with_the_same_weights(small, uninterrupted, tmp_path, kills):
+    kill_at_random_moments(tmp_path, small, CONFIG, kills, 0.5, after_first_step=True)
     assert same(torch.load(tmp_path / "model.pt", weights_only=True), uninterrupted)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoints", "model.pt", "record.json"]
     assert not list(tmp_path.glob("checkpoints/*"))  # nothing is left behind

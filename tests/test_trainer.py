@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from conftest import nightly
 
 from mnist_lib.batches import augments, batches
 from mnist_lib.config import TrainConfig
@@ -425,6 +426,7 @@ def test_it_learns_the_stand_in(digits):
     assert run.record["test"]["accuracy"] > 0.9
 
 
+@nightly
 def test_it_learns_mnist(mnist):
     """One epoch over 6,000 real images."""
     run = train(TrainConfig(epochs=2, batch_size=64), mnist.head(6000, 2000))
