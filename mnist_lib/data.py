@@ -106,7 +106,7 @@ def _expanded(path: Path) -> Path:
 
 def _folder(folder: Path, origin: str) -> Dataset:
     """Four idx files, raw or .gz, in the folder or where torchvision puts them below it."""
-    if not folder.is_dir():
+    if len(str(folder)) > 4000 or not folder.is_dir():  # no system has longer ones, and Python would complain
         raise DataError(f"There is no folder {folder}: correct the path (or unset MNIST_LIB_DATA).")
     raw = {}
     for name in ARCHIVES:

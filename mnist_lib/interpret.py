@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mnist_lib import checks
 from mnist_lib.receptive_field import receptive_fields
 
 
@@ -23,6 +24,8 @@ def maps(net: nn.Module, layer: str, images: Tensor) -> Tensor:
     conv8, which neither follows, is given as it is. Raises ValueError, one sentence, where there is no such convolution.
     """
     last, kept = _voice(net, layer), []
+    if images.dim() != 4 or not images.is_floating_point():
+        raise ValueError(f"images must be float (N, 1, 28, 28), normalised, not {checks.kind(images)}.")
     with _evaluating(net), last.register_forward_hook(lambda _module, _inputs, output: kept.append(output)):
         for batch in images.split(250):
             net(batch.contiguous(memory_format=torch.channels_last))  # the faster order on a CPU
@@ -176,6 +179,8 @@ def reliability(
     sureness: (N,), the probability that the network gives its own answer; right: (N,), bool. Empty bins are left out; the last
     bin holds its upper edge. Raises ValueError where a sureness lies outside the edges: it would be lost.
     """
+    if sureness.shape != right.shape:
+        raise ValueError(f"sureness and right are of the same answers: {tuple(sureness.shape)} and {tuple(right.shape)}.")
     if len(sureness) and not (edges[0] <= float(sureness.min()) and float(sureness.max()) <= edges[-1]):
         raise ValueError(f"Every sureness must lie from {edges[0]} to {edges[-1]}: give probabilities, not logits.")
     bins = []
@@ -189,6 +194,8 @@ def reliability(
 
 def binomial_interval(hits: int, n: int, z: float = 1.959964) -> tuple[float, float]:
     """The 95 % interval of a share of which hits of n were seen: Wilson's (1927), which also holds near 0 and 1."""
+    if not 0 <= hits <= n or n == 0:
+        raise ValueError(f"Of {n} there can't be {hits} hits.")
     share, width = hits / n, z * z / n
     middle, half = share + width / 2, z * math.sqrt(share * (1 - share) / n + width / n / 4)
     return max(0.0, (middle - half) / (1 + width)), min(1.0, (middle + half) / (1 + width))

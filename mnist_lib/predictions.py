@@ -121,6 +121,8 @@ def verdict(guess: Value, measured: Value) -> str:
         return "right" if _same(guess, measured) else "not this time"
     if guess == measured:
         return "exactly"
+    if isinstance(guess, str) or not math.isfinite(measured):  # nothing can be said of how near
+        return "not this time"
     if guess * measured <= 0:  # one of them is 0, or they have different signs
         return f"off by {_shown(abs(guess - measured))}"
     factor = max(guess / measured, measured / guess)

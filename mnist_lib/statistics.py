@@ -9,6 +9,9 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[fl
     """The mean of two or more values, and its interval by Student's t: (mean, low, high)."""
     from scipy.stats import t  # here: slow to import
 
+    _several(values)
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence is a share, such as 0.95, not {confidence!r}.")
     mean = statistics.mean(values)
     margin = t.ppf((1 + confidence) / 2, len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
     return mean, mean - margin, mean + margin
@@ -23,6 +26,8 @@ def welch_interval(values: Sequence[float], others: Sequence[float]) -> tuple[fl
     """The difference of the means of two independent groups, and its 95 % interval by Welch's t: (difference, low, high)."""
     from scipy.stats import ttest_ind  # here: slow to import
 
+    _several(values)
+    _several(others)
     low, high = ttest_ind(values, others, equal_var=False).confidence_interval()
     return statistics.mean(values) - statistics.mean(others), float(low), float(high)
 
@@ -31,3 +36,9 @@ def ratio(slow: Sequence[float], fast: Sequence[float]) -> tuple[float, float, f
     """How many times as fast, round by round: (median, lowest, highest); ValueError unless there are as many of both."""
     ratios = [a / b for a, b in zip(slow, fast, strict=True)]
     return statistics.median(ratios), min(ratios), max(ratios)
+
+
+def _several(values: Sequence[float]) -> None:
+    """ValueError unless there are two or more, each a number: of one, nothing follows."""
+    if len(values) < 2 or not all(math.isfinite(value) for value in values):
+        raise ValueError(f"An interval is of two or more finite numbers, not {list(values)}.")

@@ -310,6 +310,11 @@ def test_a_broken_folder_is_one_sentence(folder, what, named_by, monkeypatch):
         load(folder if named_by == "argument" else "auto")
 
 
+def test_a_name_too_long_for_a_folder_is_one_sentence():
+    with pytest.raises(DataError, match=r"^There is no folder x+: correct the path [^\n]+\.$"):
+        load("x" * 5000)
+
+
 def test_tensors_of_another_kind_make_no_dataset(digits):
     """They would be trained on and mean something else: floats from 0 to 255 are not divided again."""
     images, labels = digits.train_images, digits.train_labels

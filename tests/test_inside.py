@@ -208,6 +208,9 @@ def test_a_model_in_training_mode_is_read_as_in_evaluation_and_left_as_it_was():
         (torch.zeros(2, 1, 28, 28, dtype=torch.int64), None, "images must be uint8"),
         (torch.zeros(2, 1, 28, 28), torch.zeros(3), "labels must be (2,)"),
         (None, torch.zeros(3), "labels belong to images"),
+        (torch.zeros(2, 1, 28, 28), torch.zeros(2), "labels must be whole numbers, not float32"),
+        (torch.zeros(2, 1, 28, 28), [1, 2], "labels must be a tensor, not list"),
+        (torch.zeros(2, 1, 28, 28).numpy(), None, "images must be a tensor, not ndarray"),
     ],
 )
 def test_wrong_images_are_refused_in_one_sentence(images, labels, sentence):

@@ -207,6 +207,14 @@ def test_the_interval_is_wilsons(hits, n):
     "attempt, sentence",
     [
         (lambda net, images: interpret.maps(net, "bn3", images), "no convolution 'bn3': choose one of conv1, "),
+        (lambda net, images: interpret.maps(net, "conv3", images[0]), r"float \(N, 1, 28, 28\), .* not float32 \(1, 28, 28\)"),
+        (lambda net, images: interpret.maps(net, "conv3", images.byte()), r"not uint8 \(2, 1, 28, 28\)"),
+        (
+            lambda net, images: interpret.reliability(torch.rand(3), torch.ones(2) > 0),
+            r"of the same answers: \(3,\) and \(2,\)",
+        ),
+        (lambda net, images: interpret.binomial_interval(5, 3), "Of 3 there can't be 5 hits"),
+        (lambda net, images: interpret.binomial_interval(0, 0), "Of 0 there can't be 0 hits"),
         (lambda net, images: interpret.evidence(net, images, 3), r"one image \(1, 28, 28\), not \(2, 1, 28, 28\)"),
         (lambda net, images: interpret.evidence(net, images[0], 10), "answers 0 to 9: 10 is none of these"),
         (lambda net, images: interpret.top_patches(net, "conv2", 32, images, 1), "conv2 has the maps 0 to 31"),

@@ -73,6 +73,8 @@ def test_numbers(guess, kept, capsys):
         (-10, -30, "3 times too little"),
         ("A", "A", "right"),
         ("B", "A", "not this time"),
+        ("B", 3, "not this time"),
+        (3, float("nan"), "not this time"),
     ],
 )
 def test_how_near(guess, measured, words):

@@ -27,6 +27,20 @@ def test_differences_against_scipys():
         paired_interval([1.0, 2], [1.0])
 
 
+@pytest.mark.parametrize("values", [[], [1.0], [1.0, float("nan")], [1.0, float("inf")]])
+def test_of_one_value_or_none_nothing_follows(values):
+    for call in (
+        mean_interval,
+        lambda wrong: welch_interval(wrong, [1.0, 2.0]),
+        lambda wrong: welch_interval([1.0, 2.0], wrong),
+    ):
+        with pytest.raises(ValueError, match=r"^An interval is of two or more finite numbers, not [^\n]+\.$"):
+            call(values)
+    for confidence in (95, 1, 0, float("nan")):
+        with pytest.raises(ValueError, match=r"^confidence is a share, such as 0\.95, not "):
+            mean_interval([1.0, 2.0], confidence)
+
+
 def test_a_ratio_is_of_pairs():
     assert ratio([10, 20, 30], [1, 4, 5]) == (6.0, 5.0, 10.0)
     with pytest.raises(ValueError):

@@ -62,6 +62,9 @@ def _with(model: nn.Module, state: Mapping[str, Tensor], name: str = "the state"
 
 def _checked(images: Tensor, labels: Tensor | None) -> tuple[Tensor, list[int]]:
     """uint8 images (N, 1, 28, 28), and a label for each, -1 where none is known."""
+    for name, values in (("images", images), ("labels", labels)):
+        if values is not None and not isinstance(values, Tensor):
+            raise ValueError(f"{name} must be a tensor, not {type(values).__name__}.")
     shape, dtype = tuple(images.shape), str(images.dtype).removeprefix("torch.")
     if images.dim() != 4 or shape[1:] != (1, SIDE, SIDE) or not len(images):
         raise ValueError(f"images must be (N, 1, {SIDE}, {SIDE}) with N > 0, not {shape}: keep all four axes.")
@@ -73,4 +76,6 @@ def _checked(images: Tensor, labels: Tensor | None) -> tuple[Tensor, list[int]]:
         raise ValueError(f"images must be uint8, or float in [0, 1], not {dtype}.")
     if labels is not None and tuple(labels.shape) != (len(images),):
         raise ValueError(f"labels must be ({len(images)},), one for each image, not {tuple(labels.shape)}.")
+    if labels is not None and labels.is_floating_point():
+        raise ValueError(f"labels must be whole numbers, not {str(labels.dtype).removeprefix('torch.')}.")
     return images.cpu(), [-1] * len(images) if labels is None else labels.tolist()
