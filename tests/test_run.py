@@ -35,7 +35,8 @@ record = {record}
 record["config"] |= {{"epochs": EPOCHS, "seed": SEED}}
 pathlib.Path(OUT, "record.json").write_text(json.dumps(record))"""
 # The command over the notebooks of another folder
-ELSEWHERE = """import pathlib, sys
+ELSEWHERE = """import pathlib, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a process in the background is started without
 from mnist_lib import __main__, headless
 headless.NOTEBOOKS[:] = sorted(pathlib.Path(sys.argv[1]).glob("[0-9]*.ipynb"))
 sys.exit(__main__.main(sys.argv[2:]))"""
