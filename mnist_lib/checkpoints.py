@@ -95,6 +95,8 @@ class Checkpoints(Callback):
             end = f"-seed-{record['config']['seed']}" if len(run.seeds) > 1 else ""
             write_whole(self.folder / f"model{end}.pt", _bytes(model.state_dict()))
             write_whole(self.folder / f"record{end}.json", json.dumps(record, indent=1, allow_nan=False).encode() + b"\n")
+            for half in self.folder.glob(f".*{end}.*.part"):  # as a kill may have left it
+                half.unlink(missing_ok=True)
         shutil.rmtree(self.place, ignore_errors=True)  # with what a kill may have left half written
 
     def saved(self) -> list[Path]:

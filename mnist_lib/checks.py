@@ -58,6 +58,31 @@ def labelled(part: str, images, labels) -> None:
         raise ValueError(f"{part}_labels must be 0 to 9, not {labels.min()} to {labels.max()}.")
 
 
+def in_unit_range(images) -> None:
+    """ValueError unless images are float (N, 1, H, W) in [0, 1]."""
+    found = kind(images)
+    floats = found.startswith(("float", "bfloat")) and images.dim() == 4 and images.shape[1] == 1
+    # on a GPU, looking at their values would mean waiting for it
+    if floats and images.device.type == "cpu" and images.numel() and images.max() > 1.001:
+        floats, found = False, f"{found} up to {images.max():g}"
+    if not floats:
+        raise ValueError(
+            f"images must be float (N, 1, H, W) in [0, 1], not {found}: divide uint8 images by 255 and keep all four axes."
+        )
+
+
+def device(name: object) -> None:
+    """ValueError unless name is "auto" or names a torch device. Nothing is asked of the device."""
+    import torch  # here: a check of a number needs none
+
+    try:
+        if not isinstance(name, str):  # a record holds its name
+            raise TypeError
+        torch.device("cpu" if name == "auto" else name)
+    except (RuntimeError, TypeError):
+        raise ValueError(f'device is "auto" or the name of a torch device such as "cpu" or "cuda:1", not {name!r}.') from None
+
+
 def several(name: str, values: object, n: int, **bounds) -> None:
     """ValueError unless values are a tuple of n numbers within the bounds, as `number` has them."""
     if not isinstance(values, tuple) or len(values) != n:

@@ -3,8 +3,6 @@
 import math
 from dataclasses import asdict, dataclass, replace
 
-import torch
-
 from mnist_lib import checks
 from mnist_lib.ingredients import Ingredient
 from mnist_lib.transforms import Augment
@@ -68,14 +66,7 @@ class TrainConfig:
             raise ValueError(f"ingredients holds each kind once, not {self.ingredients!r}.")
         checks.choice("precision", self.precision, ("auto", "float32", "bfloat16", "float64"))
         checks.choice("compiled", self.compiled, ("auto", "yes", "no"))
-        try:
-            if not isinstance(self.device, str):  # a record holds its name
-                raise TypeError
-            torch.device("cpu" if self.device == "auto" else self.device)  # its name alone: nothing is asked of it yet
-        except (RuntimeError, TypeError):
-            raise ValueError(
-                f'device is "auto" or the name of a torch device such as "cpu" or "cuda:1", not {self.device!r}.'
-            ) from None
+        checks.device(self.device)
 
     def without(self, kind: type[Ingredient]) -> "TrainConfig":
         """The recipe less one ingredient, such as `recipe.without(Muon)`; ValueError if it has none of the kind."""

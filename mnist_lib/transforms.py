@@ -90,7 +90,7 @@ class Augment:
 
     def __call__(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """float (N, 1, H, W) in [0, 1] -> the same shape and range, on the same device."""
-        _check(images)
+        checks.in_unit_range(images)
         n, _, height, width = images.shape
         device = generator.device if generator else images.device
         draw = self.draw(n, height, width, generator, device)
@@ -129,7 +129,7 @@ def apply(images: Tensor, draw: Draw, interpolation: str = "bilinear") -> Tensor
 
 def affine(images: Tensor, draw: Draw, interpolation: str = "bilinear") -> Tensor:
     """Rotate, shear, scale about the centre, then shift: torchvision's affine, with numbers of its own for each image."""
-    _check(images)
+    checks.in_unit_range(images)
     height, width = images.shape[-2:]
     angle, tan_shear = draw.angle * RADIANS, torch.tan(draw.shear * RADIANS)
     cos, sin = torch.cos(angle), torch.sin(angle)
@@ -157,15 +157,3 @@ def adjust_contrast(images: Tensor, factor: Tensor) -> Tensor:
     """Each image away from its own mean by its factor (N,), kept in [0, 1]."""
     mean = images.mean(dim=(1, 2, 3), keepdim=True)
     return torch.lerp(mean, images, factor.view(-1, 1, 1, 1)).clamp(0, 1)
-
-
-def _check(images: Tensor) -> None:
-    kind = checks.kind(images)
-    if isinstance(images, Tensor) and images.dim() == 4 and images.shape[1] == 1 and images.is_floating_point():
-        # on a GPU, looking at their values would mean waiting for it
-        if images.device.type != "cpu" or images.numel() == 0 or not images.max() > 1.001:
-            return
-        kind += f" up to {images.max():g}"
-    raise ValueError(
-        f"images must be float (N, 1, H, W) in [0, 1], not {kind}: divide uint8 images by 255 and keep all four axes."
-    )

@@ -61,6 +61,7 @@ def test_an_interrupted_run_goes_on_where_it_was(small, uninterrupted, tmp_path,
     saved = interrupted(tmp_path, small, 3)
     assert len(saved) == 2  # the last two
     (saved[0].parent / ".epoch-00004-0.pt.1.part").write_bytes(b"half")  # as a kill leaves it
+    (tmp_path / ".record.json.1.part").write_bytes(b"half")
     run = train(CONFIG, small, [Checkpoints(tmp_path)])
     assert "Resumed after epoch 3" in capsys.readouterr().out
     assert same(run.model.state_dict(), uninterrupted)
@@ -68,6 +69,7 @@ def test_an_interrupted_run_goes_on_where_it_was(small, uninterrupted, tmp_path,
     assert not list(tmp_path.glob("checkpoints/*"))  # nothing left to resume
     saved = torch.load(tmp_path / "model.pt", weights_only=True)
     assert same(saved, uninterrupted) and (tmp_path / "record.json").is_file()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoints", "model.pt", "record.json"]
 
 
 def test_other_settings_or_data_do_not_resume_it(small, tmp_path, capsys):
