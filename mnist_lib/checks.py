@@ -61,7 +61,7 @@ def labelled(part: str, images, labels) -> None:
 def in_unit_range(images) -> None:
     """ValueError unless images are float (N, 1, H, W) in [0, 1]."""
     found = kind(images)
-    floats = found.startswith(("float", "bfloat")) and images.dim() == 4 and images.shape[1] == 1
+    floats = hasattr(images, "dim") and found.startswith(("float", "bfloat")) and images.dim() == 4 and images.shape[1] == 1
     # on a GPU, looking at their values would mean waiting for it
     if floats and images.device.type == "cpu" and images.numel() and images.max() > 1.001:
         floats, found = False, f"{found} up to {images.max():g}"

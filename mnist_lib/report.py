@@ -36,6 +36,7 @@ COURSE = {
     "03_augmentation": Step("What is still the same digit?", "turning an image; reading between pixels; shifting a batch"),
     "04_training": Step("Does it reach 99.4 %?", "cross-entropy; SGD with momentum; OneCycle; a step of training"),
     "05_inside": Step("What did it learn, what does it get wrong?", "the evidence for a digit; what excites a map; a lesion"),
+    "06_ablation": Step("Which ingredient earns its place?", "an interval of pairs; a verdict; a study of your own"),
     "07_speed": Step("Where does the time go?", "Amdahl's law, backwards; where a number lies in memory; a stopwatch"),
 }
 
