@@ -97,6 +97,10 @@ WRONG_CONVOLVE = [
     ("the kernel is flipped", lambda x, w, b: by_patches(x, torch.from_numpy(w.numpy()[:, ::-1, ::-1].copy()), b)),
     ("rows and columns of the kernel are swapped", lambda x, w, b: by_patches(x, w.permute(0, 2, 1), b)),
     ("only the first map is read", lambda x, w, b: filled(x, w, lambda patch: (patch[0] * w[0]).sum() + b)),
+    (
+        "the maps are kept apart",
+        lambda x, w, b: torch.stack([by_patches(x[m : m + 1], w[m : m + 1], b) for m in range(len(w))]),
+    ),
     ("the first map's weights are used for every map", lambda x, w, b: filled(x, w, lambda patch: (patch * w[0]).sum() + b)),
     (
         "the bias is added once for each weight of a map, k × k times",

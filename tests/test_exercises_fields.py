@@ -75,6 +75,7 @@ def slip(field="r + (k - 1) * d * j", jump="j * t", centre="s + ((k - 1) * d / 2
 
 WRONG_FIELDS = [
     ("both sides are counted", slip("r + 2 * (k - 1) * d * j")),
+    ("the kernel multiplies the field", slip("r * k")),
     ("the stride multiplies the field", slip("(r + (k - 1) * d * j) * t")),
     ("the stride multiplies the field", slip("r * t + (k - 1) * d * j")),
     ("the stride multiplies the field", slip("r * t if t > 1 else r + (k - 1) * d * j")),

@@ -27,6 +27,9 @@ def _convolve(answer: Callable) -> bool:
         "the kernel is flipped, left to right and top to bottom": lambda x, w, b: _convolved(x, w.flip(1, 2), b),
         "rows and columns of the kernel are swapped": lambda x, w, b: _convolved(x, w.transpose(1, 2), b),
         "only the first map is read; a filter reads them all": lambda x, w, b: _convolved(x[:1], w[:1], b),
+        "the maps are kept apart; a filter adds them up into one": lambda x, w, b: (
+            F.conv2d(x[None], w[:, None], groups=len(w))[0] + b
+        ),
         "the first map's weights are used for every map": lambda x, w, b: _convolved(x, w[:1].expand_as(w), b),
         "the bias is added once for each weight of a map, k × k times": lambda x, w, b: _convolved(x, w, b * w[0].numel()),
         "the bias is added once for each map": lambda x, w, b: _convolved(x, w, b * len(w)),

@@ -57,6 +57,9 @@ SLIPS_2A: dict[str, dict[str, list[Callable]]] = {
         "both sides are counted: a kernel of k takes k - 1 steps in all, not on each side": [
             lambda r, j, s, k, t, p, d: r + 2 * (k - 1) * d * j,
         ],
+        "the kernel multiplies the field: the boxes of neighbours overlap, and each step adds one jump": [
+            lambda r, j, s, k, t, p, d: r * k,
+        ],
         "the stride multiplies the field: it makes the steps of the next layers longer, and leaves this field alone": [
             lambda r, j, s, k, t, p, d: (r + (k - 1) * d * j) * t,
             lambda r, j, s, k, t, p, d: r * t + (k - 1) * d * j,
