@@ -67,6 +67,8 @@ WRONG_ADDRESS = {
     "W before H": lambda n, c, h, w, s: n * s[1] * s[2] * s[3] + w * s[2] * s[1] + h * s[1] + c,
     "the images lie side by side": lambda n, c, h, w, s: np.ravel_multi_index((c, h, w, n), (s[1], s[2], s[3], s[0])),
     "the channels come before the image": lambda n, c, h, w, s: ((c * s[0] + n) * s[2] + h) * s[3] + w,
+    "the shape is read as (N, H, W, C)": lambda n, c, h, w, s: n * s[1] * s[2] * s[3] + h * s[2] * s[3] + w * s[3] + c,
+    "H where W is meant": lambda n, c, h, w, s: n * s[2] * s[2] * s[1] + h * s[2] * s[1] + w * s[1] + c,
     "the image's number is ignored": lambda n, c, h, w, s: h * s[3] * s[1] + w * s[1] + c,
     "counted from 1": lambda n, c, h, w, s: address_by_torch(n, c, h, w, s) + 1,
     "in bytes": lambda n, c, h, w, s: 4 * address_by_torch(n, c, h, w, s),
@@ -224,6 +226,7 @@ WRONG_TIMES = {
         *(lambda w, c, n=n: statistics.median(times(w, c, n, 0)) for n in range(3, 40)),
         *(lambda w, c, n=n: middle(times(w, c, n, 0)) for n in range(3, 40)),
     ],
+    "the call in the middle of the list": [lambda w, c: times(w, c, 9)[4], lambda w, c: times(w, c, 11, 0)[5]],
     "one run": [lambda w, c: total(w, c, 1), warmed(lambda w, c: total(w, c, 1)), lambda w, c: times(w, c, 9, 0)[-1]],
     "too few calls that count": [lambda w, c, n=n: statistics.median(times(w, c, n)) for n in (3, 4)],
     "the shortest call": [lambda w, c: min(times(w, c)), lambda w, c: min(times(w, c, 9, 0))],
@@ -238,7 +241,7 @@ WRONG_TIMES = {
     "The work is never done": [lambda w, c: c() - c()],
     "no work is done in between": [lambda w, c: [c() for _ in iter(int, 1)]],
     "It should return one number": [times],
-    "It is the median of no calls": [lambda w, c: statistics.median(times(w, c)) * 0.9],
+    "It is not the median of your calls": [lambda w, c: statistics.median(times(w, c)) * 0.9],
 }
 RIGHT = {"7a": RIGHT_SHARE, "7b": RIGHT_ADDRESS, "7c": RIGHT_COUNTS, "7d": RIGHT_TIMES}
 WRONG = [

@@ -68,6 +68,12 @@ def _address(answer: Callable) -> bool:
         "W before H: in channels last, pixels still lie row by row": nested("NWHC"),
         "the images lie side by side: each image comes as a whole, one after another": nested("CHWN"),
         "H and W are right, but the channels come before the image": nested("CNHW"),
+        "the shape is read as (N, H, W, C): it is still (N, C, H, W), only the memory has another order": (
+            lambda n, c, h, w, shape: ((n * shape[1] + h) * shape[2] + w) * shape[3] + c
+        ),
+        "H where W is meant: a row has W pixels": (
+            lambda n, c, h, w, shape: ((n * shape[2] + h) * shape[2] + w) * shape[1] + c
+        ),
         "the image's number is ignored": lambda n, c, h, w, shape: nested("NHWC")(0, c, h, w, shape),
         "counted from 1: the first value has address 0": lambda *case: nested("NHWC")(*case) + 1,
         "in bytes: count values, not bytes": lambda *case: 4 * nested("NHWC")(*case),
@@ -254,6 +260,8 @@ def _time_it(answer: Callable) -> bool:
     slip = ""
     if fits(lambda t: started + sum(t), 0):
         slip = "a reading of the clock: only the difference of two readings is a time"
+    elif fewest > _ENOUGH and any(fits(lambda t: t[len(t) // 2], skip) for skip in (0, 1)):
+        slip = "the call in the middle of the list: the median is the middle one of the sorted times"
     elif fewest == 1 or any(fits(lambda t, k=k: t[k], 0) for k in range(fewest)) or fits(lambda t: t[-1], 0):
         slip = "one run: if something else came between, its time is in the answer, and nothing tells you so"
     elif any(fits(middle, 0) for middle in middles):
@@ -274,10 +282,19 @@ def _time_it(answer: Callable) -> bool:
         slip = "in milliseconds: seconds are asked for"
     elif all(g < 1e-3 for _, g, _ in runs):
         slip = "another clock than the one that is handed in, or no work between two readings of it: hardly any time passed"
-    said = f"It looks like this slip: {slip}." if slip else "It is the median of no calls that were made."
+    said = (
+        f"It looks like this slip: {slip}."
+        if slip
+        else "It is not the median of your calls, whichever of them are left out at the beginning."
+    )
     shown = ", ".join(f"{seconds:.3f}" for seconds in took[:8]) + (", ..." if len(took) > 8 else "")
     expected = f"{statistics.median(took[1:]):.4f}, the median after the first call" if len(took) > _ENOUGH else "more calls"
-    raise NotYet(said + case(f"work that you called {len(took)} times; the calls took {shown} s", expected, f"{got:.4f}"))
+    raise NotYet(
+        said
+        + case(
+            f"work that you called {len(took)} time{'s' * (len(took) != 1)}; the calls took {shown} s", expected, f"{got:.4f}"
+        )
+    )
 
 
 EXERCISES = {
