@@ -7,7 +7,7 @@ from statistics import fmean, pstdev, stdev
 import torch
 from torch import Tensor
 
-from mnist_lib.exercises.checking import NotYet, case, compare
+from mnist_lib.exercises.checking import NotYet, Unwritten, case, compare
 from mnist_lib.statistics import paired_interval, welch_interval
 
 
@@ -100,8 +100,8 @@ def _verdict(answer: Callable) -> bool:
     ends = [tuple(sorted((draw.uniform(-0.2, 0.2), draw.uniform(-0.2, 0.2)))) for _ in range(30)]
     ends = [(0.02, 0.1), (-0.1, -0.02), (-0.04, 0.1), (-0.1, 0.04), (0.0, 0.1), (-0.1, 0.0), *ends]
     said = [answer(low, high) for low, high in ends]
-    if None in said:
-        raise NotYet("It returns None: is there a return in every branch?")
+    if said == [None] * len(ends):
+        raise Unwritten
     failed = [one for one, got in zip(ends, said) if str(got).strip().lower() != _truth(*one)]
     if not failed:
         return True

@@ -10,6 +10,13 @@ class NotYet(Exception):
     """The first case that an answer gets wrong, and the slip that gives just this, if it is a known one."""
 
 
+class Unwritten(NotYet):
+    """Nothing came back: the stub as it stands, or a return that was forgotten."""
+
+    def __init__(self) -> None:
+        super().__init__("It returns None: write it; is there a return?")
+
+
 def compare(answer: Callable, right: Callable, slips: dict[str, Callable], cases: list[tuple[str, tuple]]) -> bool:
     """True, or NotYet with the first failing case; the slip is named whose results are the answer's own in every case.
 
@@ -32,7 +39,7 @@ def case(words: str, expected, got) -> str:
 def to_tensor(value) -> Tensor:
     """What a learner returns, a tensor, an array or nested lists, in float64."""
     if value is None:
-        raise NotYet("It returns None: is there a return?")
+        raise Unwritten
     return torch.as_tensor(value).detach().double()
 
 
