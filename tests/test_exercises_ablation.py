@@ -94,3 +94,46 @@ def test_wrong_verdicts_are_refused_by_name(slip, capsys):
 def test_what_is_no_verdict_is_refused_with_a_hint(answer, capsys):
     assert not check("6b", answer)
     assert "Hint:" in capsys.readouterr().out
+
+
+# 6c
+def by_scipy_search(spread, difference):
+    n = 2
+    while stats.t.ppf(0.975, n - 1) * spread / np.sqrt(n) >= difference:
+        n += 1
+    return n
+
+
+def by_array(spread, difference):
+    n = np.arange(2, 5000)
+    return n[stats.t.ppf(0.975, n - 1) * spread < difference * np.sqrt(n)][0]
+
+
+def searched(half=lambda n, s: stats.t.ppf(0.975, n - 1) * s / np.sqrt(n), less=0):
+    def seeds(spread, difference):
+        n = np.arange(2, 100_000)
+        return int(n[half(n, spread) < difference][0]) - less
+
+    return seeds
+
+
+WRONG_SEEDS = {
+    "1.96 is of the normal distribution": searched(lambda n, s: 1.96 * s / np.sqrt(n)),
+    "the whole width": searched(lambda n, s: 2 * stats.t.ppf(0.975, n - 1) * s / np.sqrt(n)),
+    "one more is": searched(less=1),
+    "n degrees of freedom": searched(lambda n, s: stats.t.ppf(0.975, n) * s / np.sqrt(n)),
+    "divided by n": searched(lambda n, s: stats.t.ppf(0.975, n - 1) * s / n),
+    "two independent groups": searched(lambda n, s: stats.t.ppf(0.975, n - 1) * s * np.sqrt(2 / n)),
+}
+
+
+@pytest.mark.parametrize("seeds", [by_scipy_search, by_array, lambda s, d: float(by_array(s, d))])
+def test_right_numbers_of_seeds_are_taken(seeds):
+    assert check("6c", seeds)
+
+
+@pytest.mark.parametrize("slip", WRONG_SEEDS)
+def test_wrong_numbers_of_seeds_are_refused_by_name(slip, capsys):
+    assert not check("6c", WRONG_SEEDS[slip])
+    said = capsys.readouterr().out
+    assert "It looks like this slip" in said and slip in said

@@ -114,10 +114,36 @@ def _verdict(answer: Callable) -> bool:
     raise NotYet(told)
 
 
+def _enough(spread: float, difference: float, factor: Callable = _quantile, share: float = 1, root: float = 0.5) -> Tensor:
+    """The first n of runs whose interval is narrower, to each side, than the difference."""
+    return torch.tensor(next(n for n in range(2, 10**6) if share * factor(n) * spread / n**root < difference))
+
+
+SEED_SLIPS = {
+    "1.96 is of the normal distribution; with few pairs Student's t asks for more": lambda s, d: _enough(
+        s, d, factor=lambda n: 1.96
+    ),
+    "the whole width is compared; half of it reaches from the mean to 0": lambda s, d: _enough(s, d, share=2),
+    "the last n that is not enough; one more is": lambda s, d: _enough(s, d) - 1,
+    "Student's t with n degrees of freedom; one is spent on the mean, which leaves n - 1": lambda s, d: _enough(
+        s, d, factor=lambda n: _quantile(n + 1)
+    ),
+    "divided by n; the mean of n wobbles by the root of n less": lambda s, d: _enough(s, d, root=1),
+    "the number for two independent groups; these are pairs": lambda s, d: _enough(s, d, share=2**0.5),
+}
+
+
+def _seeds(answer: Callable) -> bool:
+    pairs = [(0.1, 0.05), (0.2, 0.05), (0.05, 0.05), (0.07, 0.03), (0.15, 0.02), (0.3, 0.11), (0.04, 0.09)]
+    cases = [(f"differences spread by {s:g} points, a difference of {d:g}", (s, d)) for s, d in pairs]
+    return compare(answer, _enough, SEED_SLIPS, cases)
+
+
 EXERCISES = {
     "6a": (
         _paired,
         "take the differences first; then mean ± t · s / √n, with `statistics.stdev` and `scipy.stats.t.ppf(0.975, n - 1)`.",
     ),
+    "6c": (_seeds, "try n = 2, 3, 4, ... until t · s / √n, with t of n - 1, is below the difference."),
     "6b": (_verdict, 'three answers: "helps", "hurts", "cannot tell"; look at both ends of the interval.'),
 }
