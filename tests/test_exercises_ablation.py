@@ -36,6 +36,11 @@ def numpy_with(ddof=1, root=True, quantile=0.975, freedom=-1, normal=False, sign
 WRONG_INTERVALS = {
     "the pairs are torn apart": lambda a, b: tuple(stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.95)),
     "independent groups": lambda a, b: tuple(stats.ttest_ind(a, b).confidence_interval(0.95)),
+    "the spreads of the two columns are added": lambda a, b: (
+        np.mean(a)
+        - np.mean(b)
+        + np.array([-1, 1]) * stats.t.ppf(0.975, len(a) - 1) * np.sqrt((np.var(a, ddof=1) + np.var(b, ddof=1)) / len(a))
+    ),
     "1.96 is of the normal distribution": numpy_with(normal=True),
     "divide by the root of n": numpy_with(root=False),
     "n - 1 is right": numpy_with(ddof=0),
@@ -73,6 +78,8 @@ WRONG_VERDICTS = {
     "only the sign of the mean": lambda low, high: "helps" if (low + high) / 2 > 0 else "hurts",
     "the wrong way round": lambda low, high: {"helps": "hurts", "hurts": "helps"}.get(right_verdict(low, high), "cannot tell"),
     "touches 0 holds 0": lambda low, high: "cannot tell" if low < 0 < high else "helps" if low >= 0 else "hurts",
+    "need not hurt": lambda low, high: "helps" if low > 0 else "hurts",
+    "need not help": lambda low, high: "hurts" if high < 0 else "helps",
     "not enough for helps": lambda low, high: "helps" if high > 0 else "hurts",
     "not enough for hurts": lambda low, high: "hurts" if low < 0 else "helps",
 }
@@ -117,8 +124,17 @@ def searched(half=lambda n, s: stats.t.ppf(0.975, n - 1) * s / np.sqrt(n), less=
     return seeds
 
 
+def searched_from_one(spread, difference):
+    n = 1
+    while stats.t.ppf(0.975, n - 1) * spread / np.sqrt(n) >= difference:  # nan is not
+        n += 1
+    return n
+
+
 WRONG_SEEDS = {
     "1.96 is of the normal distribution": searched(lambda n, s: 1.96 * s / np.sqrt(n)),
+    "in a formula": lambda s, d: int(np.ceil((1.96 * s / d) ** 2)),
+    "begins at n = 1": searched_from_one,
     "the whole width": searched(lambda n, s: 2 * stats.t.ppf(0.975, n - 1) * s / np.sqrt(n)),
     "one more is": searched(less=1),
     "n degrees of freedom": searched(lambda n, s: stats.t.ppf(0.975, n) * s / np.sqrt(n)),

@@ -1,5 +1,6 @@
 """Exercises of notebook 06."""
 
+import math
 import random
 from collections.abc import Callable
 from statistics import fmean, pstdev, stdev
@@ -36,11 +37,11 @@ def _slip(spread: Callable, root: Callable = lambda n: n**0.5, factor: Callable 
     return interval
 
 
-def _pooled(with_: list[float], without: list[float]) -> Tensor:
+def _pooled(with_: list[float], without: list[float], together: bool = True) -> Tensor:
     """The interval of two independent groups of equal variance."""
     n = len(with_)
     error = ((stdev(with_) ** 2 + stdev(without) ** 2) / n) ** 0.5
-    return _around(fmean(with_) - fmean(without), _quantile(2 * n - 1) * error)
+    return _around(fmean(with_) - fmean(without), _quantile(2 * n - 1 if together else n) * error)
 
 
 SLIPS = {
@@ -48,6 +49,9 @@ SLIPS = {
         welch_interval(a, b)[1:]
     ),
     "the pairs are torn apart: it is the interval of two independent groups": _pooled,
+    "the pairs are torn apart: the spreads of the two columns are added, not that of the differences taken": lambda a, b: (
+        _pooled(a, b, together=False)
+    ),
     "1.96 is of the normal distribution; so few values need Student's t": _slip(stdev, factor=lambda n: 1.96),
     "the standard deviation of one difference in place of that of their mean: divide by the root of n": _slip(
         stdev, root=lambda n: 1
@@ -90,6 +94,8 @@ VERDICT_SLIPS = {
     ),
     "the signs are the wrong way round: the interval is of with minus without": lambda low, high: _truth(-high, -low),
     "an interval that touches 0 holds 0": lambda low, high: "helps" if low >= 0 else "hurts" if high <= 0 else "cannot tell",
+    "what does not help need not hurt: the interval may hold 0": lambda low, high: "helps" if low > 0 else "hurts",
+    "what does not hurt need not help: the interval may hold 0": lambda low, high: "hurts" if high < 0 else "helps",
     "one end above 0 is not enough for helps": lambda low, high: "helps" if high > 0 else "hurts",
     "one end below 0 is not enough for hurts": lambda low, high: "hurts" if low < 0 else "helps",
 }
@@ -123,6 +129,10 @@ SEED_SLIPS = {
     "1.96 is of the normal distribution; with few pairs Student's t asks for more": lambda s, d: _enough(
         s, d, factor=lambda n: 1.96
     ),
+    "1.96 is of the normal distribution, in a formula; with few pairs Student's t asks for more": lambda s, d: torch.tensor(
+        math.ceil((1.96 * s / d) ** 2)
+    ),
+    "a search that begins at n = 1: one difference has no spread, and t is not a number there": lambda s, d: torch.tensor(1),
     "the whole width is compared; half of it reaches from the mean to 0": lambda s, d: _enough(s, d, share=2),
     "the last n that is not enough; one more is": lambda s, d: _enough(s, d) - 1,
     "Student's t with n degrees of freedom; one is spent on the mean, which leaves n - 1": lambda s, d: _enough(
