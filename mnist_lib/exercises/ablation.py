@@ -49,8 +49,8 @@ SLIPS = {
         welch_interval(a, b)[1:]
     ),
     "the pairs are torn apart: it is the interval of two independent groups": _pooled,
-    "the pairs are torn apart: the spreads of the two columns are added, not that of the differences taken": lambda a, b: (
-        _pooled(a, b, together=False)
+    "the pairs are torn apart: the spreads of the two columns are added; take that of the differences": lambda a, b: _pooled(
+        a, b, together=False
     ),
     "1.96 is of the normal distribution; so few values need Student's t": _slip(stdev, factor=lambda n: 1.96),
     "the standard deviation of one difference in place of that of their mean: divide by the root of n": _slip(
