@@ -280,7 +280,8 @@ def kill_at_random_moments(folder: Path, small, config: TrainConfig, kills: int,
         process = server.Process(target=run_and_tell, args=(folder, small, config, event))
         process.start()
         if after_first_step:
-            assert event.wait(600)  # on a busy machine, a cold import takes its time
+            while not event.wait(0.05) and process.is_alive():  # one that finds all epochs done makes no step
+                pass
         process.join(draw.uniform(0, within))
         if process.is_alive():
             os.kill(process.pid, signal.SIGKILL)
