@@ -525,7 +525,8 @@ def test_all_of_it_by_keyboard(chromium):
         for key in ("PageDown", "ArrowDown", "ArrowRight", "ArrowRight"):
             press(key)
         assert page.evaluate("inside.unit") == {"layer": 1, "map": 1, "row": 1, "col": 2}
-        assert "conv2, map 1, row 1, column 2 is" in page.locator(".in-body").text_content()
+        said = "conv2, map 1, row 1, column 2 is"  # once the next frame is drawn
+        page.wait_for_function("said => document.querySelector('.in-body').textContent.includes(said)", arg=said)
         page.wait_for_function("() => document.querySelector('[role=status]').textContent.startsWith('conv2, map 1, row 1, c')")
         page.get_by_label("row", exact=True).focus()
         press("ArrowUp")

@@ -268,7 +268,7 @@ def test_the_notebook_says_what_is_measured(mnist):
     shared = [index for index in wrong if index in votes and not votes[index].upheld]
     upheld = [index for index in wrong if index in votes and votes[index].upheld]
     for sentence in (
-        f"of {int(sure.sum()):,} of 10,000 test images the network is at least 99 % sure",
+        f"on {int(sure.sum()):,} of 10,000 test images the network is at least 99 % sure",
         f"wrong though 99 % sure: {int((sure & ~right).sum())}.",
         f"Their doubts, 1 - sureness, add up to {float((1 - sureness[sure]).sum()):.1f}.",
         f"mistakes that people share: {len(shared)}. Of {len(wrong)} mistakes, {len(wrong) - len(shared)} are left",
