@@ -276,7 +276,7 @@ def write_report(run: Path | None = None) -> None:
 
     run: a card run's record.json that is to join the records first. All is made before anything is written.
     """
-    from mnist_lib.widgets.page import write_page  # here: only this needs it
+    from mnist_lib.widgets.film import renew  # here: only this needs it
 
     new = None if run is None else records.require_recipe(records.read(run))
     dataset = load()
@@ -299,7 +299,7 @@ def write_report(run: Path | None = None) -> None:
     made |= figures(net, dataset)
     for path, body in made.items():
         write_whole(path, body)
-    write_page(dataset)
+    renew(dataset)
 
 
 def weights_of(run: Path, record: dict, dataset: Dataset) -> tuple[bytes, DigitNet]:

@@ -15,7 +15,7 @@ from mnist_lib.files import ROOT
 from mnist_lib.model import DigitNet
 from mnist_lib.receptive_field import measure_field, receptive_fields
 from mnist_lib.transforms import normalise
-from mnist_lib.widgets import Inside, recorded_epochs
+from mnist_lib.widgets import Inside, film, recorded_epochs
 from mnist_lib.widgets.chain import Unsupported, describe, layers_of, numbers
 from mnist_lib.widgets.content import content, read
 from mnist_lib.widgets.script import script
@@ -310,3 +310,20 @@ def test_the_film_is_small_and_has_its_stills():
         film, still = (ROOT / f"figures/inside-{scheme}.{end}" for end in ("webp", "png"))
         assert 100_000 < film.stat().st_size < 2_000_000 and 20_000 < still.stat().st_size < 500_000
         assert b"ANIM" in film.read_bytes()[:64]
+
+
+def test_the_film_is_made_anew_when_the_page_has_changed(tmp_path, monkeypatch, capsys):
+    made, path = [], tmp_path / "index.html"
+    monkeypatch.setattr(film.page, "PAGE", path)
+    monkeypatch.setattr(film.page, "write_page", lambda text: path.write_text(text))
+    monkeypatch.setattr(film, "write_film", lambda: made.append(path.read_text()))
+    for text in ("a", "a", "b"):
+        film.renew(text)
+    assert made == ["a", "b"]
+
+    def no_browser():
+        raise RuntimeError("This needs a browser: install chromium or google-chrome.")
+
+    monkeypatch.setattr(film, "write_film", no_browser)
+    film.renew("c")
+    assert "as it was before. This needs a browser" in capsys.readouterr().out

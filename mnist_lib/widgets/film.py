@@ -4,9 +4,9 @@ import io
 import math
 from pathlib import Path
 
+from mnist_lib.data import Dataset
 from mnist_lib.files import ROOT, write_whole
-from mnist_lib.widgets import browser
-from mnist_lib.widgets.page import PAGE
+from mnist_lib.widgets import browser, page
 
 FIGURES = ROOT / "figures"
 FRAMES, PACE, HOLD = 30, 80, 2200  # pictures of the stroke, milliseconds for each, and for the last
@@ -25,6 +25,17 @@ PEN = """([points, done]) => {
 }"""
 
 
+def renew(dataset: Dataset) -> None:
+    """Write the page, and the film again if the page has changed; where no browser is, the film stays and that is said."""
+    before = page.PAGE.read_bytes() if page.PAGE.is_file() else b""
+    page.write_page(dataset)
+    if page.PAGE.read_bytes() != before:
+        try:
+            write_film()
+        except RuntimeError as error:
+            print(f"README's film still shows the page as it was before. {error}")
+
+
 def write_film() -> list[Path]:
     """Write figures/inside-light.webp and inside-dark.webp, and as stills their last pictures, .png; takes some seconds.
 
@@ -36,17 +47,17 @@ def write_film() -> list[Path]:
     written = []
     with browser.launched() as chromium:
         for scheme in ("light", "dark"):
-            page = chromium.new_page(color_scheme=scheme, viewport={"width": 900, "height": 680})
-            page.goto(PAGE.as_uri())
-            page.wait_for_function("() => window.inside?.logits")
-            page.add_style_tag(content=LOOK)
-            page.evaluate("() => { inside.maps.mark = () => {}; inside.showTab('turn'); inside.pad.clear(); inside.draw(); }")
-            shots = [_shot(page)]
+            tab = chromium.new_page(color_scheme=scheme, viewport={"width": 900, "height": 680})
+            tab.goto(page.PAGE.as_uri())
+            tab.wait_for_function("() => window.inside?.logits")
+            tab.add_style_tag(content=LOOK)
+            tab.evaluate("() => { inside.maps.mark = () => {}; inside.showTab('turn'); inside.pad.clear(); inside.draw(); }")
+            shots = [_shot(tab)]
             for i in range(FRAMES):
                 points = [_three((i + k / 4) / FRAMES) for k in range(1 if i else 0, 5)]
-                page.evaluate(PEN, [points, i == FRAMES - 1])
-                shots.append(_shot(page))
-            page.close()
+                tab.evaluate(PEN, [points, i == FRAMES - 1])
+                shots.append(_shot(tab))
+            tab.close()
             pictures = [Image.open(io.BytesIO(shot)).convert("RGB") for shot in shots]
             film, paces = io.BytesIO(), [400] + [PACE] * (FRAMES - 1) + [HOLD]
             pictures[0].save(
