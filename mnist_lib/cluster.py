@@ -56,10 +56,12 @@ def run_study(
         means = look_at(client, source)
         todo = missing(study, seeds or study.seeds, folder, {machine_of(one) for one in means})
         tasks = {}
-        for variant, group in together(study, todo, TOGETHER if all(one["cuda"] for one in means) else 1):
+        for place, (variant, group) in enumerate(together(study, todo, TOGETHER if all(one["cuda"] for one in means) else 1)):
             name = f"{study.name}: {variant}, seeds {group}, {time.time_ns()}"
             threads = means[0]["machine"]["threads"] or 1
-            task = client.submit(run_seeds, study, variant, group, source, threads, str(scratch), key=name, pure=False)
+            task = client.submit(
+                run_seeds, study, variant, group, source, threads, str(scratch), key=name, pure=False, priority=-place
+            )
             tasks[task] = variant, group
         print(f"{study.name}: {len(todo)} runs to do, {len(means)} at a time.", flush=True)
         began, done, failed = time.perf_counter(), 0, []

@@ -61,6 +61,27 @@ QUICK_STUDY = Study(
     ),
     seeds=20,
 )
+LONG = replace(  # what 20 epochs can do more than the card's: the leads for a best recipe, each with one thing changed
+    CARD,
+    pct_start=0.3,
+    final_div_factor=1e4,
+    nesterov=True,
+    weight_decay=5e-4,
+    dropout=(0.0, 0.0),
+    ingredients=(Settle(0.5),),
+)
+BEST_STUDY = Study(
+    "best",
+    {
+        "settled 0.5": LONG,
+        "settled 0.25": replace(LONG, ingredients=(Settle(0.25),)),
+        "weaker augmentation": replace(LONG, augment=Augment().times(0.7)),
+        "stronger augmentation": replace(LONG, augment=Augment().times(1.3)),
+        "rate 0.3": replace(LONG, max_lr=0.3),
+        "muon 0.1": replace(LONG, ingredients=(Whiten(), Muon(0.1), Settle(0.5))),
+    },
+    seeds=4,
+)
 FEWER = (  # filters of conv1..conv7, each about a fifth fewer numbers than the one before
     (16, 32, 10, 16, 16, 16, 16),  # the card's
     (13, 24, 9, 14, 14, 14, 14),
@@ -74,4 +95,4 @@ FEWER = (  # filters of conv1..conv7, each about a fifth fewer numbers than the 
 )
 FEWEST_STUDY = Study("fewest", {f"{numbers(widths)} numbers": narrower(QUICK, widths) for widths in FEWER})
 FROZEN = Study("frozen", {"card": CARD, "quick": QUICK}, seeds=20, held_out=0)
-STUDIES = {study.name: study for study in (CARD_STUDY, QUICK_STUDY, FEWEST_STUDY, FROZEN)}
+STUDIES = {study.name: study for study in (CARD_STUDY, QUICK_STUDY, BEST_STUDY, FEWEST_STUDY, FROZEN)}
