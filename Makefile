@@ -7,7 +7,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 # Workers with a thread each: no two spin for the same core
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -rs -n auto --maxprocesses=4
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -rs -n 3
 
 .PHONY: run test lab report publish student book
 run: $(READY)
@@ -16,7 +16,7 @@ run: $(READY)
 test: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	MNIST_LIB_FAST=1 MNIST_LIB_OUT=out/test $(PYTEST) --nbval-lax --nbval-cell-timeout=120 tests notebooks
+	MNIST_LIB_FAST=1 MNIST_LIB_OUT=out/test $(PYTEST) --nbval-lax --nbval-cell-timeout=120 notebooks tests
 
 lab: $(READY)
 	$(BIN)/python -m jupyterlab --ip=127.0.0.1 notebooks

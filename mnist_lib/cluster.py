@@ -23,6 +23,7 @@ from mnist_lib.study import Records, Study, accuracy, machine_of, recorded
 from mnist_lib.trainer import train
 
 TOGETHER = 32  # seeds that a GPU trains side by side, at most
+PATIENCE = 10  # seconds for a scheduler to answer
 AGAIN = "give the same command again, what is recorded is not run again"
 
 
@@ -51,10 +52,14 @@ def run_study(
     """
     from distributed import as_completed  # here: slow to import
 
-    folder, scratch = folder or records.RECORDS, (scratch or OUT / "studies").resolve() / study.name
+    folder, seeds = folder or records.RECORDS, seeds or study.seeds
+    if all(is_done(study, recorded(study, folder), seed) for seed in range(seeds)):
+        print(f"{study.name}: all {seeds * len(study.variants)} runs are on record.", flush=True)
+        return recorded(study, folder)
+    scratch = (scratch or OUT / "studies").resolve() / study.name
     with alone(scratch), client_of(workers, scheduler) as client:
         means = look_at(client, source)
-        todo = missing(study, seeds or study.seeds, folder, {machine_of(one) for one in means})
+        todo = missing(study, seeds, folder, {machine_of(one) for one in means})
         tasks = {}
         for place, (variant, group) in enumerate(together(study, todo, TOGETHER if all(one["cuda"] for one in means) else 1)):
             name = f"{study.name}: {variant}, seeds {group}, {time.time_ns()}"
@@ -97,10 +102,13 @@ def keep(record: dict, path: Path) -> None:
         raise StudyError(f"{path.name} can't be written ({error.strerror}): free some space, and {AGAIN}.") from None
 
 
+def is_done(study: Study, found: Records, seed: int) -> bool:
+    """Whether one machine, any, has all variants of a seed on record: differences are of one machine and one seed."""
+    return any(all(seed in runs.get(variant, {}) for variant in study.variants) for runs in found.values())
+
+
 def missing(study: Study, seeds: int, folder: Path, machines: set[str]) -> list[tuple[str, int]]:
     """(variant, seed) of the runs that are still to be done by these machines, seed by seed.
-
-    A seed is done once one machine, any, has all its variants on record: differences are of one machine and one seed.
 
     Raises:
         StudyError: where the test images were read with these recipes on another machine: they are read once a seed.
@@ -113,9 +121,8 @@ def missing(study: Study, seeds: int, folder: Path, machines: set[str]) -> list[
         )
     todo = []
     for seed in range(seeds):
-        done = {machine: {variant for variant in runs if seed in runs[variant]} for machine, runs in found.items()}
-        if set(study.variants) not in done.values():  # no machine has all of this seed
-            here = set().union(*(done.get(machine, set()) for machine in machines))
+        if not is_done(study, found, seed):
+            here = {variant for machine in machines for variant, own in found.get(machine, {}).items() if seed in own}
             todo += [(variant, seed) for variant in study.variants if variant not in here]
     return todo
 
@@ -207,7 +214,7 @@ def client_of(workers: int | None, scheduler: str | None) -> Iterator:
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong is said by us, in a sentence
     if scheduler:
         try:
-            cluster, client = nullcontext(), Client(scheduler, timeout=10)
+            cluster, client = nullcontext(), Client(scheduler, timeout=PATIENCE)
         except (OSError, ValueError) as error:
             raise StudyError(
                 f"No Dask scheduler answers at {scheduler} ({error}): start one, or leave --scheduler out."

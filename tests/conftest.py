@@ -1,9 +1,11 @@
 """What several tests stand on: the stand-in, and the real MNIST where it is to be had."""
 
 import os
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import torch
 
 from mnist_lib import data, download
 from mnist_lib.compiled import can_compile
@@ -34,6 +36,23 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log):
 @pytest.fixture(scope="session")
 def digits() -> data.Dataset:
     return data.load("digits")
+
+
+@pytest.fixture
+def nearby(monkeypatch) -> None:
+    """A study's workers are threads of this process: Dask as it is, without the seconds that a process takes to start."""
+    from distributed import Client
+
+    from mnist_lib import cluster
+
+    @contextmanager
+    def client_of(workers, scheduler):
+        before = torch.get_num_threads()
+        with Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
+            yield client
+        torch.set_num_threads(before)
+
+    monkeypatch.setattr(cluster, "client_of", client_of)
 
 
 @pytest.fixture(scope="session")

@@ -127,7 +127,7 @@ def test_what_the_records_give_away(runs):
     assert after_training(good[:4])[-1] == "There are 4 runs, with 5 seeds there should be 5."
 
 
-def test_a_submission_is_run_once_by_the_study_engine(tmp_path, monkeypatch, capsys):
+def test_a_submission_is_run_once_by_the_study_engine(tmp_path, capsys, nearby):
     """On the stand-in, a third of an epoch: five runs, each judged by other images; and it is not taken for MNIST."""
     path = written(tmp_path, changes="epochs=0.3, batch_size=64, compiled='no',")
     sentences = grade(path, "digits", tmp_path / "out", held_out=100, workers=1)
@@ -138,7 +138,7 @@ def test_a_submission_is_run_once_by_the_study_engine(tmp_path, monkeypatch, cap
     assert sorted(record["config"]["seed"] for record in found) == list(range(5))
     assert all(record["test"] is None and record["dataset"]["validated_on"] == 100 for record in found)
     assert grade(path, "digits", tmp_path / "out", held_out=100, workers=1) == sentences
-    assert "0 runs to do" in capsys.readouterr().out
+    assert "all 5 runs are on record" in capsys.readouterr().out
 
 
 def test_the_template_is_a_beginning_and_no_solution():

@@ -7,6 +7,7 @@ import zlib
 
 import pytest
 import torch
+from conftest import daily, nightly
 from torch import nn
 
 from mnist_lib import transforms
@@ -129,23 +130,25 @@ def test_the_page_shows_mnist_only(digits: Dataset):
         page(digits)
 
 
-def test_all_test_images_get_torch_s_answers(view, mnist):
-    """10,000 images through the JavaScript: the same answers but for 2, logits within 1e-3."""
+@pytest.mark.parametrize("n", [pytest.param(10_000, marks=nightly), pytest.param(1_000, marks=daily)])
+def test_test_images_get_torch_s_answers(view, mnist, n):
+    """Through the JavaScript: the same answers but for 2 of 10,000, logits within 1e-3."""
+    images = mnist.test_images[:n]
     answers = view.evaluate(
         """(text) => { const images = Uint8Array.from(atob(text), (c) => c.charCodeAt(0)), out = [];
           for (let i = 0; i < images.length; i += 784) {
             inside.net.run(Float32Array.from(images.subarray(i, i + 784), (v) => v / 255)); out.push(...inside.net.logits);
           }
           return JSON.stringify(out); }""",
-        sent(mnist.test_images),
+        sent(images),
     )
     net = recorded_net()
     with torch.no_grad():
-        expected = torch.cat([net(normalise(some)) for some in mnist.test_images.split(1000)])
+        expected = torch.cat([net(normalise(some)) for some in images.split(1000)])
     answers = torch.tensor(json.loads(answers)).reshape(-1, 10)
-    assert len(answers) == 10_000 and (answers - expected).abs().max() < 1e-3
+    assert len(answers) == n and (answers - expected).abs().max() < 1e-3
     differ = int((answers.argmax(1) != expected.argmax(1)).sum())
-    assert differ <= 2
+    assert differ <= n // 5_000
     print(f"{differ} answers differ; largest difference of a logit {float((answers - expected).abs().max()):.1e}")
 
 

@@ -120,7 +120,7 @@ def check_run(out, done: subprocess.CompletedProcess) -> subprocess.CompletedPro
 
 
 def test_two_runs_from_one_clone_leave_each_other_alone(short, tmp_path):
-    folder = short("open(f'{OUT}/here', 'w').write(' '.join(os.listdir())); time.sleep(3)")
+    folder = short("open(f'{OUT}/here', 'w').write(' '.join(os.listdir())); time.sleep(1.5)")
     runs = [start(folder, "--seed", str(seed), "--out", str(tmp_path / f"out{seed}")) for seed in (1, 2)]
     for seed, process in zip((1, 2), runs):
         said, complaints = process.communicate(timeout=120)

@@ -222,7 +222,7 @@ def test_runs_are_trains_own_and_are_not_run_again(digits, tmp_path, capfd):
     assert losses[0] == losses[1]
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.json")}
     run_study(study, source="digits", folder=tmp_path / "records", scratch=tmp_path / "scratch", workers=1)
-    assert "0 runs to do" in capfd.readouterr().out
+    assert "all 4 runs are on record" in capfd.readouterr().out
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.json")} == before
 
 
@@ -256,7 +256,7 @@ def workers_of(process: psutil.Process) -> list[psutil.Process]:
 
 
 def test_a_killed_workers_run_goes_on_from_its_checkpoint_to_the_same_bits(digits, tmp_path):
-    study = Study("killed", {"first": replace(SMALL, epochs=20)}, seeds=1, held_out=300)
+    study = Study("killed", {"first": replace(SMALL, epochs=6)}, seeds=1, held_out=300, images=900)
     thread, outcome = in_background(study, tmp_path, workers=1)
     wait_for(lambda: list((tmp_path / "scratch").rglob("epoch-*.pt")))
     for process in workers_of(psutil.Process()):
@@ -309,8 +309,7 @@ def scheduler(tmp_path):
     worker = subprocess.Popen([*dask, "worker", address, "--host", "127.0.0.1", "--nthreads", "1", "--no-dashboard"], **place)
     yield address, master
     for process in (worker, master):
-        process.terminate()
-    for process in (worker, master):
+        process.kill()
         process.wait(timeout=20)
 
 
@@ -328,12 +327,13 @@ def test_a_schedulers_workers_are_used_and_its_death_is_said(tmp_path, scheduler
     assert len(missing(study, 40, tmp_path / "records", here)) == 40 - len(done)
 
 
-def test_no_scheduler_at_an_address(tmp_path):
+def test_no_scheduler_at_an_address(tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster, "PATIENCE", 1)
     with pytest.raises(StudyError, match="No Dask scheduler answers at tcp://127"):
         run_study(small(), source="digits", folder=tmp_path, scratch=tmp_path, scheduler=f"tcp://127.0.0.1:{free_port()}")
 
 
-def test_a_run_that_raises_is_named_and_the_others_go_on(tmp_path, monkeypatch, capfd):
+def test_a_run_that_raises_is_named_and_the_others_go_on(tmp_path, monkeypatch, capfd, nearby):
     study = small(**{"too fast": replace(SMALL, max_lr=1e30)})
     monkeypatch.setitem(studies.STUDIES, "small", study)
     monkeypatch.setattr(records, "RECORDS", tmp_path / "records")
