@@ -17,8 +17,10 @@ from mnist_lib.evaluation import evaluate
 from mnist_lib.files import ROOT, write_whole
 from mnist_lib.model import DigitNet
 from mnist_lib.receptive_field import receptive_fields
-from mnist_lib.recipes import CARD, QUICK
+from mnist_lib.recipes import CARD, QUICK, RECIPES
 from mnist_lib.statistics import mean_interval, ratio, welch_interval
+from mnist_lib.studies import BEST_STUDY, FEWEST_STUDY, QUICK_STUDY
+from mnist_lib.study import Study, recorded, table
 
 ROWS = ("conv1", "conv2", "conv3", "pool1", "conv4", "conv5", "conv6", "conv7", "gap", "conv8")  # of the card's table
 
@@ -151,6 +153,47 @@ def quick_result(quick: list[dict], card: list[dict], speed: dict) -> str:
     )
 
 
+def recipes_table(runs: dict[str, list[dict]]) -> str:
+    """The frozen recipes beside one another, each from the records of its seeds."""
+    text = [
+        "| recipe | steps | seeds | test images read right, mean (95 % interval) | lowest to highest | machine |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, own in runs.items():
+        accuracies = [100 * record["test"]["accuracy"] for record in own]
+        mean, low, high = mean_interval(accuracies)
+        machine = own[0]["machine"]
+        text.append(
+            f"| `{name}` | {RECIPES[name].steps(60_000):,} of {RECIPES[name].batch_size} | {len(own)} | "
+            f"**{mean:.2f} %** ({low:.2f} to {high:.2f}) | {min(accuracies):.2f} to {max(accuracies):.2f} | "
+            f"{machine['device']}, {machine['precision']}, torch {own[0]['versions']['torch']} |"
+        )
+    return "\n".join(text)
+
+
+def study_table(study: Study) -> str:
+    """A study's rows from its records: n, mean and interval, and the difference to the first variant, paired by seed."""
+    found = recorded(study)
+    rows, runs = table(study, found), [run for variants in found.values() for own in variants.values() for run in own.values()]
+    hours, threads = sum(run["seconds"] for run in runs) / 3600, max(run["machine"]["threads"] or 1 for run in runs)
+    machines = {f"{run['machine']['device']}, {run['machine']['precision']}, torch {run['versions']['torch']}" for run in runs}
+    text = [
+        f"{study.name}: {study.held_out:,} held-out training images a run, the test images are not read. {len(runs)} runs, "
+        f"{hours:.1f} hours of training in all with {threads} processor core(s) each. {'; '.join(sorted(machines))}.",
+        "",
+        f"| {study.name} | numbers | n | mean % (95 % interval) | against {rows[0].variant}, points (95 % interval) |",
+        "|---|---|---|---|---|",
+    ]
+    for row in rows:
+        mean = f"{row.mean:.2f}" + (f" ({row.interval[0]:.2f} to {row.interval[1]:.2f})" if row.interval else "")
+        apart = ""
+        if row.difference is not None:
+            low, high = row.difference_interval
+            apart = f"{row.difference:+.3f} ({low:+.3f} to {high:+.3f})"
+        text.append(f"| {row.variant} | {row.parameters:,} | {len(row.values)} | {mean} | {apart} |")
+    return "\n".join(text)
+
+
 def summary_table(model: nn.Module) -> str:
     """The layers as the card's Model Summary prints them, from torchinfo's rows."""
     from torchinfo import summary  # here: only the report and the notebooks need it
@@ -246,6 +289,7 @@ def pages(new: dict | None = None) -> dict[str, dict[str, str]]:
             "PATH": path_table(course),
             "CLONE": f"```sh\ngit clone {repository()}\ncd {repository().split('/')[-1]}\n```",
             "RESULT": result(card),
+            "RECIPES": recipes_table({name: card if name == "card" else records.runs(name) for name in RECIPES}),
             "SUMMARY": f"```text\n{summary_table(DigitNet())}\n```",
             "FIELDS": field_table(),
             "LATEST_RESULT": latest_result(card[0]),
@@ -255,6 +299,9 @@ def pages(new: dict | None = None) -> dict[str, dict[str, str]]:
             "SPEED": speed_table(speed),
             "ENGINE_ACCURACY": engine_accuracy_result(records.benchmark("engine_accuracy")),
             "QUICK": quick_result(quick, card, speed),
+            "STUDY_QUICK": study_table(QUICK_STUDY),
+            "STUDY_FEWEST": study_table(FEWEST_STUDY),
+            "STUDY_BEST": study_table(BEST_STUDY),
         },
         "INSTRUCTOR.md": {f"LESSON_{lesson.name[:2]}": teaching_table(lesson) for lesson in course},
         "notebooks/glossary.md": {"READING": reading_list(course)},
@@ -323,6 +370,7 @@ def figures(net: DigitNet, dataset: Dataset) -> dict[Path, bytes]:
     from mnist_lib import plots  # here: matplotlib is slow to import, and only this needs it
 
     validated, speed, made = records.held_out(), records.benchmark("speed"), {}
+    sizes = table(FEWEST_STUDY, recorded(FEWEST_STUDY))
     for theme, colours in (("light", plots.LIGHT), ("dark", plots.DARK)):
         plots.use_theme(colours)
         pictures = {
@@ -330,6 +378,9 @@ def figures(net: DigitNet, dataset: Dataset) -> dict[Path, bytes]:
             "training": plots.curves(
                 validated["history"],
                 "MNIST: 55,000 training images, 5,000 held out, seed 0; the test images are not read",
+            ),
+            "fewest": plots.accuracy_over_parameters(
+                sizes, f"MNIST: networks trained by quick, {len(sizes[0].values)} seeds, 5,000 held-out images each"
             ),
             "speed": plots.step_times(speed["profile"], "MNIST: where the time of a training step goes"),
         }

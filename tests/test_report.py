@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from scipy import stats
 
 from mnist_lib import data, records, report
 from mnist_lib.__main__ import main
@@ -360,3 +361,24 @@ def test_what_a_checker_says_in_instructor_is_what_it_says(capsys):
 
     check("3a", turn)
     assert capsys.readouterr().out == re.search(r"```text\n(3a: .*?)```", INSTRUCTOR, re.DOTALL)[1]
+
+
+def test_the_tables_of_recipes_and_studies_are_the_records_read_by_other_means():
+    rows = re.search(r"<!-- RECIPES -->(.*?)<!-- END_RECIPES -->", README, re.DOTALL)[1]
+    for recipe in ("card", "quick", "best"):
+        own = [json.loads(path.read_text()) for path in (ROOT / "records").glob(f"{recipe}-seed-*.json")]
+        mean = sum(record["test"]["correct"] for record in own) / len(own) / 100
+        assert re.search(rf"\| `{recipe}` \|[^|]+\| {len(own)} \| \*\*{mean:.2f} %\*\*", rows), recipe
+        assert all(record["parameters"] == 13_960 and record["dataset"]["sha256"] == MNIST_SHA256 for record in own)
+    rows = re.search(r"<!-- STUDY_QUICK -->(.*?)<!-- END_STUDY_QUICK -->", RESULTS, re.DOTALL)[1]
+    place = next((ROOT / "records/studies/quick").iterdir())
+    accuracies = {arm: [] for arm in ("quick", "no hardest", "no freeze")}
+    for arm, own in accuracies.items():
+        for seed in range(20):
+            record = json.loads((place / f"{arm.replace(' ', '-')}-seed-{seed}.json").read_text())
+            own.append(100 * record["history"][-1]["validation_accuracy"])
+    for arm in ("no hardest", "no freeze"):
+        paired = stats.ttest_rel(accuracies[arm], accuracies["quick"])
+        low, high = paired.confidence_interval()
+        difference = sum(accuracies[arm]) / 20 - sum(accuracies["quick"]) / 20
+        assert f"| {arm} | 13,960 | 20 |" in rows and f"{difference:+.3f} ({low:+.3f} to {high:+.3f})" in rows
