@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import pytest
 import torch
 from ipywidgets import Image, Label
+from matplotlib.colors import to_rgba
 
 from mnist_lib import interpret, plots
 from mnist_lib.config import TrainConfig
@@ -94,9 +95,7 @@ def test_differences_are_of_one_seed_and_are_called_as_told():
 
 def test_every_picture_is_drawn_and_left_closed():
     drawn = pictures()
-    public = {
-        name for name, value in vars(plots).items() if getattr(value, "__module__", "") == plots.__name__ and name[0] != "_"
-    }
+    public = {name for name in plots.__all__ if callable(getattr(plots, name))}
     assert set(drawn) == public - {"LiveCurves", "use_theme"}  # none is forgotten here
     for name, draw in drawn.items():
         figure = draw()
@@ -171,7 +170,7 @@ def test_the_cone_counts_what_a_unit_is_computed_from():
     shown = [text.get_text() for text in plots.cone(torch.rand(1, 28, 28), fields, names, (3, 2), "data").axes[1].texts]
     assert shown[:-1] == ["18 × 18", "16 × 16", "14 × 14", "14 × 14", "7 × 7", "5 × 5", "3 × 3", "1 × 1"]
     [axis] = plots.from_the_side(fields, ROWS[:5], 4, "data").axes
-    inked = [patch for patch in axis.patches if patch.get_facecolor()[:3] == plots.to_rgba(plots.ORANGE)[:3]]
+    inked = [patch for patch in axis.patches if patch.get_facecolor()[:3] == to_rgba(plots.ORANGE)[:3]]
     pixels = [patch.get_x() + 0.5 for patch in inked]
     assert pixels == measure_field(model, "conv4", (4, 4)).any(0).nonzero().flatten().tolist()
 
@@ -225,7 +224,7 @@ def test_live_curves_redraw_each_epoch_under_the_datasets_name(digits, monkeypat
         def update(self, figure):
             shown.append(figure)
 
-    monkeypatch.setattr(plots, "display", lambda figure, display_id: shown.append(figure) or Handle())
+    monkeypatch.setattr(plots.training, "display", lambda figure, display_id: shown.append(figure) or Handle())
     train(TrainConfig(epochs=2), digits.head(200, 50), [plots.LiveCurves()])
     assert len(shown) == 2
     assert all("digits" in figure.get_suptitle() for figure in shown)

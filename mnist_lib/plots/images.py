@@ -1,0 +1,110 @@
+"""Pictures of images: as they are, changed, and read wrongly."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
+from torch import Tensor
+
+from mnist_lib.plots.look import BLUE, ORANGE, new_figure, show_image
+
+
+def grid(images: Tensor, labels: Tensor, title: str, columns: int = 10) -> Figure:
+    """Images (N, 1, 28, 28), paper at their lowest value and ink at their highest, each with its label."""
+    rows = -(-len(labels) // columns)
+    figure, axes = new_figure(rows, columns, (columns * 0.95, rows * 1.15 + 0.35))
+    for axis, image, label in zip(axes.flat, images, labels, strict=False):
+        show_image(axis, (image - images.min()) / (images.max() - images.min()))
+        axis.set_title(int(label), fontsize=9, loc="center", pad=2)
+    for axis in axes.flat[len(labels) :]:
+        axis.axis("off")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    return figure
+
+
+def versions(original: Tensor, changed: Tensor, title: str, columns: int = 10) -> Figure:
+    """A digit (1, 28, 28) in [0, 1], framed, followed by its changed versions (N, 1, 28, 28)."""
+    rows = -(-(len(changed) + 1) // columns)
+    figure, axes = new_figure(rows, columns, (columns * 0.95, rows * 0.98 + 0.35))
+    for axis, image in zip(axes.flat, [original, *changed], strict=False):
+        show_image(axis, image)
+    for axis in axes.flat[len(changed) + 1 :]:
+        axis.axis("off")
+    axes.flat[0].add_patch(Rectangle((-0.5, -0.5), 28, 28, fill=False, ec=ORANGE, lw=4))
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    return figure
+
+
+def pairs(rows: Sequence[tuple[str, Tensor]], title: str) -> Figure:
+    """Rows of images (N, 1, 28, 28) in [0, 1] with a name each, to compare column by column."""
+    columns = len(rows[0][1])
+    figure, axes = new_figure(len(rows), columns, (columns * 0.95 + 1.3, len(rows) * 0.98 + 0.35))
+    for line, (name, images) in zip(axes, rows, strict=True):
+        for axis, image in zip(line, images, strict=True):
+            show_image(axis, image)
+        line[0].set_ylabel(name, rotation=0, ha="right", va="center")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    return figure
+
+
+def mistakes(images: Tensor, labels: Tensor, logits: Tensor, title: str, most: int = 60) -> Figure:
+    """The images (N, 1, 28, 28) that the logits (N, 10) get wrong, the surest mistake first: label, then answer."""
+    answers, sureness = logits.argmax(1), logits.softmax(1).max(1).values
+    wrong = (answers != labels).nonzero().flatten()
+    wrong = wrong[sureness[wrong].argsort(descending=True)][:most]
+    columns = 12
+    rows = max(1, -(-len(wrong) // columns))
+    figure, axes = new_figure(rows, columns, (columns * 0.85, rows * 1.08 + 0.35))
+    for axis in axes.flat[len(wrong) :]:
+        axis.axis("off")
+    for axis, i in zip(axes.flat, wrong.tolist(), strict=False):
+        show_image(axis, images[i] / 255)
+        axis.set_title(f"{labels[i]} → {answers[i]}", fontsize=9, loc="center", pad=2)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    return figure
+
+
+def two_maps(degrees: float, side: int = 10) -> Figure:
+    """A square of side x side pixels turned clockwise: where its pixels go (left), and where the result's come from (right).
+
+    Left, the squares are places of the result: crossed out is one that nothing reaches, dark one that two pixels reach.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 5), layout="constrained")
+    plt.close(figure)
+    at, angle = np.arange(side) - (side - 1) / 2, math.radians(degrees)
+    x, y = (one.ravel() for one in np.meshgrid(at, at))
+    sent = np.stack([x * np.cos(angle) - y * np.sin(angle), x * np.sin(angle) + y * np.cos(angle)])
+    asked = np.stack([x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)])
+    reached = Counter(zip(*np.rint(sent - at[0]).astype(int)))
+    from_inside = (np.abs(np.rint(asked - at[0]) + at[0]) <= side / 2).all(0)
+    edge = plt.rcParams["axes.edgecolor"]
+    for px, py, inside in zip(x, y, from_inside):
+        times = reached[round(px - at[0]), round(py - at[0])]
+        corner = (px - 0.5, py - 0.5)
+        face = to_rgba(BLUE, (0, 0.12, 0.5)[min(times, 2)])
+        left.add_patch(Rectangle(corner, 1, 1, fc=face, ec=edge, lw=0.5))
+        right.add_patch(Rectangle(corner, 1, 1, fc=to_rgba(BLUE, 0.12), ec=edge, lw=0.5))
+        if inside and not times:
+            left.plot(px, py, "x", ms=11, mew=2.5, color=ORANGE)
+    left.plot(*sent, ".", ms=6, color=plt.rcParams["text.color"])
+    right.plot(*asked, ".", ms=6, color=plt.rcParams["text.color"])
+    left.set_title("forward: squares are places of the result,\ndots the image's pixels, where they arrive")
+    right.set_title("backward: squares are the image's pixels,\ndots where the result's places come from")
+    for axis in (left, right):
+        limit = side / 2 * 1.3
+        axis.set(xlim=(-limit, limit), ylim=(limit, -limit), aspect="equal")
+        axis.axis("off")
+    handles = [
+        Line2D([], [], ls="", marker="x", ms=9, mew=2.5, color=ORANGE, label="a hole: no dot"),
+        Patch(fc=to_rgba(BLUE, 0.5), ec=edge, label="two dots: one overwrites the other"),
+        Patch(fc="none", ec=edge, label="should stay empty: it comes from outside"),
+    ]
+    figure.legend(handles=handles, loc="outside lower left", ncols=3)
+    figure.get_layout_engine().set(h_pad=0.1)
+    return figure

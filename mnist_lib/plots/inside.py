@@ -1,0 +1,203 @@
+"""Pictures of what a network learnt: evidence, patches, filters, lesions, reliability."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.colors import LinearSegmentedColormap, to_rgba
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch, Rectangle
+from torch import Tensor
+
+from mnist_lib.plots.look import BLUE, ORANGE, frame, new_figure, show_image
+from mnist_lib.receptive_field import ReceptiveField
+
+
+def looking_inside(image: Tensor, maps: Mapping[str, Tensor], votes: Tensor, logits: Tensor, field: ReceptiveField) -> Figure:
+    """The maps (C, h, w) that some layers make of a digit (1, 28, 28) in [0, 1], and the evidence (10, h, w) for each answer.
+
+    field: of the layer whose places the evidence is about; it is drawn where those places lie on the digit.
+    """
+    columns = max(len(layer) for layer in maps.values())
+    figure = plt.figure(figsize=(11, 0.62 * len(maps) + 1.6))
+    plt.close(figure)
+    upper, lower = figure.subfigures(2, 1, height_ratios=(0.62 * len(maps), 1.6))
+    upper.subplots_adjust(left=0.06, right=0.995, top=0.985, bottom=0.02, wspace=0.06, hspace=0.08)
+    cmap = LinearSegmentedColormap.from_list("maps", [plt.rcParams["figure.facecolor"], BLUE, plt.rcParams["text.color"]])
+    for line, (name, layer) in zip(upper.subplots(len(maps), columns, squeeze=False), maps.items()):
+        for axis in line[len(layer) :]:
+            axis.axis("off")
+        for axis, one in zip(line, layer):
+            axis.imshow(one.numpy(), cmap=cmap, vmin=0, vmax=float(layer.max()))
+            frame(axis)
+        line[0].set_ylabel(name, rotation=0, ha="right", va="center")
+    lower.subplots_adjust(left=0.06, right=0.995, top=0.69, bottom=0.02, wspace=0.08)
+    limit, answer = float(votes.abs().max()), int(logits.argmax())
+    for digit, axis in enumerate(lower.subplots(1, 10)):
+        _places(axis, image, votes[digit], field, limit)
+        weight = "bold" if digit == answer else "normal"
+        axis.set_title(f"{digit}: {logits[digit]:+.1f}", loc="center", weight=weight, fontsize=10, pad=4)
+    lower.text(0.06, 0.94, "the evidence for each answer, and the logit it adds up to", va="center")
+    lower.legend(handles=_signs(), loc="center right", ncols=2, fontsize=9, bbox_to_anchor=(1, 0.94))
+    return figure
+
+
+def evidence(image: Tensor, maps: Mapping[str, Tensor], field: ReceptiveField, title: str) -> Figure:
+    """Evidence maps (h, w), each on the digit (1, 28, 28) in [0, 1] it is about, at the places it belongs to.
+
+    All share one scale. field: of the layer that the evidence is read from.
+    """
+    figure, (axes,) = new_figure(1, len(maps) + 1, (2.35 * (len(maps) + 1), 3.1))
+    show_image(axes[0], image)
+    axes[0].set_title("what it was shown", loc="center")
+    axes[0].set(xlim=(1.5, 26.5), ylim=(26.5, 1.5))
+    limit = max(float(one.abs().max()) for one in maps.values()) or 1.0
+    for axis, (name, one) in zip(axes[1:], maps.items(), strict=True):
+        _places(axis, image, one, field, limit)
+        axis.set_title(name, loc="center")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    if any(one.any() for one in maps.values()):
+        figure.legend(handles=_signs(), loc="outside lower right", ncols=2, fontsize=9)
+    return figure
+
+
+def _signs() -> list[Patch]:
+    return [Patch(fc=BLUE, label="speaks for it"), Patch(fc=ORANGE, label="speaks against it")]
+
+
+def _places(axis, image: Tensor, values: Tensor, field: ReceptiveField, limit: float) -> None:
+    """Values (h, w) of a layer over a digit: each a square, as wide as the layer's jump, around the middle of its field."""
+    axis.imshow(image.squeeze().numpy(), vmin=0, vmax=1.7)  # the digit in grey
+    strength = np.sqrt(np.abs(values.numpy()) / limit).clip(0, 1)  # the root: weak evidence is to be seen, too
+    colours = np.where(values.numpy()[..., None] > 0, to_rgba(BLUE), to_rgba(ORANGE))
+    colours[..., 3] = 0.9 * strength
+    (height, width), (down, across), (first, left) = values.shape, field.jump, field.start
+    edges = (left - across / 2, left + across * (width - 0.5), first + down * (height - 0.5), first - down / 2)
+    axis.imshow(colours, extent=edges, interpolation="nearest", zorder=2)
+    corner, quiet = (edges[0], edges[3]), plt.rcParams["axes.edgecolor"]
+    axis.add_patch(Rectangle(corner, edges[1] - edges[0], edges[2] - edges[3], fill=False, ec=quiet, lw=0.8, zorder=3))
+    axis.set(xlim=(1.5, 26.5), ylim=(26.5, 1.5))
+    frame(axis)
+
+
+def excited_by(rows: Mapping[str, Tensor], title: str, filters: Sequence[Tensor] = ()) -> Figure:
+    """What excites some maps most: a row of patches (k, 1, h, w) for each name, all on one scale.
+
+    filters: weights (h, w), one in front of each row; blue where they are above zero, orange where below.
+    """
+    most = max(len(patches) for patches in rows.values())
+    before = 2 if len(filters) else 0
+    figure, axes = new_figure(len(rows), most + before, ((most + before) * 0.72 + 1, len(rows) * 0.76 + 0.4))
+    low, high = min(float(p.min()) for p in rows.values()), max(float(p.max()) for p in rows.values())
+    signs = LinearSegmentedColormap.from_list("signs", [ORANGE, plt.rcParams["figure.facecolor"], BLUE])
+    for line in axes:
+        for axis in line:
+            axis.axis("off")
+    for line, weights in zip(axes, filters):
+        line[0].imshow(weights.numpy(), cmap=signs, vmin=-float(weights.abs().max()), vmax=float(weights.abs().max()))
+        line[0].axis("on")
+        frame(line[0])
+    for line, (name, patches) in zip(axes, rows.items(), strict=True):
+        for axis, patch in zip(line[before:], patches):
+            axis.axis("on")
+            show_image(axis, (patch - low) / (high - low))
+        line[0].set_ylabel(name, rotation=0, ha="right", va="center")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    return figure
+
+
+def filters(weights: Mapping[str, Tensor], title: str) -> Figure:
+    """Filters (h, w): blue where a weight is above zero, orange where it is below, each to its own largest weight."""
+    figure, (axes,) = new_figure(1, len(weights), (len(weights) * 1.25 + 0.6, 1.85))
+    signs = LinearSegmentedColormap.from_list("signs", [ORANGE, plt.rcParams["figure.facecolor"], BLUE])
+    for axis, (name, one) in zip(axes, weights.items()):
+        limit = float(one.abs().max())
+        axis.imshow(one.numpy(), cmap=signs, vmin=-limit, vmax=limit)
+        axis.set_title(name, loc="center", fontsize=10)
+        frame(axis)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    return figure
+
+
+def lesions(whole: int, wrong: Mapping[str, Sequence[int]], n: int, title: str) -> Figure:
+    """How many of n images more are read wrong without a map: one dot a map, one line a layer.
+
+    whole: wrong with every map; wrong: for each layer, without each of its maps.
+    """
+    figure, ((axis,),) = new_figure(1, 1, (8.5, 0.9 + 0.52 * len(wrong)))
+    for y, counts in enumerate(wrong.values()):
+        seen: dict[int, int] = {}
+        for more in sorted(count - whole for count in counts):
+            place = seen[more] = seen.get(more, -1) + 1
+            lift = (place + 1) // 2 * (-1) ** place * 0.058  # equal ones stand above one another
+            axis.plot(more, y + lift, "o", ms=4.2, color=BLUE, alpha=0.8, mew=0)
+    axis.axvline(0, color=plt.rcParams["xtick.color"], lw=1, ls="--")
+    axis.set_xscale("symlog", linthresh=5, linscale=1.2)
+    most = max(max(counts) for counts in wrong.values()) - whole
+    least = min(min(counts) for counts in wrong.values()) - whole
+    ticks = [tick for tick in (0, 1, 2, 3, 4, 5, 10, 20, 50, 100, 200, 500, 1000) if tick <= most]
+    axis.set(yticks=range(len(wrong)), yticklabels=[f"{name}, {len(counts)} maps" for name, counts in wrong.items()])
+    axis.set(ylim=(len(wrong) - 0.4, -0.6), xlim=(min(least, 0) - 0.5, max(most, 1) * 1.15), title=title)
+    axis.set(xticks=ticks, xticklabels=ticks, xlabel=f"more of {n:,} images read wrong than with every map")
+    axis.tick_params(axis="y", length=0)
+    axis.minorticks_off()
+    return figure
+
+
+def reliability(bins: Sequence, title: str) -> Figure:
+    """How often answers are right (95 % interval) against how sure they were; both scales widen towards 100 %.
+
+    bins: as `interpret.reliability` gives them.
+    """
+    figure, ((axis,),) = new_figure(1, 1, (6.6, 4.6))
+    quiet, least = plt.rcParams["xtick.color"], 3e-5  # what is nearer to 100 % is drawn at the edge
+    ends = (0.75, least)
+    axis.plot(ends, ends, color=quiet, lw=1, ls="--", label="as often right as sure")
+    for one in bins:
+        x, y = max(1 - one.sureness, least), max(1 - one.right, least)
+        low, high = (max(1 - end, least) for end in one.interval)
+        axis.plot(
+            [x, x], [low, high], color=BLUE, lw=1.6, label="95 % interval, and how many images" if one is bins[0] else None
+        )
+        axis.plot(x, y, "o", ms=7, color=BLUE)
+        axis.annotate(
+            f"{one.n:,}", (x, low), (0, -5), textcoords="offset points", ha="center", va="top", fontsize=9, color=quiet
+        )
+    ticks = (0.5, 0.1, 0.01, 0.001, 0.0001)
+    labels = [f"{100 * (1 - tick):g} %" for tick in ticks]
+    axis.set(xscale="log", yscale="log", xlim=(0.9, least * 0.8), ylim=(1.6, least * 0.8), title=title)
+    axis.set_xticks(ticks, labels)
+    axis.set_yticks(ticks, labels)
+    axis.minorticks_off()
+    axis.set(xlabel="how sure the network is", ylabel="how often it is right")
+    axis.legend(loc="upper left", fontsize=9)
+    return figure
+
+
+def beside_people(groups: Mapping[str, Sequence[tuple[Tensor, int, int, Sequence[int]]]], title: str) -> Figure:
+    """Images that a network got wrong, beside what people said of their labels, group by group.
+
+    groups: {name: [(image (1, 28, 28), label, answer, (votes for the label, against it))]}; no votes: nobody was asked.
+    A square stands for a person.
+    """
+    columns, wide, tall = 12, 0.86, 1.16  # inches of an image with its title and votes
+    lines = sum(-(-len(group) // columns) for group in groups.values())
+    width, height = columns * wide, lines * tall + 0.4 * len(groups) + 0.75
+    figure = plt.figure(figsize=(width, height))
+    plt.close(figure)
+    figure.text(0.1 / width, 1 - 0.1 / height, title, fontsize=11, va="top")
+    y = height - 0.35
+    for name, group in groups.items():
+        y -= 0.4
+        figure.text(0.1 / width, (y + 0.1) / height, f"{name}: {len(group)}", weight="bold")
+        for i, (image, label, answer, votes) in enumerate(group):
+            if i % columns == 0:
+                y -= tall
+            axis = figure.add_axes((((i % columns) * wide + 0.1) / width, (y + 0.22) / height, 0.7 / width, 0.7 / height))
+            show_image(axis, image)
+            axis.set_title(f"{label} → {answer}", fontsize=9, loc="center", pad=2)
+            for person, colour in enumerate([BLUE] * votes[0] + [ORANGE] * votes[1] if votes else []):
+                axis.add_patch(Rectangle((0.4 + 5.5 * person, 29), 4.5, 3, fc=colour, clip_on=False))
+    handles = [Patch(fc=BLUE, label="a person who sees the label"), Patch(fc=ORANGE, label="a person who does not")]
+    figure.legend(handles=handles, loc="lower left", ncols=2, fontsize=9, bbox_to_anchor=(0, 0))
+    return figure

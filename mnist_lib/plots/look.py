@@ -1,0 +1,95 @@
+"""The one look of every picture: colours, themes, and what several pictures draw alike."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from torch import Tensor
+
+# Okabe and Ito's colours, which colour-blind readers tell apart
+BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"
+STEP_COLOURS = {  # of a training step's kinds of work
+    "making images": YELLOW,
+    "convolution": BLUE,
+    "BatchNorm": GREEN,
+    "ReLU": SKY,
+    "dropout": ORANGE,
+    "BatchNorm, ReLU, dropout, pooling compiled": PURPLE,
+    "pooling": "#F0E442",
+    "the rest": "#8b949e",
+}
+Box = tuple[int, int, int, int]  # top, left, bottom, right, inclusive
+LIGHT = {"ink": "#1f2328", "quiet": "#6e7781", "paper": "#ffffff"}
+DARK = {"ink": "#e6edf3", "quiet": "#8b949e", "paper": "#0d1117"}
+
+
+def use_theme(colours: dict[str, str]) -> None:
+    """One look for every picture; LIGHT unless told."""
+    ink, quiet, paper = colours["ink"], colours["quiet"], colours["paper"]
+    plt.rcParams.update(
+        {
+            "figure.facecolor": paper,
+            "savefig.facecolor": paper,
+            "axes.facecolor": paper,
+            "axes.edgecolor": quiet,
+            "axes.labelcolor": ink,
+            "axes.titlecolor": ink,
+            "axes.titlesize": 11,
+            "axes.titlelocation": "left",
+            "axes.labelsize": 10,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.prop_cycle": plt.cycler(color=[BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW]),
+            "xtick.color": quiet,
+            "ytick.color": quiet,
+            "xtick.labelcolor": ink,
+            "ytick.labelcolor": ink,
+            "text.color": ink,
+            "font.size": 10,
+            "legend.frameon": False,
+            "lines.linewidth": 2,
+            "figure.dpi": 100,
+            "savefig.dpi": 150,
+            "image.cmap": "gray" if colours is DARK else "gray_r",  # ink in the colour of ink
+        }
+    )
+
+
+use_theme(LIGHT)
+
+
+def image_frame(axis) -> None:
+    axis.add_patch(Rectangle((-0.5, -0.5), 28, 28, fill=False, ec=plt.rcParams["axes.edgecolor"], lw=0.8))
+
+
+def box_patch(box: Box, colour) -> Rectangle:
+    top, left, bottom, right = box
+    return Rectangle((left - 0.5, top - 0.5), right - left + 1, bottom - top + 1, fill=False, ec=colour, lw=1.8)
+
+
+def new_figure(rows: int, columns: int, size: tuple[float, float], **ratios) -> tuple[Figure, np.ndarray]:
+    """Figure and its array of axes, closed to pyplot: shown where it is named, and only there."""
+    figure, axes = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False, **ratios)
+    plt.close(figure)
+    return figure, axes
+
+
+def plain_numbers(axis) -> None:
+    """Whole numbers of steps or epochs below, 0.05 and not a power of ten at the side, also on a log scale."""
+    axis.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.yaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
+    axis.tick_params(which="minor", labelsize=8)
+    axis.xaxis.get_major_locator().set_params(integer=True)
+
+
+def show_image(axis, image: Tensor) -> None:
+    axis.imshow(image.squeeze().numpy(), vmin=0, vmax=1)
+    axis.set(xticks=[], yticks=[])
+    for spine in axis.spines.values():
+        spine.set(visible=True, linewidth=0.6)
+
+
+def frame(axis) -> None:
+    axis.set(xticks=[], yticks=[])
+    for spine in axis.spines.values():
+        spine.set(visible=True, linewidth=0.6)

@@ -1,0 +1,215 @@
+"""Pictures of the network: its layers, its budget of numbers, what flows through it."""
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from torch import Tensor, nn
+
+from mnist_lib.plots.look import BLUE, ORANGE, SKY, box_patch, frame, new_figure
+from mnist_lib.receptive_field import receptive_fields
+from mnist_lib.transforms import normalise
+
+
+def architecture(model: nn.Module, image: Tensor, title: str = "", counts: bool = True) -> Figure:
+    """What a DigitNet makes of a digit (1, 28, 28) in [0, 1], step by step, over the numbers that each step holds.
+
+    Maps are drawn to scale, the strongest one in front; a layer of 1x1 maps is a column of its values.
+    counts: whether the numbers are shown, or left for the reader to find.
+    """
+    steps = _steps(model, image)
+    figure = plt.figure(figsize=(len(steps) + 1, 3.1 if counts else 1.8))
+    plt.close(figure)
+    top = figure.add_axes([0, 0.42, 1, 0.58] if counts else [0, 0, 1, 1])
+    ink, quiet = plt.rcParams["text.color"], plt.rcParams["xtick.color"]
+    cmap = LinearSegmentedColormap.from_list("maps", [plt.rcParams["figure.facecolor"], BLUE, ink])
+    for x, (name, maps, _) in enumerate([("image", image, 0), *steps]):
+        channels, height, width = maps.shape
+        strongest = maps[maps.flatten(1).std(1).argmax()] if height > 1 else maps
+        side, sheets = 0.78 * height / 28, min(6, 1 + channels // 6)
+        if height == 1:
+            values, cell = maps.flatten().softmax(0) if name == "conv8" else maps.flatten(), 0.95 / channels
+            for i, shade in enumerate(values / values.max()):
+                y = (channels / 2 - i - 1) * cell
+                top.add_patch(Rectangle((x - 0.06, y), 0.12, cell, fc=cmap(float(shade)), ec=quiet, lw=0.5))
+                if name == "conv8":
+                    top.text(x + 0.1, y + cell / 2, str(i), va="center", fontsize=7, color=ink)
+        else:
+            for sheet in reversed(range(1, sheets if name != "image" else 1)):
+                corner = (x - side / 2 + 0.03 * sheet, -side / 2 + 0.03 * sheet)
+                face = plt.rcParams["figure.facecolor"]
+                top.add_patch(Rectangle(corner, side, side, fc=face, ec=quiet, lw=0.6, zorder=3 - sheet * 0.1))
+            extent = (x - side / 2, x + side / 2, -side / 2, side / 2)
+            top.imshow(strongest.squeeze().numpy(), extent=extent, cmap=None if name == "image" else cmap, zorder=3.1)
+            top.add_patch(Rectangle(extent[::2], side, side, fill=False, ec=quiet, lw=0.6, zorder=3.2))
+        top.text(x, -0.62, name, ha="center", va="center", weight="bold")
+        top.text(x, -0.8, f"{channels}×{height}×{width}", ha="center", va="center", color=quiet, fontsize=9)
+    top.text(-0.45, 0.6, title, va="top", fontsize=10)
+    limits = (-0.5, len(steps) + 0.5)
+    top.set(xlim=limits, ylim=(-0.92, 0.62), aspect="equal")
+    top.axis("off")
+    if not counts:
+        return figure
+    bottom, held = figure.add_axes([0, 0.03, 1, 0.36]), [count for _, _, count in steps]
+    bars = bottom.bar(range(1, len(steps) + 1), held, width=0.6, color=BLUE)
+    bottom.bar_label(bars, [f"{count:,}" for count in held], padding=2, color=ink, fontsize=9)
+    bottom.set(xlim=limits, ylim=(0, max(held) * 1.25), yticks=[], xticks=[])
+    bottom.spines["left"].set_visible(False)
+    bottom.text(0, max(held) * 0.5, f"{sum(held):,}\nnumbers", ha="center", va="center", fontsize=13, weight="bold")
+    return figure
+
+
+def _steps(model: nn.Module, image: Tensor) -> list[tuple[str, Tensor, int]]:
+    """(name, output maps after BatchNorm and ReLU, parameters) of each convolution and each pooling."""
+    steps: list[tuple[str, Tensor, int]] = []
+    was_training = model.training
+    model.eval()
+    with torch.no_grad():
+        x = normalise(image.unsqueeze(0))
+        for name, layer in model.named_children():
+            if isinstance(layer, nn.Dropout):
+                continue
+            x, count = layer(x), sum(p.numel() for p in layer.parameters())
+            if isinstance(layer, nn.BatchNorm2d):
+                x = x.relu()
+                name, _, convolution = steps.pop()
+                count += convolution
+            steps.append((name, x[0], count))
+    model.train(was_training)
+    return steps
+
+
+def budget(model: nn.Module, image: Tensor | None = None, limit: int = 20_000, beside: nn.Module | None = None) -> Figure:
+    """What a DigitNet of any widths and kernels spends on each layer: numbers, multiplications, and what conv7 sees for it.
+
+    Under limit the bars are blue, above it orange. image: a digit (1, 28, 28) in [0, 1] for the field of conv7's middle
+    unit. beside: another network, outlined.
+    """
+    steps, fields = _steps(model, torch.zeros(1, 28, 28)), receptive_fields(model, (28, 28))
+    counts, work = _spent(model, steps)
+    total, colour = sum(counts), BLUE if sum(counts) <= limit else ORANGE
+    figure, ((left, middle, right),) = new_figure(1, 3, (11.5, 3.9), width_ratios=[1, 1, 0.62])
+    others = _spent(beside, _steps(beside, torch.zeros(1, 28, 28))) if beside else (counts, work)
+    for axis, spent, other, name in (
+        (left, counts, others[0], "numbers"),
+        (middle, work, others[1], "multiplications an image, in thousands"),
+    ):
+        axis.barh(range(len(steps)), spent, color=colour)
+        if beside:
+            axis.barh(range(len(steps)), other, fill=False, ec=plt.rcParams["text.color"], lw=1, ls=":")
+        longer = [max(pair) for pair in zip(spent, other)]
+        for y, (end, one) in enumerate(zip(longer, spent)):
+            axis.annotate(f"{one:,.0f}", (end, y), (4, 0), textcoords="offset points", va="center", fontsize=9)
+        axis.invert_yaxis()
+        axis.set(xlabel=name, yticks=[], xlim=(0, max(longer) * 1.2))
+    left.set_yticks(range(len(steps)), [f"{name}   {'×'.join(map(str, maps.shape))}" for name, maps, _ in steps])
+    verdict = f"{limit - total:,} left" if total <= limit else f"{total - limit:,} too many"
+    left.set_title(f"{total:,} of {limit:,} numbers: {verdict}")
+    middle.set_title(f"{sum(work) / 1000:,.2f} million multiplications")
+    field = fields["conv7"]
+    box = field.box(*(size // 2 for size in field.output_size))
+    right.imshow((torch.zeros(28, 28) if image is None else image.squeeze()).numpy(), vmin=0, vmax=1)
+    right.add_patch(Rectangle((-0.5, -0.5), 28, 28, fill=False, ec=plt.rcParams["axes.edgecolor"], lw=0.8))
+    right.add_patch(box_patch(box, ORANGE))
+    edges = [min(-3.5, *(low - 1.5 for low in box[:2])), max(30.5, *(high + 1.5 for high in box[2:]))]
+    right.set(xlim=edges, ylim=edges[::-1], title=f"a unit of conv7 sees {field.size[0]}×{field.size[1]}")
+    right.axis("off")
+    return figure
+
+
+def _spent(model: nn.Module, steps: list[tuple[str, Tensor, int]]) -> tuple[list[int], list[float]]:
+    """Each step's numbers, and the multiplications of its convolution for one image, in thousands."""
+    weights = {name: layer.weight.numel() for name, layer in model.named_children() if isinstance(layer, nn.Conv2d)}
+    work = [weights.get(name, 0) * maps[0].numel() / 1000 for name, maps, _ in steps]
+    return [count for _, _, count in steps], work
+
+
+def number_grids(grids: Mapping[str, Tensor], title: str, marked: Mapping[str, tuple[int, int]] | None = None) -> Figure:
+    """Small grids (h, w) of numbers, written out and shaded: blue above zero, orange below, each to its own largest.
+
+    marked: {name: (row, column)}, a cell to frame.
+    """
+    widths = [max(grid.shape[1], 2) for grid in grids.values()]
+    figure, (axes,) = new_figure(
+        1, len(grids), (0.62 * sum(widths) + 0.5, 0.5 * max(len(grid) for grid in grids.values()) + 0.9), width_ratios=widths
+    )
+    signs = LinearSegmentedColormap.from_list("signs", [ORANGE, plt.rcParams["figure.facecolor"], BLUE])
+    for axis, (name, grid) in zip(axes, grids.items()):
+        limit = 2 * float(grid.abs().max()) or 1.0  # pale, so that the numbers can be read
+        axis.imshow(grid.numpy(), cmap=signs, vmin=-limit, vmax=limit)
+        for (row, column), value in np.ndenumerate(grid.numpy()):
+            axis.text(
+                column, row, f"{value:g}" if float(value).is_integer() else f"{value:.2f}", ha="center", va="center", fontsize=9
+            )
+        axis.set_title(name, loc="center", fontsize=10)
+        frame(axis)
+        if marked and name in marked:
+            row, column = marked[name]
+            axis.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, ec=plt.rcParams["text.color"], lw=2))
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    return figure
+
+
+def spreads(stages: Mapping[str, Mapping[str, Tensor]], title: str) -> Figure:
+    """How the values of some maps are spread, stage by stage: {stage: {map: its values, any shape}}, one panel a stage.
+
+    All panels have one scale. Each map is a line that is high where many values lie; its dot is the mean, its bar one
+    standard deviation each way.
+    """
+    figure, (axes,) = new_figure(1, len(stages), (3.5 * len(stages), 3.3))
+    everything = np.concatenate([values.flatten().numpy() for maps in stages.values() for values in maps.values()])
+    low, high = np.quantile(everything, (0.001, 0.999))
+    for axis, (stage, maps) in zip(axes, stages.items()):
+        for y, values in enumerate(maps.values()):
+            values = values.flatten()
+            counts, edges = np.histogram(values.numpy(), bins=60)
+            shape = 0.75 * np.sqrt(counts / counts.max())  # the root: thin tails are to be seen, too
+            axis.fill_between((edges[:-1] + edges[1:]) / 2, y, y - shape, step="mid", color=SKY, alpha=0.6, lw=0)
+            mean, spread = float(values.mean()), float(values.std(correction=0))
+            axis.plot([mean - spread, mean + spread], [y, y], color=BLUE, lw=3)
+            axis.plot(mean, y, "o", ms=7, color=ORANGE, zorder=3)
+        axis.axvline(0, color=plt.rcParams["xtick.color"], lw=1, ls="--", zorder=0)
+        axis.set(
+            yticks=range(len(maps)),
+            yticklabels=maps if axis is axes[0] else [],
+            ylim=(len(maps) - 0.7, -0.95),
+            xlim=(low, high),
+        )
+        axis.set_title(stage)
+        axis.tick_params(axis="y", length=0)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    return figure
+
+
+def influence(moved: Mapping[str, float], title: str, still: float = 1e-9) -> Figure:
+    """How far the logits move when one kind of number is changed, by name; below `still` they have not moved."""
+    figure, ((axis,),) = new_figure(1, 1, (8.5, 0.19 * len(moved) + 1))
+    least = 1e-16  # what is nearer to 0 is drawn at the edge
+    for y, value in enumerate(moved.values()):
+        axis.plot([least, max(value, least)], [y, y], color=plt.rcParams["axes.edgecolor"], lw=0.8, alpha=0.5)
+        axis.plot(max(value, least), y, "D" if value < still else "o", ms=6, color=ORANGE if value < still else BLUE)
+    axis.axvline(still, color=plt.rcParams["xtick.color"], lw=1, ls="--")
+    axis.set(xscale="log", xlim=(least, max(moved.values()) * 5), title=title, xlabel="largest change of a logit")
+    axis.set_yticks(range(len(moved)), moved, fontsize=8)
+    axis.set_ylim(len(moved) - 0.4, -0.6)
+    axis.tick_params(axis="y", length=0)
+    axis.minorticks_off()
+    return figure
+
+
+def before_after(groups: Mapping[str, tuple[Tensor, Tensor]], title: str) -> Figure:
+    """Numbers before (x) and after training (y), a panel for each group; what stays as it was lies on the diagonal."""
+    figure, (axes,) = new_figure(1, len(groups), (3.5 * len(groups), 3.9))
+    for axis, (name, (before, after)) in zip(axes, groups.items()):
+        limit = 1.1 * float(torch.cat([before.flatten(), after.flatten()]).abs().max())
+        axis.plot([-limit, limit], [-limit, limit], color=plt.rcParams["xtick.color"], lw=1, ls="--")
+        axis.plot(before.flatten().numpy(), after.flatten().numpy(), "o", ms=4, color=BLUE, alpha=0.6, mew=0)
+        axis.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xlabel="before training")
+        axis.set_title(name, fontsize=10)
+    axes[0].set_ylabel("after training")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    return figure

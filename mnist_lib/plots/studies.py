@@ -1,0 +1,71 @@
+"""Pictures of several runs: their spread, their differences, accuracy over size."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+from mnist_lib.plots.look import ORANGE, SKY, new_figure
+from mnist_lib.statistics import mean_interval
+
+
+def seeds(records: Sequence[dict], title: str) -> Figure:
+    """The test accuracy of each run, their mean and its 95 % interval."""
+    figure, ((axis,),) = new_figure(1, 1, (7.5, 1.9))
+    accuracies = [100 * record["test"]["accuracy"] for record in records]
+    mean, low, high = mean_interval(accuracies)
+    heights = [0.1 + 0.17 * accuracies[:i].count(accuracy) for i, accuracy in enumerate(accuracies)]  # equal ones are stacked
+    axis.plot(accuracies, heights, "o", ms=8, label="one run each")
+    axis.errorbar(mean, -0.3, xerr=[[mean - low], [high - mean]], fmt="D", color=ORANGE, capsize=5, label="mean, 95 % interval")
+    axis.axvline(99.4, color=plt.rcParams["xtick.color"], lw=1, ls="--")
+    axis.set(ylim=(-0.6, max(heights) + 0.2), yticks=[], xlabel="test images read right (%)", title=title)
+    axis.xaxis.get_major_locator().set_params(steps=[1, 2, 5, 10])
+    axis.spines["left"].set_visible(False)
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
+    return figure
+
+
+def differences(rows: Sequence, title: str, names: Mapping[str, str] | None = None) -> Figure:
+    """What each variant of a study gains or loses against the first, in points: seed by seed, and the mean with its interval.
+
+    rows: as `study.table` gives them, the first variant first. names: what to call the others, if not as they are called.
+    """
+    first, *others = rows
+    figure, ((axis,),) = new_figure(1, 1, (8, 1.3 + 0.36 * len(others)))
+    for y, row in enumerate(others):
+        each = [row.values[seed] - first.values[seed] for seed in row.values if seed in first.values]
+        axis.plot(each, [y] * len(each), "o", ms=5, color=SKY, alpha=0.8, mew=0, label="one seed each" if y == 0 else None)
+        if row.difference is not None:
+            low, high = row.difference_interval
+            label = "mean, 95 % interval" if y == 0 else None
+            ends = [[row.difference - low], [high - row.difference]]
+            axis.errorbar(row.difference, y, xerr=ends, fmt="D", ms=6, color=ORANGE, capsize=4, lw=2, label=label)
+    axis.axvline(0, color=plt.rcParams["xtick.color"], lw=1, ls="--")
+    called = [(names or {}).get(row.variant, row.variant) for row in others]
+    axis.set(yticks=range(len(others)), yticklabels=called, ylim=(len(others) - 0.5, -0.5), title=title)
+    axis.set(xlabel=f"points of accuracy more or less than {first.variant}")
+    axis.tick_params(axis="y", length=0)
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
+    return figure
+
+
+def accuracy_over_parameters(rows: Sequence, title: str, wanted: float = 99.4) -> Figure:
+    """How well networks of so many numbers read, seed by seed and on average; rows as `study.table` gives them."""
+    figure, ((axis,),) = new_figure(1, 1, (8, 4))
+    for row in rows:
+        first = row is rows[0]
+        label = "one seed each" if first else None
+        axis.plot(
+            [row.parameters] * len(row.values), list(row.values.values()), "o", ms=4, color=SKY, alpha=0.8, mew=0, label=label
+        )
+        if row.interval:
+            ends = [[row.mean - row.interval[0]], [row.interval[1] - row.mean]]
+            label = "mean, 95 % interval" if first else None
+            axis.errorbar(row.parameters, row.mean, yerr=ends, fmt="D", ms=6, color=ORANGE, capsize=4, label=label)
+    axis.axhline(wanted, color=plt.rcParams["xtick.color"], lw=1, ls="--")
+    ticks = [row.parameters for row in rows]
+    axis.set(xscale="log", xlabel="numbers in the network", ylabel="held-out images read right (%)", title=title)
+    axis.set_xticks(ticks, [f"{tick:,}" for tick in ticks], rotation=30, ha="right")
+    axis.minorticks_off()
+    axis.legend(loc="lower right", fontsize=9)
+    return figure
