@@ -172,7 +172,7 @@ def recipes_table(runs: dict[str, list[dict]]) -> str:
 
 
 def study_table(study: Study) -> str:
-    """A study's rows from its records: n, mean and interval, and the difference to the first variant, paired by seed."""
+    """A study's rows from its records: n, mean, difference to the first variant by seed, each with its interval if n is above 2."""
     found = recorded(study)
     rows, runs = table(study, found), [run for variants in found.values() for own in variants.values() for run in own.values()]
     hours, threads = sum(run["seconds"] for run in runs) / 3600, max(run["machine"]["threads"] or 1 for run in runs)
@@ -185,11 +185,11 @@ def study_table(study: Study) -> str:
         "|---|---|---|---|---|",
     ]
     for row in rows:
-        mean = f"{row.mean:.2f}" + (f" ({row.interval[0]:.2f} to {row.interval[1]:.2f})" if row.interval else "")
+        mean = f"{row.mean:.2f}" + (f" ({row.interval[0]:.2f} to {row.interval[1]:.2f})" if len(row.values) > 2 else "")
         apart = ""
         if row.difference is not None:
             low, high = row.difference_interval
-            apart = f"{row.difference:+.3f} ({low:+.3f} to {high:+.3f})"
+            apart = f"{row.difference:+.3f}" + (f" ({low:+.3f} to {high:+.3f})" if row.n_pairs > 2 else "")
         text.append(f"| {row.variant} | {row.parameters:,} | {len(row.values)} | {mean} | {apart} |")
     return "\n".join(text)
 
