@@ -172,7 +172,7 @@ def recipes_table(runs: dict[str, list[dict]]) -> str:
 
 
 def study_table(study: Study) -> str:
-    """A study's rows from its records: n, mean, difference to the first variant by seed, each with its interval if n is above 2."""
+    """A study's rows, from its records: n, mean, difference to the first variant by seed; with intervals where n is above 2."""
     found = recorded(study)
     rows, runs = table(study, found), [run for variants in found.values() for own in variants.values() for run in own.values()]
     hours, threads = sum(run["seconds"] for run in runs) / 3600, max(run["machine"]["threads"] or 1 for run in runs)
