@@ -53,9 +53,10 @@ def run_study(
     from distributed import as_completed  # here: slow to import
 
     folder, seeds = folder or records.RECORDS, seeds or study.seeds
-    if all(is_done(study, recorded(study, folder), seed) for seed in range(seeds)):
+    found = recorded(study, folder)
+    if all(is_done(study, found, seed) for seed in range(seeds)):
         print(f"{study.name}: all {seeds * len(study.variants)} runs are on record.", flush=True)
-        return recorded(study, folder)
+        return found
     scratch = (scratch or OUT / "studies").resolve() / study.name
     with alone(scratch), client_of(workers, scheduler) as client:
         means = look_at(client, source)
