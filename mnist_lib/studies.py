@@ -83,6 +83,19 @@ FEWER = (  # filters of conv1..conv7, each about a fifth fewer numbers than the 
     (5, 7, 5, 6, 6, 6, 6),
 )
 FEWEST_STUDY = Study("fewest", {f"{numbers(widths)} numbers": narrower(QUICK, widths) for widths in FEWER})
+FEW = FEWER[5]  # 3,967 numbers
+SMALL_STUDY = Study(  # what small networks are best trained by
+    "small",
+    {
+        "best": narrower(BEST, FEW),
+        "weaker augmentation": narrower(replace(BEST, augment=Augment().times(0.7)), FEW),
+        "weaker, whiten, muon 0.1": narrower(
+            replace(BEST, augment=Augment().times(0.7), ingredients=(Whiten(), Muon(0.1), Settle(0.5))), FEW
+        ),
+        "quick, 30 epochs, no freeze": narrower(replace(QUICK.without(Freeze), epochs=30), FEW),
+    },
+    seeds=2,
+)
 FROZEN = Study("frozen", {"card": CARD, "quick": QUICK}, seeds=20, held_out=0)
 FROZEN_BEST = Study("frozen best", {"best": BEST}, seeds=20, held_out=0)
-STUDIES = {study.name: study for study in (CARD_STUDY, QUICK_STUDY, BEST_STUDY, FEWEST_STUDY, FROZEN, FROZEN_BEST)}
+STUDIES = {study.name: study for study in (CARD_STUDY, QUICK_STUDY, BEST_STUDY, FEWEST_STUDY, SMALL_STUDY, FROZEN, FROZEN_BEST)}
