@@ -16,13 +16,14 @@ from torch import Tensor, nn
 from mnist_lib import checks
 from mnist_lib.draws import Stream, permutation
 from mnist_lib.muon import MuonSGD
+from mnist_lib.sgd import SGD
 from mnist_lib.transforms import Augment, to_float
 
 
 class Ingredient:
     """Every hook may be left out; these change nothing. n images, of one network or each of several (members) side by side."""
 
-    optimizer: type[torch.optim.Optimizer] = torch.optim.SGD
+    optimizer: type[torch.optim.Optimizer] = SGD
     compiles = True  # the network stays one that compiled.py knows
 
     def network(self, model: nn.Module) -> nn.Module:

@@ -9,8 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mnist_lib.sgd import SGD
 
-class MuonSGD(torch.optim.SGD):
+
+class MuonSGD(SGD):
     """SGD, except that groups with "networks" in them step by Muon.
 
     Such a group holds convolution weights (networks * out, in, k, k), each network's read as a matrix (out, in * k * k). Its

@@ -3,6 +3,7 @@
 import torch
 
 from mnist_lib.config import TrainConfig
+from mnist_lib.sgd import SGD
 
 
 def one_cycle(optimizer: torch.optim.Optimizer, config: TrainConfig, steps: int) -> torch.optim.lr_scheduler.OneCycleLR:
@@ -21,7 +22,7 @@ def one_cycle(optimizer: torch.optim.Optimizer, config: TrainConfig, steps: int)
 
 def rates(config: TrainConfig, images: int) -> list[float]:
     """The learning rate of every step of a run over so many training images."""
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=config.max_lr)
+    optimizer = SGD([torch.zeros(1, requires_grad=True)], lr=config.max_lr)
     steps = config.steps(images)
     scheduler, seen = one_cycle(optimizer, config, steps), []
     for _ in range(steps):

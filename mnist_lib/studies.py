@@ -7,7 +7,7 @@ from mnist_lib.ingredients import Freeze, Hardest, Muon, Settle, Whiten
 from mnist_lib.model import DigitNet
 from mnist_lib.recipes import BEST, CARD, QUICK
 from mnist_lib.study import Study
-from mnist_lib.surgery import Flatten, NoBatchNorm, NoBottleneck, Widths
+from mnist_lib.surgery import Flatten, NoBatchNorm, NoBottleneck, TorchModules, Widths
 from mnist_lib.transforms import Augment
 
 
@@ -93,9 +93,20 @@ SMALL_STUDY = Study(  # what small networks are best trained by
             replace(BEST, augment=Augment().times(0.7), ingredients=(Whiten(), Muon(0.1), Settle(0.5))), FEW
         ),
         "quick, 30 epochs, no freeze": narrower(replace(QUICK.without(Freeze), epochs=30), FEW),
+        "quick, 60 epochs, no freeze": narrower(replace(QUICK.without(Freeze), epochs=60), FEW),
     },
     seeds=2,
 )
+ENGINE_STUDY = Study(  # does all that makes a step fast cost accuracy?
+    "engine",
+    {
+        "fast": replace(CARD, epochs=2, compiled="yes"),
+        "plain": replace(CARD, epochs=2, precision="float32", compiled="no", ingredients=(TorchModules(),)),
+    },
+)
 FROZEN = Study("frozen", {"card": CARD, "quick": QUICK}, seeds=20, held_out=0)
 FROZEN_BEST = Study("frozen best", {"best": BEST}, seeds=20, held_out=0)
-STUDIES = {study.name: study for study in (CARD_STUDY, QUICK_STUDY, BEST_STUDY, FEWEST_STUDY, SMALL_STUDY, FROZEN, FROZEN_BEST)}
+STUDIES = {
+    study.name: study
+    for study in (CARD_STUDY, QUICK_STUDY, BEST_STUDY, FEWEST_STUDY, SMALL_STUDY, ENGINE_STUDY, FROZEN, FROZEN_BEST)
+}

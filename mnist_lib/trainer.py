@@ -18,6 +18,7 @@ from mnist_lib.engine import Engine, keep_memory, provenance
 from mnist_lib.evaluation import evaluate
 from mnist_lib.model import DigitNet
 from mnist_lib.schedule import one_cycle
+from mnist_lib.sgd import SGD
 from mnist_lib.side_by_side import SideBySide
 
 
@@ -181,7 +182,7 @@ def optimizer_of(model: nn.Module, config: TrainConfig, members: int = 1) -> tor
     for name, weight in model.named_parameters():
         own = [item for one in config.ingredients for item in one.settings(name, members).items()]
         groups.setdefault(tuple(own), []).append(weight)
-    kind = next((one.optimizer for one in config.ingredients if one.optimizer is not torch.optim.SGD), torch.optim.SGD)
+    kind = next((one.optimizer for one in config.ingredients if one.optimizer is not SGD), SGD)
     return kind(
         [{"params": weights, **dict(own)} for own, weights in groups.items()],
         lr=config.max_lr,

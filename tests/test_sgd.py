@@ -1,0 +1,49 @@
+"""SGD that doesn't wait for torch's compiler."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from mnist_lib.files import ROOT
+from mnist_lib.sgd import SGD
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1}, {"fused": True, "momentum": 0.9}]
+)
+def test_it_is_torchs_to_the_bit(settings):
+    torch.manual_seed(0)
+    start, gradients = torch.randn(5, 4), torch.randn(6, 5, 4)
+    ends = []
+    for kind in (SGD, torch.optim.SGD):
+        weight = torch.nn.Parameter(start.clone())
+        optimizer = kind([{"params": [weight], "lr": 0.3}], lr=0.1, **settings)
+        scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 2)
+        for step, gradient in enumerate(gradients):
+            if step == 3:  # is saved, and goes on in a new one
+                saved = optimizer.state_dict()
+                optimizer.zero_grad()
+                assert weight.grad is None
+                optimizer.load_state_dict(saved)
+            weight.grad = gradient.clone()
+            optimizer.step()
+            scheduler.step()
+        ends.append((weight.detach(), optimizer.state_dict()))
+    assert ends[0][0].equal(ends[1][0]) and not ends[0][0].equal(start)
+    assert ends[0][1]["param_groups"] == ends[1][1]["param_groups"]
+
+
+def test_a_training_imports_no_compiler():
+    program = """
+import sys
+from mnist_lib.data import load
+from mnist_lib.ingredients import Muon
+from mnist_lib.trainer import TrainConfig, train
+for ingredients in ((), (Muon(0.1),)):
+    train(TrainConfig(epochs=1, compiled="no", ingredients=ingredients), load("digits").head(200, 10))
+print("torch._dynamo" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.stdout.split()[-1:] == ["False"], done.stdout + done.stderr
