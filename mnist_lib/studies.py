@@ -32,9 +32,9 @@ def numbers(widths: tuple[int, ...]) -> int:
     return sum(weight.numel() for weight in DigitNet(widths=widths).parameters())
 
 
-def narrower(recipe: TrainConfig, widths: tuple[int, ...]) -> TrainConfig:
-    """The recipe for a DigitNet of these widths."""
-    return replace(recipe, ingredients=(Widths(widths), *recipe.ingredients))
+def narrower(recipe: TrainConfig, widths: tuple[int, ...], **kernels: tuple[int, ...]) -> TrainConfig:
+    """The recipe for a DigitNet of these widths, and kernels."""
+    return replace(recipe, ingredients=(Widths(widths, **kernels), *recipe.ingredients))
 
 
 CARD_STUDY = Study(
@@ -83,6 +83,7 @@ FEWER = (  # filters of conv1..conv7, each about a fifth fewer numbers than the 
     (5, 7, 5, 6, 6, 6, 6),
 )
 FEWEST_STUDY = Study("fewest", {f"{numbers(widths)} numbers": narrower(QUICK, widths) for widths in FEWER})
+LONG = replace(QUICK.without(Freeze), epochs=30)  # 1,491 steps
 FEW = FEWER[5]  # 3,967 numbers
 SMALL_STUDY = Study(  # what small networks are best trained by
     "small",
@@ -92,10 +93,21 @@ SMALL_STUDY = Study(  # what small networks are best trained by
         "weaker, whiten, muon 0.1": narrower(
             replace(BEST, augment=Augment().times(0.7), ingredients=(Whiten(), Muon(0.1), Settle(0.5))), FEW
         ),
-        "quick, 30 epochs, no freeze": narrower(replace(QUICK.without(Freeze), epochs=30), FEW),
+        "quick, 30 epochs, no freeze": narrower(LONG, FEW),
         "quick, 60 epochs, no freeze": narrower(replace(QUICK.without(Freeze), epochs=60), FEW),
     },
     seeds=2,
+)
+SHAPES_STUDY = Study(  # where about 3,900 numbers do most
+    "shapes",
+    {
+        "even": narrower(LONG, FEW),
+        "more early": narrower(LONG, (8, 16, 8, 8, 8, 8, 8)),
+        "more late": narrower(LONG, (6, 10, 6, 8, 9, 10, 11)),
+        "wider 1x1": narrower(LONG, (6, 12, 10, 9, 8, 8, 8)),
+        "conv7 1x1": narrower(LONG, (8, 12, 6, 10, 10, 10, 12), kernels=(3, 3, 1, 3, 3, 3, 1)),
+    },
+    seeds=4,
 )
 ENGINE_STUDY = Study(  # does all that makes a step fast cost accuracy?
     "engine",
@@ -108,5 +120,15 @@ FROZEN = Study("frozen", {"card": CARD, "quick": QUICK}, seeds=20, held_out=0)
 FROZEN_BEST = Study("frozen best", {"best": BEST}, seeds=20, held_out=0)
 STUDIES = {
     study.name: study
-    for study in (CARD_STUDY, QUICK_STUDY, BEST_STUDY, FEWEST_STUDY, SMALL_STUDY, ENGINE_STUDY, FROZEN, FROZEN_BEST)
+    for study in (
+        CARD_STUDY,
+        QUICK_STUDY,
+        BEST_STUDY,
+        FEWEST_STUDY,
+        SMALL_STUDY,
+        SHAPES_STUDY,
+        ENGINE_STUDY,
+        FROZEN,
+        FROZEN_BEST,
+    )
 }
