@@ -44,5 +44,5 @@ $(READY): requirements.txt
 	@echo "Installing into .venv: about 5 GB on Linux (PyTorch with CUDA), less elsewhere; one to ten minutes, by your network."
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install -q --disable-pip-version-check uv
-	@$(BIN)/uv pip install --python $(BIN)/python $(if $(RESOLUTION),--resolution $(RESOLUTION)) -r requirements.txt
+	@$(BIN)/uv pip install --compile-bytecode --python $(BIN)/python $(if $(RESOLUTION),--resolution $(RESOLUTION)) -r requirements.txt
 	@touch $@

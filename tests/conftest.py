@@ -20,6 +20,14 @@ daily = pytest.mark.skipif(NIGHT, reason="the nightly run does more of it")
 TOGETHER = ("test_browser.py", "test_install.py", "test_book.py", "test_student.py", ".ipynb")
 
 
+# What waits longest for other processes begins first, so that no worker ends long after the others
+FIRST = ("test_run.py", "test_study.py", "test_checkpoints.py", "test_benchmarks.py", "test_inside_browser.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.split("::")[0].endswith(FIRST))
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log):
     """Every other test goes to the worker that is free."""

@@ -1,11 +1,10 @@
 """The benchmarks run, and what they compare is comparable. What they measure is no test."""
 
 import torch
+from conftest import NIGHT
 
 from benchmarks import speed
 from benchmarks.classic import Classic, network
-from benchmarks.engine_accuracy import plain
-from mnist_lib.config import TrainConfig
 from mnist_lib.model import DigitNet
 
 
@@ -19,10 +18,11 @@ def test_the_classic_network_is_the_cards():
 
 
 def test_every_rung_trains(digits):
-    small = digits.head(300, 100)
-    for name, way in speed.ladder(small, workers=0).items():
+    torch.manual_seed(0)
+    small = digits.head(64, 20)
+    for name, way in list(speed.ladder(small, workers=0).items())[:: 1 if NIGHT else 2]:
         if name != "compiled":  # its parts are tested in test_engine
-            losses = [loss.item() for _ in range(5) for loss in speed.epoch(way)]
+            losses = [loss.item() for _ in range(10) for loss in speed.epoch(way)]
             assert sum(losses[-3:]) < 0.95 * sum(losses[:3]), name
             assert speed.stretch_seconds(way, 4, skip=1) > 0  # more steps than an epoch has
 
@@ -31,7 +31,3 @@ def test_a_profile_tells_where_most_of_the_time_goes(digits):
     took = speed.profiled(Classic(digits.head(300, 100), 0), steps=4, warm_up=2)
     assert {"making images", "convolution", "BatchNorm", "dropout", "ReLU", "pooling", "the rest"} == set(took)
     assert took["the rest"] < 0.5 * sum(took.values())
-
-
-def test_the_plain_run_learns(digits):
-    assert plain(digits.head(1400, 200), TrainConfig(epochs=4, batch_size=64)) > 0.5

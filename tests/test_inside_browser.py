@@ -538,7 +538,15 @@ def test_all_of_it_by_keyboard(chromium):
         assert page.complaints == []
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("dark", 360), ("light", 360), ("dark", 1440), ("light", 1440)])
+@pytest.mark.parametrize(
+    ("scheme", "width"),
+    [
+        ("dark", 360),
+        ("light", 1440),
+        pytest.param("light", 360, marks=nightly),
+        pytest.param("dark", 1440, marks=nightly),
+    ],
+)
 def test_axe_finds_nothing_serious(chromium, scheme, width):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     with opened(chromium, color_scheme=scheme, viewport={"width": width, "height": 800}) as page:

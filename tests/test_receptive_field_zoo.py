@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from conftest import nightly
 from torch import nn
 
 from mnist_lib.receptive_field import UnknownLayer, measure_field, receptive_fields
@@ -49,12 +50,14 @@ def check(model, fields, name, unit, size, method):
 @pytest.mark.parametrize(
     "name, side, poisoned, layers",
     [
-        ("vgg16", 40, "features.9", ["features.16", "features.23"]),
+        pytest.param("vgg16", 40, "features.9", ["features.16", "features.23"], marks=nightly),
         ("resnet18", 72, "layer1", ["layer2", "layer3.1.conv1", "layer4"]),
-        ("resnet50", 56, "layer1.0.bn3", ["layer2", "layer3.0.relu", "layer4.2.relu#3"]),
+        pytest.param("resnet50", 56, "layer1.0.bn3", ["layer2", "layer3.0.relu", "layer4.2.relu#3"], marks=nightly),
         ("mobilenet_v2", 64, "features.4", ["features.10", "features.18.2"]),
         ("densenet121", 64, "features.transition1.pool", ["features.denseblock2.denselayer9.conv2", "features.norm5"]),
-        ("inception_v3", 83, "Conv2d_2b_3x3.bn", ["Mixed_5b", "Mixed_6b.branch7x7dbl_3.conv", "cat#15"]),
+        pytest.param(
+            "inception_v3", 83, "Conv2d_2b_3x3.bn", ["Mixed_5b", "Mixed_6b.branch7x7dbl_3.conv", "cat#15"], marks=nightly
+        ),
     ],
 )
 def test_formula_agrees_with_both_witnesses(name, side, poisoned, layers):

@@ -247,8 +247,8 @@ def test_the_address_stands_in_one_place():
 
 ROOMS = (  # each may import those above it
     "files checks colab",
-    "layers muon receptive_field transforms statistics idx",
-    "model download votes lessons",
+    "layers sgd receptive_field transforms statistics idx",
+    "model muon download votes lessons",
     "data draws compiled graphed interpret",
     "side_by_side engine ingredients",
     "config evaluation surgery",

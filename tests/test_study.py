@@ -203,12 +203,12 @@ def only_files(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.rglob("*.json"))
 
 
-def test_runs_are_trains_own_and_are_not_run_again(digits, tmp_path, capfd):
-    study = small(other=replace(SMALL, max_lr=0.2))
-    found = run_study(study, source="digits", folder=tmp_path / "records", scratch=tmp_path / "scratch", workers=2)
+def test_runs_are_trains_own_and_are_not_run_again(digits, tmp_path, capfd, nearby):
+    study = replace(small(other=replace(SMALL, max_lr=0.2)), images=700)
+    found = run_study(study, source="digits", folder=tmp_path / "records", scratch=tmp_path / "scratch")
     assert only_files(tmp_path) == ["first-seed-0.json", "first-seed-1.json", "other-seed-0.json", "other-seed-1.json"]
     said = capfd.readouterr().out
-    assert "4 runs to do, 2 at a time" in said and "about" in said and "4 of 4" in said
+    assert "4 runs to do, 1 at a time" in said and "about" in said and "4 of 4" in said
     [runs] = found.values()
     threads = torch.get_num_threads()
     torch.set_num_threads(next(iter(runs["first"].values()))["machine"]["threads"])
@@ -221,7 +221,7 @@ def test_runs_are_trains_own_and_are_not_run_again(digits, tmp_path, capfd):
     losses = [[entry["train_loss"] for entry in record["history"]] for record in (runs["other"][1], alone)]
     assert losses[0] == losses[1]
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.json")}
-    run_study(study, source="digits", folder=tmp_path / "records", scratch=tmp_path / "scratch", workers=1)
+    run_study(study, source="digits", folder=tmp_path / "records", scratch=tmp_path / "scratch")
     assert "all 4 runs are on record" in capfd.readouterr().out
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.json")} == before
 
@@ -256,7 +256,7 @@ def workers_of(process: psutil.Process) -> list[psutil.Process]:
 
 
 def test_a_killed_workers_run_goes_on_from_its_checkpoint_to_the_same_bits(digits, tmp_path):
-    study = Study("killed", {"first": replace(SMALL, epochs=6)}, seeds=1, held_out=300, images=900)
+    study = Study("killed", {"first": replace(SMALL, epochs=5)}, seeds=1, held_out=300, images=700)
     thread, outcome = in_background(study, tmp_path, workers=1)
     wait_for(lambda: list((tmp_path / "scratch").rglob("epoch-*.pt")))
     for process in workers_of(psutil.Process()):
