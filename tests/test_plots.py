@@ -81,7 +81,9 @@ def pictures() -> dict:
         "beside_people": lambda: plots.beside_people(asked, "data"),
         "line": lambda: plots.line([0, 10, 20], [99, 98, 90], "data", "angle", "right", shaded=10),
         "differences": lambda: plots.differences(ROWS_OF_A_STUDY, "data", {"less": "A"}),
-        "accuracy_over_parameters": lambda: plots.accuracy_over_parameters(ROWS_OF_A_STUDY, "data"),
+        "accuracy_over_parameters": lambda: plots.accuracy_over_parameters(
+            {"short": ROWS_OF_A_STUDY, "long": ROWS_OF_A_STUDY[:1]}, "data"
+        ),
         "two_maps": lambda: plots.two_maps(20),
     }
 

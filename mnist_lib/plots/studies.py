@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from mnist_lib.plots.look import ORANGE, SKY, new_figure
+from mnist_lib.plots.look import BLUE, ORANGE, SKY, YELLOW, new_figure
 from mnist_lib.statistics import mean_interval
 
 
@@ -49,23 +49,28 @@ def differences(rows: Sequence, title: str, names: Mapping[str, str] | None = No
     return figure
 
 
-def accuracy_over_parameters(rows: Sequence, title: str, wanted: float = 99.4) -> Figure:
-    """How well networks of so many numbers read, seed by seed and on average; rows as `study.table` gives them."""
+def accuracy_over_parameters(studies: Mapping[str, Sequence], title: str, wanted: float = 99.4) -> Figure:
+    """How well networks of so many numbers read, seed by seed and on average.
+
+    studies: how each was trained, in words, with its rows as `study.table` gives them.
+    """
     figure, ((axis,),) = new_figure(1, 1, (8, 4))
-    for row in rows:
-        first = row is rows[0]
-        label = "one seed each" if first else None
-        axis.plot(
-            [row.parameters] * len(row.values), list(row.values.values()), "o", ms=4, color=SKY, alpha=0.8, mew=0, label=label
-        )
-        if row.interval:
-            ends = [[row.mean - row.interval[0]], [row.interval[1] - row.mean]]
-            label = "mean, 95 % interval" if first else None
-            axis.errorbar(row.parameters, row.mean, yerr=ends, fmt="D", ms=6, color=ORANGE, capsize=4, label=label)
+    ticks = sorted({row.parameters for rows in studies.values() for row in rows})
+    for (name, rows), dots, colour, marker in zip(studies.items(), (SKY, YELLOW), (BLUE, ORANGE), "Do"):
+        each = [(row.parameters, value) for row in rows for value in row.values.values()]
+        axis.plot(*zip(*each), ".", ms=6, color=dots, alpha=0.7, mew=0)
+        several = [row for row in rows if row.interval]
+        if several:
+            x, means = [row.parameters for row in several], [row.mean for row in several]
+            ends = [
+                [row.mean - row.interval[0] for row in several],
+                [row.interval[1] - row.mean for row in several],
+            ]
+            label = f"{name}: mean, 95 % interval"
+            axis.errorbar(x, means, yerr=ends, fmt=f"{marker}-", ms=6, color=colour, capsize=4, lw=1, elinewidth=2, label=label)
     axis.axhline(wanted, color=plt.rcParams["xtick.color"], lw=1, ls="--")
-    ticks = [row.parameters for row in rows]
     axis.set(xscale="log", xlabel="numbers in the network", ylabel="held-out images read right (%)", title=title)
     axis.set_xticks(ticks, [f"{tick:,}" for tick in ticks], rotation=30, ha="right")
     axis.minorticks_off()
-    axis.legend(loc="lower right", fontsize=9)
+    axis.legend(loc="lower right", fontsize=9, title="dots: one seed each", title_fontsize=9, alignment="left")
     return figure
