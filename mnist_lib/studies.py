@@ -98,6 +98,9 @@ SMALL_STUDY = Study(  # what small networks are best trained by
     },
     seeds=2,
 )
+FEWEST_LONG_STUDY = Study(
+    "fewest long", {f"{numbers(widths)} numbers": narrower(LONG, widths) for widths in (FEWER[0], *FEWER[2:8])}, seeds=6
+)
 SHAPES_STUDY = Study(  # where about 3,900 numbers do most
     "shapes",
     {
@@ -125,6 +128,7 @@ STUDIES = {
         QUICK_STUDY,
         BEST_STUDY,
         FEWEST_STUDY,
+        FEWEST_LONG_STUDY,
         SMALL_STUDY,
         SHAPES_STUDY,
         ENGINE_STUDY,
