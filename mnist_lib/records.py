@@ -65,7 +65,6 @@ RUN = _with(
     study=_TEXT,
     variant=_TEXT,
 )
-_ACCURACIES = {"type": "array", "items": _SHARE, "minItems": 2}
 _TIMES = {"type": "object", "additionalProperties": {"type": "array", "items": _SECONDS, "minItems": 1}}
 BENCHMARKS = {
     "speed": _object(
@@ -82,14 +81,13 @@ BENCHMARKS = {
         profile={"type": "object"},
         accuracy_over_time={"type": "object"},
     ),
-    "engine_accuracy": _object(
+    "ingredients": _object(
         dataset=_DATASET,
-        epochs=_POSITIVE,
-        plain=_ACCURACIES,
-        fast=_ACCURACIES,
-        engine=_TEXT,
-        machine=_TEXT,
-        versions=_PROVENANCE["versions"],
+        quick=_CONFIG,
+        rounds=_POSITIVE,
+        seconds=_TIMES,
+        machine={"type": "object"},
+        versions={"type": "object"},
         date=_PROVENANCE["date"],
     ),
 }
@@ -166,12 +164,12 @@ def held_out(folder: Path = RECORDS) -> dict:
 
 
 def benchmark(name: str, folder: Path = RECORDS) -> dict:
-    """What `python -m benchmarks.NAME` wrote: "speed" or "engine_accuracy"; RecordError if it is not whole."""
+    """What `python -m benchmarks.NAME` wrote: "speed" or "ingredients"; RecordError if it is not whole."""
     record = _parse(folder / f"{name}.json")
     _check(record, BENCHMARKS[name], f"{name}.json", f"run `python -m benchmarks.{name}`")
     if record["dataset"]["sha256"] != MNIST_SHA256:
         raise RecordError(f"{name}.json is not of MNIST: run `python -m benchmarks.{name}`.")
-    if "quick" in record and record["quick"] != json.loads(json.dumps(QUICK.plain())):
+    if record["quick"] != json.loads(json.dumps(QUICK.plain())):
         raise RecordError(f"{name}.json is of another `quick` than today's: run `python -m benchmarks.{name}`.")
     return record
 

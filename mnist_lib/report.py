@@ -18,8 +18,17 @@ from mnist_lib.files import ROOT, write_whole
 from mnist_lib.model import DigitNet
 from mnist_lib.receptive_field import receptive_fields
 from mnist_lib.recipes import CARD, QUICK, RECIPES
-from mnist_lib.statistics import mean_interval, ratio, welch_interval
-from mnist_lib.studies import BEST_STUDY, FEWEST_STUDY, QUICK_STUDY
+from mnist_lib.statistics import mean_interval, ratio
+from mnist_lib.studies import (
+    BEST_STUDY,
+    CARD_STUDY,
+    ENGINE_STUDY,
+    FEWEST_LONG_STUDY,
+    FEWEST_STUDY,
+    QUICK_STUDY,
+    SHAPES_STUDY,
+    SMALL_STUDY,
+)
 from mnist_lib.study import Study, recorded, table
 
 ROWS = ("conv1", "conv2", "conv3", "pool1", "conv4", "conv5", "conv6", "conv7", "gap", "conv8")  # of the card's table
@@ -115,22 +124,6 @@ def speed_table(speed: dict) -> str:
     return "\n".join(text)
 
 
-def engine_accuracy_result(record: dict) -> str:
-    """The accuracy of our engine beside that of torch's own modules in float32."""
-    arms, told = [[100 * accuracy for accuracy in record[name]] for name in ("fast", "plain")], []
-    for accuracies in arms:
-        mean, low, high = mean_interval(accuracies)
-        told.append(f"{mean:.2f} % (95 % interval {low:.2f} to {high:.2f})")
-    difference, low, high = welch_interval(*arms)
-    return (
-        f"Accuracy: the card's recipe, shortened to {record['epochs']} epochs, reaches {told[0]} with all that the engine does "
-        f"({record['engine'].split(', ', 1)[1]}, masks from a stock) and {told[1]} with torch's own modules in float32 "
-        f"(nn.Dropout, nothing compiled); {len(record['fast'])} seeds each, test images read once a run, after the last epoch. "
-        f"The difference is {difference:+.2f} points (95 % interval {low:+.2f} to {high:+.2f}, Welch). {record['machine']}; "
-        f"Python {record['versions']['python']}, torch {record['versions']['torch']}; {record['date']}."
-    )
-
-
 def quick_result(quick: list[dict], card: list[dict], speed: dict) -> str:
     """The recipe `quick` over its seeds, and how long 99.4 % takes in each way."""
     accuracies = [100 * record["test"]["accuracy"] for record in quick]
@@ -171,8 +164,11 @@ def recipes_table(runs: dict[str, list[dict]]) -> str:
     return "\n".join(text)
 
 
-def study_table(study: Study) -> str:
-    """A study's rows, from its records: n, mean, difference to the first variant by seed; with intervals where n is above 2."""
+def study_table(study: Study, timed: dict | None = None) -> str:
+    """A study's rows, from its records: n, mean, difference to the first variant by seed; with intervals where n is above 2.
+
+    timed: the benchmark of the variants' seconds, for one more column.
+    """
     found = recorded(study)
     rows, runs = table(study, found), [run for variants in found.values() for own in variants.values() for run in own.values()]
     hours, threads = sum(run["seconds"] for run in runs) / 3600, max(run["machine"]["threads"] or 1 for run in runs)
@@ -181,8 +177,9 @@ def study_table(study: Study) -> str:
         f"{study.name}: {study.held_out:,} held-out training images a run, the test images are not read. {len(runs)} runs, "
         f"{hours:.1f} hours of training in all with {threads} processor core(s) each. {'; '.join(sorted(machines))}.",
         "",
-        f"| {study.name} | numbers | n | mean % (95 % interval) | against {rows[0].variant}, points (95 % interval) |",
-        "|---|---|---|---|---|",
+        f"| {study.name} | numbers | n | mean % (95 % interval) | against {rows[0].variant}, points (95 % interval) |"
+        + " seconds |" * bool(timed),
+        "|---|---|---|---|---|" + "---|" * bool(timed),
     ]
     for row in rows:
         mean = f"{row.mean:.2f}" + (f" ({row.interval[0]:.2f} to {row.interval[1]:.2f})" if len(row.values) > 2 else "")
@@ -190,7 +187,13 @@ def study_table(study: Study) -> str:
         if row.difference is not None:
             low, high = row.difference_interval
             apart = f"{row.difference:+.3f}" + (f" ({low:+.3f} to {high:+.3f})" if row.n_pairs > 2 else "")
-        text.append(f"| {row.variant} | {row.parameters:,} | {len(row.values)} | {mean} | {apart} |")
+        took = f" {statistics.median(timed['seconds'][row.variant]):.1f} |" if timed else ""
+        text.append(f"| {row.variant} | {row.parameters:,} | {len(row.values)} | {mean} | {apart} |{took}")
+    if timed:
+        text[0] += (
+            f" Seconds: whole trainings on the quiet machine, in turn; median of {timed['rounds']} rounds, "
+            f"{timed['machine']['threads']} threads, {timed['machine']['device']}, torch {timed['versions']['torch']}."
+        )
     return "\n".join(text)
 
 
@@ -297,10 +300,14 @@ def pages(new: dict | None = None) -> dict[str, dict[str, str]]:
         "RESULTS.md": {
             "SEEDS": seeds_result(card),
             "SPEED": speed_table(speed),
-            "ENGINE_ACCURACY": engine_accuracy_result(records.benchmark("engine_accuracy")),
+            "STUDY_ENGINE": study_table(ENGINE_STUDY),
             "QUICK": quick_result(quick, card, speed),
-            "STUDY_QUICK": study_table(QUICK_STUDY),
+            "STUDY_CARD": study_table(CARD_STUDY),
+            "STUDY_QUICK": study_table(QUICK_STUDY, records.benchmark("ingredients")),
             "STUDY_FEWEST": study_table(FEWEST_STUDY),
+            "STUDY_SMALL": study_table(SMALL_STUDY),
+            "STUDY_SHAPES": study_table(SHAPES_STUDY),
+            "STUDY_FEWEST_LONG": study_table(FEWEST_LONG_STUDY),
             "STUDY_BEST": study_table(BEST_STUDY),
         },
         "INSTRUCTOR.md": {f"LESSON_{lesson.name[:2]}": teaching_table(lesson) for lesson in course},
@@ -370,7 +377,11 @@ def figures(net: DigitNet, dataset: Dataset) -> dict[Path, bytes]:
     from mnist_lib import plots  # here: matplotlib is slow to import, and only this needs it
 
     validated, speed, made = records.held_out(), records.benchmark("speed"), {}
-    sizes = table(FEWEST_STUDY, recorded(FEWEST_STUDY))
+    sizes = {
+        f"{steps:,} steps": table(study, recorded(study))
+        for study in (FEWEST_STUDY, FEWEST_LONG_STUDY)
+        for steps in [next(iter(study.variants.values())).steps(55_000)]
+    }
     for theme, colours in (("light", plots.LIGHT), ("dark", plots.DARK)):
         plots.use_theme(colours)
         pictures = {
@@ -380,7 +391,7 @@ def figures(net: DigitNet, dataset: Dataset) -> dict[Path, bytes]:
                 "MNIST: 55,000 training images, 5,000 held out, seed 0; the test images are not read",
             ),
             "fewest": plots.accuracy_over_parameters(
-                sizes, f"MNIST: networks trained by quick, {len(sizes[0].values)} seeds, 5,000 held-out images each"
+                sizes, "MNIST: networks with fewer filters, by how long they were trained; 5,000 held-out images a seed"
             ),
             "speed": plots.step_times(speed["profile"], "MNIST: where the time of a training step goes"),
         }

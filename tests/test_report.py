@@ -300,14 +300,6 @@ def test_the_speed_table_and_quicks_numbers_are_those_of_the_records_read_by_oth
     assert all(record["parameters"] == 13_960 and record["dataset"]["sha256"] == MNIST_SHA256 for record in quick)
 
 
-def test_the_accuracies_side_by_side_are_the_records():
-    same = json.loads((ROOT / "records/engine_accuracy.json").read_text())
-    section = re.search(r"<!-- ENGINE_ACCURACY -->(.*?)<!-- END_ENGINE_ACCURACY -->", RESULTS, re.DOTALL)[1]
-    assert len(same["fast"]) == len(same["plain"]) >= 5 and same["dataset"]["sha256"] == MNIST_SHA256
-    for accuracies in (same["fast"], same["plain"]):
-        assert f"{100 * sum(accuracies) / len(accuracies):.2f} %" in section
-
-
 def glossary() -> list[tuple[str, str, str]]:
     """(term, notebook's file, what it is) of each entry."""
     text = (ROOT / "notebooks/glossary.md").read_text()

@@ -1,0 +1,47 @@
+"""What each ingredient of `quick` costs or saves in seconds: the whole training, with all and with one left out, in turn.
+
+python -m benchmarks.ingredients         # about five minutes on 2 cores; prints, and writes records/ingredients.json
+
+All take as many steps; the study `quick` judges them. Read are the images to train on, and 10 that are held out.
+"""
+
+from dataclasses import replace
+
+import torch
+
+from benchmarks.common import arguments, mnist
+from mnist_lib import records
+from mnist_lib.engine import Engine, provenance
+from mnist_lib.statistics import ratio
+from mnist_lib.studies import QUICK_STUDY
+from mnist_lib.trainer import train
+
+
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument("--rounds", type=int, default=3, choices=range(1, 16))
+    rounds, dataset = parser.parse_args().rounds, mnist(parser)
+    seconds: dict[str, list[float]] = {name: [] for name in QUICK_STUDY.variants}
+    train(replace(QUICK_STUDY.variants["quick"], epochs=0.2, device="cpu", validation=10), dataset)  # warms up
+    for number in range(rounds):
+        for name, config in QUICK_STUDY.variants.items():
+            run = train(replace(config, device="cpu", validation=10, seed=number), dataset)
+            seconds[name].append(run.record["seconds_in_all"])
+            print(f"round {number + 1}, {name}: {seconds[name][-1]} s", flush=True)
+    for name, took in seconds.items():
+        print("{}: {:.2f} times as long as quick ({:.2f} to {:.2f})".format(name, *ratio(took, seconds["quick"])))
+    here = provenance(Engine.choose("cpu"))
+    record = {
+        "dataset": {"name": dataset.name, "sha256": dataset.sha256},
+        "quick": QUICK_STUDY.variants["quick"].plain(),
+        "rounds": rounds,
+        "seconds": seconds,
+        "machine": {"device": here["machine"]["device"], "threads": torch.get_num_threads()},
+        "versions": here["versions"],
+        "date": here["date"],
+    }
+    records.write(records.RECORDS / "ingredients.json", record)
+
+
+if __name__ == "__main__":
+    main()
