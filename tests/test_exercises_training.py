@@ -63,115 +63,6 @@ WRONG_CROSS_ENTROPY = {
 
 
 # 4b
-def rule(velocity=lambda v, g, lr, m: m * v + g, move=lambda p, v, new, g, lr, m: p - lr * new, swap=False):
-    """A step as it should be, for slips to change."""
-
-    def step(p, v, g, lr, m):
-        new = velocity(v, g, lr, m)
-        pair = move(p, v, new, g, lr, m), new
-        return pair[::-1] if swap else pair
-
-    return step
-
-
-def in_place(p, v, g, lr, m):
-    v.mul_(m).add_(g)
-    p.sub_(lr * v)
-    return p, v
-
-
-def number_by_number(p, v, g, lr, m):
-    v = [m * old + float(slope) for old, slope in zip(v.tolist(), g)]
-    return [place - lr * speed for place, speed in zip(p.tolist(), v)], v
-
-
-def with_numpy(p, v, g, lr, m):
-    v = m * v.numpy() + g.numpy()
-    return p.numpy() - lr * v, v
-
-
-def by_sgd(p, v, g, lr, m):
-    p = nn.Parameter(p)
-    optimizer = torch.optim.SGD([p], lr=lr, momentum=m)
-    optimizer.state[p]["momentum_buffer"], p.grad = v, g
-    optimizer.step()
-    return p.detach(), optimizer.state[p]["momentum_buffer"]
-
-
-WRONG_STEP = {
-    "the rate is inside v": rule(lambda v, g, lr, m: m * v + lr * g, lambda p, v, new, g, lr, m: p - new),
-    "1 - m": rule(lambda v, g, lr, m: m * v + (1 - m) * g),
-    "the old v moves p": rule(move=lambda p, v, new, g, lr, m: p - lr * v),
-    "plus where minus belongs": rule(move=lambda p, v, new, g, lr, m: p + lr * new),
-    "no momentum": rule(lambda v, g, lr, m: g),
-    "Nesterov": rule(move=lambda p, v, new, g, lr, m: p - lr * (g + m * new)),
-    "m is left out": rule(lambda v, g, lr, m: v + g),
-    "m multiplies the gradient, too": rule(lambda v, g, lr, m: m * (v + g)),
-    "the other way round": rule(swap=True),
-    "two things": lambda p, v, g, lr, m: p - lr * (m * v + g),
-}
-
-
-def old_velocity_returned(p, v, g, lr, m):
-    return p - lr * (m * v + g), v
-
-
-# 4c
-def anneal(a, b, share):
-    return b + (a - b) / 2 * (1 + math.cos(math.pi * share))
-
-
-def cycle(step, n, max_lr, pct_start, div_factor, final_div_factor, way=anneal, end=None, peak=None, last=None):
-    first = max_lr / div_factor
-    peak = pct_start * n - 1 if peak is None else peak
-    last = n - 1 if last is None else last
-    end = first / final_div_factor if end is None else end
-    if step <= peak:
-        return way(first, max_lr, step / peak)
-    return way(max_lr, end, (step - peak) / (last - peak))
-
-
-def straight(a, b, share):
-    return a + share * (b - a)
-
-
-WRONG_CYCLE = {
-    "straight lines": lambda *case: cycle(*case, way=straight),
-    "the end is max_lr / final_div_factor": lambda *case: cycle(*case, end=case[2] / case[5]),
-    "one step late": lambda step, n, high, share, *rest: cycle(step, n, high, share, *rest, peak=share * n),
-    "it never arrives": lambda step, n, *rest: cycle(step, n, *rest, last=n),
-    "one step late and it never arrives": lambda step, n, high, share, *rest: cycle(
-        step, n, high, share, *rest, peak=share * n, last=n
-    ),
-    "a quarter of a wave": lambda *case: cycle(*case, way=lambda a, b, share: a + (b - a) * math.sin(math.pi * share / 2)),
-    "it begins at 0": lambda step, n, high, share, *rest: (
-        anneal(0, high, step / (share * n - 1)) if step <= share * n - 1 else cycle(step, n, high, share, *rest)
-    ),
-    "the rate stays at its peak": lambda step, n, high, share, *rest: (
-        cycle(step, n, high, share, *rest) if step <= share * n - 1 else high
-    ),
-    "up and down are swapped": lambda step, n, *rest: cycle(n - 1 - step, n, *rest),
-}
-
-
-def by_the_scheduler(step, n, max_lr, pct_start, div_factor, final_div_factor):
-    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1)
-    scheduler = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        max_lr,
-        n,
-        pct_start=pct_start,
-        div_factor=div_factor,
-        final_div_factor=final_div_factor,
-        cycle_momentum=False,
-    )
-    for _ in range(step):
-        optimizer.step()
-        scheduler.step()
-    return optimizer.param_groups[0]["lr"]
-
-
-# 4d
 def training(order="train forward loss zero backward step", loss_of=F.cross_entropy, mode=nn.Module.train):
     """A step whose parts are done in the order given."""
 
@@ -239,11 +130,120 @@ WRONG_TRAIN_STEP = {
     "zero_grad comes between backward and step": training("train forward loss backward zero step"),
     "It should return one number": training(loss_of=lambda a, y: F.cross_entropy(a, y, reduction="none"), order="forward loss"),
 }
+
+
+# 4c
+def rule(velocity=lambda v, g, lr, m: m * v + g, move=lambda p, v, new, g, lr, m: p - lr * new, swap=False):
+    """A step as it should be, for slips to change."""
+
+    def step(p, v, g, lr, m):
+        new = velocity(v, g, lr, m)
+        pair = move(p, v, new, g, lr, m), new
+        return pair[::-1] if swap else pair
+
+    return step
+
+
+def in_place(p, v, g, lr, m):
+    v.mul_(m).add_(g)
+    p.sub_(lr * v)
+    return p, v
+
+
+def number_by_number(p, v, g, lr, m):
+    v = [m * old + float(slope) for old, slope in zip(v.tolist(), g)]
+    return [place - lr * speed for place, speed in zip(p.tolist(), v)], v
+
+
+def with_numpy(p, v, g, lr, m):
+    v = m * v.numpy() + g.numpy()
+    return p.numpy() - lr * v, v
+
+
+def by_sgd(p, v, g, lr, m):
+    p = nn.Parameter(p)
+    optimizer = torch.optim.SGD([p], lr=lr, momentum=m)
+    optimizer.state[p]["momentum_buffer"], p.grad = v, g
+    optimizer.step()
+    return p.detach(), optimizer.state[p]["momentum_buffer"]
+
+
+WRONG_STEP = {
+    "the rate is inside v": rule(lambda v, g, lr, m: m * v + lr * g, lambda p, v, new, g, lr, m: p - new),
+    "1 - m": rule(lambda v, g, lr, m: m * v + (1 - m) * g),
+    "the old v moves p": rule(move=lambda p, v, new, g, lr, m: p - lr * v),
+    "plus where minus belongs": rule(move=lambda p, v, new, g, lr, m: p + lr * new),
+    "no momentum": rule(lambda v, g, lr, m: g),
+    "Nesterov": rule(move=lambda p, v, new, g, lr, m: p - lr * (g + m * new)),
+    "m is left out": rule(lambda v, g, lr, m: v + g),
+    "m multiplies the gradient, too": rule(lambda v, g, lr, m: m * (v + g)),
+    "the other way round": rule(swap=True),
+    "two things": lambda p, v, g, lr, m: p - lr * (m * v + g),
+}
+
+
+def old_velocity_returned(p, v, g, lr, m):
+    return p - lr * (m * v + g), v
+
+
+# 4d
+def anneal(a, b, share):
+    return b + (a - b) / 2 * (1 + math.cos(math.pi * share))
+
+
+def cycle(step, n, max_lr, pct_start, div_factor, final_div_factor, way=anneal, end=None, peak=None, last=None):
+    first = max_lr / div_factor
+    peak = pct_start * n - 1 if peak is None else peak
+    last = n - 1 if last is None else last
+    end = first / final_div_factor if end is None else end
+    if step <= peak:
+        return way(first, max_lr, step / peak)
+    return way(max_lr, end, (step - peak) / (last - peak))
+
+
+def straight(a, b, share):
+    return a + share * (b - a)
+
+
+WRONG_CYCLE = {
+    "straight lines": lambda *case: cycle(*case, way=straight),
+    "the end is max_lr / final_div_factor": lambda *case: cycle(*case, end=case[2] / case[5]),
+    "one step late": lambda step, n, high, share, *rest: cycle(step, n, high, share, *rest, peak=share * n),
+    "it never arrives": lambda step, n, *rest: cycle(step, n, *rest, last=n),
+    "one step late and it never arrives": lambda step, n, high, share, *rest: cycle(
+        step, n, high, share, *rest, peak=share * n, last=n
+    ),
+    "a quarter of a wave": lambda *case: cycle(*case, way=lambda a, b, share: a + (b - a) * math.sin(math.pi * share / 2)),
+    "it begins at 0": lambda step, n, high, share, *rest: (
+        anneal(0, high, step / (share * n - 1)) if step <= share * n - 1 else cycle(step, n, high, share, *rest)
+    ),
+    "the rate stays at its peak": lambda step, n, high, share, *rest: (
+        cycle(step, n, high, share, *rest) if step <= share * n - 1 else high
+    ),
+    "up and down are swapped": lambda step, n, *rest: cycle(n - 1 - step, n, *rest),
+}
+
+
+def by_the_scheduler(step, n, max_lr, pct_start, div_factor, final_div_factor):
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1)
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer,
+        max_lr,
+        n,
+        pct_start=pct_start,
+        div_factor=div_factor,
+        final_div_factor=final_div_factor,
+        cycle_momentum=False,
+    )
+    for _ in range(step):
+        optimizer.step()
+        scheduler.step()
+    return optimizer.param_groups[0]["lr"]
+
+
 RIGHT = {
     "4a": [F.cross_entropy, by_logsumexp, by_loops, by_one_hot, lambda a, y: by_logsumexp(a.double(), y)],
-    "4b": [rule(), in_place, number_by_number, with_numpy, by_sgd, lambda p, v, g, lr, m: list(rule()(p, v, g, lr, m))],
-    "4c": [cycle, by_the_scheduler, lambda *case: np.float32(cycle(*case)), lambda *case: torch.tensor(cycle(*case))],
-    "4d": [
+    "4b": [
         training(),
         training("zero train forward loss backward step"),
         training("train forward loss backward step zero"),
@@ -252,8 +252,10 @@ RIGHT = {
         by_autograd,
         with_net_zero_grad,
     ],
+    "4c": [rule(), in_place, number_by_number, with_numpy, by_sgd, lambda p, v, g, lr, m: list(rule()(p, v, g, lr, m))],
+    "4d": [cycle, by_the_scheduler, lambda *case: np.float32(cycle(*case)), lambda *case: torch.tensor(cycle(*case))],
 }
-WRONG = {"4a": WRONG_CROSS_ENTROPY, "4b": WRONG_STEP, "4c": WRONG_CYCLE, "4d": WRONG_TRAIN_STEP}
+WRONG = {"4a": WRONG_CROSS_ENTROPY, "4b": WRONG_TRAIN_STEP, "4c": WRONG_STEP, "4d": WRONG_CYCLE}
 
 
 @pytest.mark.parametrize("name, answer", [(name, answer) for name, answers in RIGHT.items() for answer in answers])
@@ -272,13 +274,13 @@ def test_wrong_answers_are_refused_by_name(name, slip, capsys):
 
 
 def test_a_velocity_that_is_not_handed_on_is_no_momentum(capsys):
-    assert not check("4b", old_velocity_returned)
+    assert not check("4c", old_velocity_returned)
     assert "no momentum" in capsys.readouterr().out
 
 
 def test_each_cycle_is_shown_at_the_first_step_that_differs(capsys):
     """The end is wrong from the peak on, so the first case shown lies behind it."""
-    assert not check("4c", WRONG_CYCLE["the end is max_lr / final_div_factor"])
+    assert not check("4d", WRONG_CYCLE["the end is max_lr / final_div_factor"])
     case = capsys.readouterr().out.split("one_cycle(")[1].split(")")[0]
     shown = dict(pair.split("=") for pair in case.split(", "))
     assert float(shown["step"]) > float(shown["pct_start"]) * float(shown["n"]) - 1

@@ -310,10 +310,10 @@ EXERCISES = {
         _cross_entropy,
         "-log of softmax is log(sum of exp(logits)) minus the label's logit; take the largest logit away before exp.",
     ),
-    "4b": (_step, "first the new v, m times the old one plus g; then p goes against it, by lr."),
-    "4c": (
+    "4b": (_train_step, "train mode, forward, loss, zero_grad, backward, step; return the loss."),
+    "4c": (_step, "first the new v, m times the old one plus g; then p goes against it, by lr."),
+    "4d": (
         _one_cycle,
         "the share of the way, from 0 to 1, goes through (1 - cos(pi * share)) / 2, once up and once down.",
     ),
-    "4d": (_train_step, "train mode, forward, loss, zero_grad, backward, step; return the loss."),
 }
