@@ -140,7 +140,6 @@ def quick_result(quick: list[dict], card: list[dict], speed: dict) -> str:
         f"{high:.2f}), in {statistics.median(whole):.1f} s from loaded data to the last test image (median; "
         f"{min(whole):.1f} to {max(whole):.1f} s). {machine['device']}, {machine['precision']}; "
         f"Python {versions['python']}, torch {versions['torch']}. "
-        "(The first run of a process waits some seconds more, for PyTorch to load its optimizers.) "
         f"The card's 20 epochs took {card[0]['seconds']:.0f} s here (seed 0); with the classic script they would take about "
         f"{classic / 60:.0f} minutes (20 times its epoch)."
     )

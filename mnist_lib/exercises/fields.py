@@ -239,14 +239,14 @@ def _nets() -> list[tuple[str, nn.Module, tuple[int, int], tuple[int, int]]]:
     return [(words, net.eval(), unit, size) for words, net, unit, size in nets]
 
 
-def _poison(net: nn.Module, unit: tuple[int, int], size: tuple[int, int], keep=False, maps=slice(None), every=False) -> Tensor:
+def _poison(net: nn.Module, unit: tuple[int, int], size: tuple[int, int], keep=False, maps=..., every=False) -> Tensor:
     """Pixel by pixel -> bool (H, W); each argument puts a slip in."""
     seen, image = torch.zeros(size, dtype=torch.bool), torch.zeros(1, 1, *size)
     for row in range(size[0]):
         for col in range(size[1]):
             image[0, 0, row, col] = float("nan")
             with torch.no_grad():
-                dead = net(image)[0, maps, unit[0], unit[1]].isnan()
+                dead = net(image)[0, :, unit[0], unit[1]][maps].isnan()
             seen[row, col] = dead.all() if every else dead.any()
             if not keep:
                 image[0, 0, row, col] = 0
