@@ -16,7 +16,7 @@ run: $(READY)
 test: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	MNIST_LIB_FAST=1 MNIST_LIB_OUT=out/test $(PYTEST) --nbval-lax --nbval-cell-timeout=120 notebooks tests
+	MNIST_LIB_FAST=1 MNIST_LIB_OUT=out/test $(PYTEST) --nbval-lax --nbval-sanitize-with=tests/nbval.cfg --nbval-cell-timeout=120 notebooks tests
 
 lab: $(READY)
 	$(BIN)/python -m jupyterlab --ip=127.0.0.1 notebooks

@@ -280,7 +280,8 @@ def test_nothing_listens_beyond_this_machine(tmp_path):
     def listening():
         own = psutil.Process()
         for process in (own, *own.children(recursive=True)):
-            heard.extend(one.laddr.ip for one in process.net_connections("inet") if one.status == psutil.CONN_LISTEN)
+            connections = process.net_connections if hasattr(process, "net_connections") else process.connections  # psutil 5
+            heard.extend(one.laddr.ip for one in connections("inet") if one.status == psutil.CONN_LISTEN)
 
     with cluster.client_of(1, None):
         listening()
