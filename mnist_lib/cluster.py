@@ -226,6 +226,7 @@ def client_of(workers: int | None, scheduler: str | None) -> Iterator:
             threads_per_worker=1,
             host="127.0.0.1",
             dashboard_address="127.0.0.1:0",
+            worker_dashboard_address="127.0.0.1:0",  # which older versions would open to all
             silence_logs=logging.CRITICAL,
         )
         client = Client(cluster)
