@@ -1,6 +1,9 @@
 """Settings and ingredients that were chosen, each under its name."""
 
+from dataclasses import replace
+
 from mnist_lib.ingredients import Freeze, Hardest, Muon, Settle, Whiten
+from mnist_lib.surgery import Widths
 from mnist_lib.trainer import TrainConfig
 from mnist_lib.transforms import Augment
 
@@ -27,4 +30,8 @@ BEST = TrainConfig(
     dropout=(0.0, 0.0),
     ingredients=(Settle(0.5),),
 )
+# For networks with fewer numbers: three times as many steps as `quick`, all layers learning to the end
+LONG = replace(QUICK.without(Freeze), epochs=30)
+# The smallest network that held-out images promised 99.4 % for: 4,872 numbers; frozen before any of its test readings
+FEW = replace(LONG, ingredients=(Widths((9, 13, 7, 10, 10, 10, 10)), *LONG.ingredients))
 RECIPES = {"card": CARD, "quick": QUICK, "best": BEST}

@@ -5,7 +5,7 @@ from dataclasses import replace
 from mnist_lib.config import TrainConfig
 from mnist_lib.ingredients import Freeze, Hardest, Muon, Settle, Whiten
 from mnist_lib.model import DigitNet
-from mnist_lib.recipes import BEST, CARD, QUICK
+from mnist_lib.recipes import BEST, CARD, FEW, LONG, QUICK
 from mnist_lib.study import Study
 from mnist_lib.surgery import Flatten, NoBatchNorm, NoBottleneck, TorchModules, Widths
 from mnist_lib.transforms import Augment
@@ -83,18 +83,17 @@ FEWER = (  # filters of conv1..conv7, each about a fifth fewer numbers than the 
     (5, 7, 5, 6, 6, 6, 6),
 )
 FEWEST_STUDY = Study("fewest", {f"{numbers(widths)} numbers": narrower(QUICK, widths) for widths in FEWER})
-LONG = replace(QUICK.without(Freeze), epochs=30)  # 1,491 steps
-FEW = FEWER[5]  # 3,967 numbers
+SMALL = FEWER[5]  # 3,967 numbers
 SMALL_STUDY = Study(  # what small networks are best trained by
     "small",
     {
-        "best": narrower(BEST, FEW),
-        "weaker augmentation": narrower(replace(BEST, augment=Augment().times(0.7)), FEW),
+        "best": narrower(BEST, SMALL),
+        "weaker augmentation": narrower(replace(BEST, augment=Augment().times(0.7)), SMALL),
         "weaker, whiten, muon 0.1": narrower(
-            replace(BEST, augment=Augment().times(0.7), ingredients=(Whiten(), Muon(0.1), Settle(0.5))), FEW
+            replace(BEST, augment=Augment().times(0.7), ingredients=(Whiten(), Muon(0.1), Settle(0.5))), SMALL
         ),
-        "quick, 30 epochs, no freeze": narrower(LONG, FEW),
-        "quick, 60 epochs, no freeze": narrower(replace(QUICK.without(Freeze), epochs=60), FEW),
+        "quick, 30 epochs, no freeze": narrower(LONG, SMALL),
+        "quick, 60 epochs, no freeze": narrower(replace(QUICK.without(Freeze), epochs=60), SMALL),
     },
     seeds=2,
 )
@@ -104,7 +103,7 @@ FEWEST_LONG_STUDY = Study(
 SHAPES_STUDY = Study(  # where about 3,900 numbers do most
     "shapes",
     {
-        "even": narrower(LONG, FEW),
+        "even": narrower(LONG, SMALL),
         "more early": narrower(LONG, (8, 16, 8, 8, 8, 8, 8)),
         "more late": narrower(LONG, (6, 10, 6, 8, 9, 10, 11)),
         "wider 1x1": narrower(LONG, (6, 12, 10, 9, 8, 8, 8)),
@@ -123,6 +122,7 @@ ENGINE_STUDY = Study(  # does all that makes a step fast cost accuracy?
     },
 )
 FROZEN = Study("frozen", {"card": CARD, "quick": QUICK}, seeds=20, held_out=0)
+FROZEN_FEW = Study("frozen few", {"few": FEW}, seeds=10, held_out=0)
 FROZEN_BEST = Study("frozen best", {"best": BEST}, seeds=20, held_out=0)
 STUDIES = {
     study.name: study
@@ -138,5 +138,6 @@ STUDIES = {
         ENGINE_STUDY,
         FROZEN,
         FROZEN_BEST,
+        FROZEN_FEW,
     )
 }
