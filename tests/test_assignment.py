@@ -3,14 +3,20 @@
 import copy
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
 from mnist_lib import assignment
 from mnist_lib.__main__ import main
-from mnist_lib.assignment import AssignmentError, Submission, after_training, before_training, grade, result
+from mnist_lib.assignment import HELD_OUT, AssignmentError, Submission, after_training, before_training, grade, result
 from mnist_lib.files import ROOT
+from mnist_lib.ingredients import Freeze
+from mnist_lib.recipes import QUICK
 from mnist_lib.records import RECORDS
+from mnist_lib.studies import ASSIGNMENT_STUDY
+from mnist_lib.study import by_seed, recorded
+from mnist_lib.surgery import Widths
 
 SMALL = """
 from dataclasses import replace
@@ -157,3 +163,15 @@ def test_the_task_says_what_is_checked():
         20,
         50,
     )
+
+
+def test_it_can_be_passed():
+    """By the answer that INSTRUCTOR names, and its recorded runs."""
+    recipe = ASSIGNMENT_STUDY.variants["an answer"]
+    assert recipe == replace(
+        QUICK.without(Freeze), epochs=20, ingredients=(Widths((9, 13, 7, 10, 10, 10, 10)), *QUICK.without(Freeze).ingredients)
+    )
+    assert before_training(Submission(recipe, WORDS, "")) == []
+    own = by_seed(recorded(ASSIGNMENT_STUDY))["an answer"]
+    assert sorted(own) == list(range(5)) and all(run["dataset"]["validated_on"] == HELD_OUT for run in own.values())
+    assert after_training([own[seed] for seed in range(5)]) == []

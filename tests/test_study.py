@@ -1,5 +1,6 @@
 """Studies: what is paired with what, what is run, and real worker processes that die."""
 
+import copy
 import os
 import signal
 import socket
@@ -15,13 +16,15 @@ import pytest
 import torch
 from scipy import stats
 
-from mnist_lib import __main__, cluster, records, studies
+from mnist_lib import __main__, cluster, layers, records, studies
 from mnist_lib.cluster import StudyError, missing, run_study, together
 from mnist_lib.config import TrainConfig
 from mnist_lib.files import ROOT
 from mnist_lib.ingredients import Hardest
-from mnist_lib.recipes import QUICK
+from mnist_lib.model import DigitNet
+from mnist_lib.recipes import FEW, LONG, QUICK
 from mnist_lib.study import Study, accuracy, as_text, by_seed, machine_of, recorded, table
+from mnist_lib.surgery import Flatten, NoBatchNorm, NoBottleneck, TorchModules, Widths
 from mnist_lib.trainer import train
 
 SMALL = TrainConfig(epochs=1, batch_size=100, device="cpu", precision="float32", compiled="no")
@@ -107,6 +110,54 @@ def test_the_projects_studies_leave_out_one_thing_each():
     assert quick.variants["no hardest"].epochs < QUICK.epochs and not any(
         isinstance(one, Hardest) for one in quick.variants["no hardest"].ingredients
     )
+
+
+def test_networks_of_fewer_numbers_are_trained_alike():
+    for study, recipe in ((studies.FEWEST_STUDY, QUICK), (studies.FEWEST_LONG_STUDY, LONG), (studies.SHAPES_STUDY, LONG)):
+        assert {config.without(Widths) for config in study.variants.values()} == {recipe}
+    for name, config in (studies.FEWEST_STUDY.variants | studies.FEWEST_LONG_STUDY.variants).items():
+        network = next(one for one in config.ingredients if isinstance(one, Widths)).network(DigitNet())
+        assert name == f"{sum(p.numel() for p in network.parameters())} numbers"
+    assert studies.FEWEST_LONG_STUDY.variants["4872 numbers"] == FEW
+
+
+def test_torchs_own_modules_are_the_network():
+    """The plain way of the study `engine`: the same numbers, other layers."""
+    ours = DigitNet().eval()
+    plain = TorchModules().network(copy.deepcopy(ours)).eval()
+    kinds = {type(layer) for layer in plain.modules()}
+    assert {torch.nn.BatchNorm2d, torch.nn.Dropout} < kinds and not kinds & {layers.BatchNorm2d, layers.Dropout}
+    assert [layer.p for layer in plain.modules() if isinstance(layer, torch.nn.Dropout)] == 3 * [0.07] + 4 * [0.05]
+    plain.load_state_dict(ours.state_dict())
+    images = torch.randn(4, 1, 28, 28)
+    assert plain(images).allclose(ours(images), atol=1e-6)
+    [fast, slow] = studies.ENGINE_STUDY.variants.values()
+    changed = {key for key, value in slow.plain().items() if value != fast.plain()[key]}
+    assert changed == {"precision", "compiled", "ingredients"}
+
+
+@pytest.mark.parametrize(
+    ("part", "numbers"),
+    [
+        (NoBatchNorm, 13_960 - 2 * (16 + 32 + 10 + 4 * 16)),
+        (NoBottleneck, 13_960 - (32 * 10 + 10 + 2 * 10) + (32 - 10) * 16 * 9),
+        (Flatten, 13_960 + (6 * 6 - 1) * 16 * 10),
+    ],
+)
+def test_a_part_that_is_taken_out_is_gone(part, numbers):
+    network = part().network(DigitNet()).eval()
+    assert sum(p.numel() for p in network.parameters()) == numbers
+    kinds = [type(layer) for layer in network.modules()]
+    assert (layers.BatchNorm2d in kinds) == (part is not NoBatchNorm)
+    assert (torch.nn.AvgPool2d in kinds) == (part is not Flatten)
+    assert isinstance(network.conv3, torch.nn.Conv2d) == (part is not NoBottleneck)
+    seen = {}
+    network.gap.register_forward_hook(lambda module, inputs, output: seen.update(maps=output))
+    answers = network(torch.randn(2, 1, 28, 28))
+    assert answers.shape == (2, 10)
+    if part is Flatten:  # a linear layer over all places of conv7's maps
+        weight, bias = network.conv8.weight.flatten(1), network.conv8.bias
+        assert torch.nn.functional.linear(seen["maps"].flatten(1), weight, bias).allclose(answers, atol=1e-5)
 
 
 # What follows from records

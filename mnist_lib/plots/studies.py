@@ -56,8 +56,8 @@ def accuracy_over_parameters(studies: Mapping[str, Sequence], title: str, wanted
     """
     figure, ((axis,),) = new_figure(1, 1, (8, 4))
     ticks = sorted({row.parameters for rows in studies.values() for row in rows})
-    for (name, rows), dots, colour, marker in zip(studies.items(), (SKY, YELLOW), (BLUE, ORANGE), "Do"):
-        each = [(row.parameters, value) for row in rows for value in row.values.values()]
+    for (name, rows), dots, colour, marker, aside in zip(studies.items(), (SKY, YELLOW), (BLUE, ORANGE), "Do", (0.98, 1.02)):
+        each = [(aside * row.parameters, value) for row in rows for value in row.values.values()]
         axis.plot(*zip(*each), ".", ms=6, color=dots, alpha=0.7, mew=0)
         several = [row for row in rows if row.interval]
         if several:
