@@ -133,7 +133,7 @@ def differing(record: dict, config: TrainConfig) -> list[str]:
 
 
 def runs(recipe: str, folder: Path = RECORDS, new: dict | None = None) -> list[dict]:
-    """The committed runs of a recipe, "card", "quick" or "best", by seed; a new one takes the place of its seed's."""
+    """The committed runs of a recipe, "card", "quick", "best" or "few", by seed; a new one takes the place of its seed's."""
     name = {"card": "the card's 20 epochs"}.get(recipe, f"the recipe {recipe}")
     records = []
     for path in folder.glob(f"{recipe}-seed-*.json"):

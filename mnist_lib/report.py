@@ -18,8 +18,9 @@ from mnist_lib.files import ROOT, write_whole
 from mnist_lib.model import DigitNet
 from mnist_lib.receptive_field import receptive_fields
 from mnist_lib.recipes import CARD, QUICK, RECIPES
-from mnist_lib.statistics import mean_interval, ratio
+from mnist_lib.statistics import mean_interval, paired_interval, ratio
 from mnist_lib.studies import (
+    ASSIGNMENT_STUDY,
     BEST_STUDY,
     CARD_STUDY,
     ENGINE_STUDY,
@@ -148,19 +149,40 @@ def quick_result(quick: list[dict], card: list[dict], speed: dict) -> str:
 def recipes_table(runs: dict[str, list[dict]]) -> str:
     """The frozen recipes beside one another, each from the records of its seeds."""
     text = [
-        "| recipe | steps | seeds | test images read right, mean (95 % interval) | lowest to highest | machine |",
-        "|---|---|---|---|---|---|",
+        "| recipe | numbers | steps | seeds | test images read right, mean (95 % interval) | lowest to highest | machine |",
+        "|---|---|---|---|---|---|---|",
     ]
     for name, own in runs.items():
         accuracies = [100 * record["test"]["accuracy"] for record in own]
         mean, low, high = mean_interval(accuracies)
-        machine = own[0]["machine"]
+        machine, recipe = own[0]["machine"], RECIPES[name]
         text.append(
-            f"| `{name}` | {RECIPES[name].steps(60_000):,} of {RECIPES[name].batch_size} | {len(own)} | "
+            f"| `{name}` | {own[0]['parameters']:,} | {recipe.steps(60_000):,} of {recipe.batch_size} | {len(own)} | "
             f"**{mean:.2f} %** ({low:.2f} to {high:.2f}) | {min(accuracies):.2f} to {max(accuracies):.2f} | "
             f"{machine['device']}, {machine['precision']}, torch {own[0]['versions']['torch']} |"
         )
     return "\n".join(text)
+
+
+def few_result(few: list[dict], quick: list[dict]) -> str:
+    """What the smallest network was expected to read, by held-out images and `quick`'s test result; and what it reads."""
+    small, whole = (
+        next(row for row in table(study, recorded(study)) if row.variant == name).values
+        for study, name in ((FEWEST_LONG_STUDY, "4872 numbers"), (QUICK_STUDY, "quick"))
+    )
+    less, low, high = paired_interval([small[seed] for seed in small], [whole[seed] for seed in small])
+    known = statistics.mean(100 * record["test"]["accuracy"] for record in quick)
+    accuracies = [100 * record["test"]["accuracy"] for record in few]
+    mean, lowest, highest = mean_interval(accuracies)
+    machine, versions = few[0]["machine"], few[0]["versions"]
+    return (
+        f"`few` has {few[0]['parameters']:,} numbers. On the same held-out images, seed by seed, it differs from `quick` by "
+        f"{less:+.3f} points ({low:+.3f} to {high:+.3f}, n = {len(small)}). `quick` reads {known:.2f} % of the test "
+        f"images, so {known + less:.2f} % were to be expected of `few` ({known + low:.2f} to {known + high:.2f}). Then it was "
+        f"frozen, and the test images were read: **{mean:.2f} %**, the mean of {len(few)} seeds, each read once (95 % interval "
+        f"{lowest:.2f} to {highest:.2f}; lowest {min(accuracies):.2f}, highest {max(accuracies):.2f}). {machine['device']}, "
+        f"{machine['precision']}, torch {versions['torch']}."
+    )
 
 
 def study_table(study: Study, timed: dict | None = None) -> str:
@@ -307,9 +329,11 @@ def pages(new: dict | None = None) -> dict[str, dict[str, str]]:
             "STUDY_SMALL": study_table(SMALL_STUDY),
             "STUDY_SHAPES": study_table(SHAPES_STUDY),
             "STUDY_FEWEST_LONG": study_table(FEWEST_LONG_STUDY),
+            "FEW": few_result(records.runs("few"), quick),
             "STUDY_BEST": study_table(BEST_STUDY),
         },
-        "INSTRUCTOR.md": {f"LESSON_{lesson.name[:2]}": teaching_table(lesson) for lesson in course},
+        "INSTRUCTOR.md": {f"LESSON_{lesson.name[:2]}": teaching_table(lesson) for lesson in course}
+        | {"ANSWER": study_table(ASSIGNMENT_STUDY)},
         "notebooks/glossary.md": {"READING": reading_list(course)},
     }
 
