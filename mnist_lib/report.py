@@ -413,9 +413,7 @@ def figures(net: DigitNet, dataset: Dataset) -> dict[Path, bytes]:
                 validated["history"],
                 "MNIST: 55,000 training images, 5,000 held out, seed 0; the test images are not read",
             ),
-            "fewest": plots.accuracy_over_parameters(
-                sizes, "MNIST: networks with fewer filters, by how long they were trained; 5,000 held-out images a seed"
-            ),
+            "fewest": plots.accuracy_over_parameters(sizes, "MNIST: networks with fewer filters; 5,000 held-out images a seed"),
             "speed": plots.step_times(speed["profile"], "MNIST: where the time of a training step goes"),
         }
         for name, figure in pictures.items():
