@@ -184,7 +184,7 @@ def few_result(few: list[dict], quick: list[dict]) -> str:
         f"{less:+.3f} points ({low:+.3f} to {high:+.3f}, n = {n}). `quick` reads {known:.2f} % of the test images, so "
         f"{known + less:.2f} % were to be expected of `few` ({known + low:.2f} to {known + high:.2f}). Of the smaller networks "
         f"`even` and `more late`, {known + even_less:.3f} % (n = {even}) and {known + late_less:.3f} % (n = {late}) were to be "
-        f"expected, just under 99.4. So `few` was frozen, and the test images were read: **{mean:.2f} %**, the mean of {len(few)} "
+        f"expected, just under 99.4. So `few` was frozen, and the test images read: **{mean:.2f} %**, the mean of {len(few)} "
         f"seeds, each read once (95 % interval {lowest:.2f} to {highest:.2f}; lowest {min(accuracies):.2f}, highest "
         f"{max(accuracies):.2f}). {machine['device']}, {machine['precision']}, torch {versions['torch']}."
     )
