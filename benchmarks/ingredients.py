@@ -7,8 +7,6 @@ All take as many steps; the study `quick` judges them. Read are the images to tr
 
 from dataclasses import replace
 
-import torch
-
 from benchmarks.common import arguments, mnist
 from mnist_lib import records
 from mnist_lib.engine import Engine, provenance
@@ -30,15 +28,12 @@ def main() -> None:
             print(f"round {number + 1}, {name}: {seconds[name][-1]} s", flush=True)
     for name, took in seconds.items():
         print("{}: {:.2f} times as long as quick ({:.2f} to {:.2f})".format(name, *ratio(took, seconds["quick"])))
-    here = provenance(Engine.choose("cpu"))
     record = {
         "dataset": {"name": dataset.name, "sha256": dataset.sha256},
         "quick": QUICK_STUDY.variants["quick"].plain(),
         "rounds": rounds,
         "seconds": seconds,
-        "machine": {"device": here["machine"]["device"], "threads": torch.get_num_threads()},
-        "versions": here["versions"],
-        "date": here["date"],
+        **provenance(Engine.choose("cpu")),
     }
     records.write(records.RECORDS / "ingredients.json", record)
 

@@ -17,7 +17,7 @@ from mnist_lib.evaluation import evaluate
 from mnist_lib.files import ROOT, write_whole
 from mnist_lib.model import DigitNet
 from mnist_lib.receptive_field import receptive_fields
-from mnist_lib.recipes import CARD, QUICK, RECIPES
+from mnist_lib.recipes import CARD, LONG, QUICK, RECIPES
 from mnist_lib.statistics import mean_interval, paired_interval, ratio
 from mnist_lib.studies import (
     ASSIGNMENT_STUDY,
@@ -30,7 +30,7 @@ from mnist_lib.studies import (
     SHAPES_STUDY,
     SMALL_STUDY,
 )
-from mnist_lib.study import Study, recorded, table
+from mnist_lib.study import Records, Row, Study, accuracy, by_seed, recorded, table
 
 ROWS = ("conv1", "conv2", "conv3", "pool1", "conv4", "conv5", "conv6", "conv7", "gap", "conv8")  # of the card's table
 
@@ -52,9 +52,42 @@ COURSE = {
     "07_speed": Step("Where does the time go?", "Amdahl's law, backwards; where a number lies in memory; a stopwatch"),
 }
 
+SHOWN = {  # a study's table, by the name of its markers
+    "STUDY_CARD": CARD_STUDY,
+    "STUDY_QUICK": QUICK_STUDY,
+    "STUDY_FEWEST": FEWEST_STUDY,
+    "STUDY_SMALL": SMALL_STUDY,
+    "STUDY_SHAPES": SHAPES_STUDY,
+    "STUDY_FEWEST_LONG": FEWEST_LONG_STUDY,
+    "STUDY_BEST": BEST_STUDY,
+    "STUDY_ENGINE": ENGINE_STUDY,
+    "ANSWER": ASSIGNMENT_STUDY,  # in INSTRUCTOR.md
+}
+
 
 class ReportError(ValueError):
     """What can't be reported as it is; the message says why."""
+
+
+class Spread(NamedTuple):
+    """Test accuracies of several runs, in percent: their mean and its 95 % interval, and how far apart they are."""
+
+    mean: float
+    low: float
+    high: float
+    lowest: float
+    highest: float
+    deviation: float
+
+    @classmethod
+    def of(cls, runs: list[dict]) -> "Spread":
+        each = [100 * run["test"]["accuracy"] for run in runs]
+        return cls(*mean_interval(each), min(each), max(each), statistics.stdev(each))
+
+
+def made_on(run: dict) -> str:
+    """The machine of a run, and what it computed with."""
+    return f"{run['machine']['device']}, {run['machine']['precision']}, torch {run['versions']['torch']}"
 
 
 def latest_result(record: dict) -> str:
@@ -72,27 +105,23 @@ def latest_result(record: dict) -> str:
 
 def result(card: list[dict]) -> str:
     """The one line of result that a visitor reads."""
-    mean, low, high = mean_interval([100 * record["test"]["accuracy"] for record in card])
-    machine, took = card[0]["machine"], statistics.median(record["seconds"] for record in card)
+    found, took = Spread.of(card), statistics.median(record["seconds"] for record in card)
     return (
-        f"**{mean:.2f} %** of the 10,000 MNIST test images are read right: the mean of {len(card)} trainings of 20 epochs "
-        f"that differ in their random numbers alone (95 % interval {low:.2f} to {high:.2f}), {took / 60:.0f} minutes each "
-        f"on {machine['device']}. How it was measured: [RESULTS.md](RESULTS.md)."
+        f"**{found.mean:.2f} %** of the 10,000 MNIST test images are read right: the mean of {len(card)} trainings of 20 "
+        f"epochs that differ in their random numbers alone (95 % interval {found.low:.2f} to {found.high:.2f}), "
+        f"{took / 60:.0f} minutes each on {card[0]['machine']['device']}. How it was measured: [RESULTS.md](RESULTS.md)."
     )
 
 
 def seeds_result(card: list[dict]) -> str:
     """Mean over seeds with its 95 % interval, as two sentences."""
-    accuracies = [100 * record["test"]["accuracy"] for record in card]
-    mean, low, high = mean_interval(accuracies)
-    first, last = (card[i]["config"]["seed"] for i in (0, -1))
-    machine, versions = card[0]["machine"], card[0]["versions"]
+    found, (first, last) = Spread.of(card), (card[i]["config"]["seed"] for i in (0, -1))
     return (
-        f"**{mean:.2f} %** of the 10,000 MNIST test images: the mean of {len(card)} runs (seeds {first} to {last}; "
-        f"lowest {min(accuracies):.2f}, highest {max(accuracies):.2f}, standard deviation {statistics.stdev(accuracies):.2f}, "
-        f"95 % interval of the mean {low:.2f} to {high:.2f}). Each run trains for 20 epochs on all 60,000 training images "
-        f"and reads the test images once, after the last epoch. {machine['device']}, {machine['precision']}, "
-        f"Python {versions['python']}, torch {versions['torch']}."
+        f"**{found.mean:.2f} %** of the 10,000 MNIST test images: the mean of {len(card)} runs (seeds {first} to {last}; "
+        f"lowest {found.lowest:.2f}, highest {found.highest:.2f}, standard deviation {found.deviation:.2f}, "
+        f"95 % interval of the mean {found.low:.2f} to {found.high:.2f}). Each run trains for 20 epochs on all 60,000 training "
+        f"images and reads the test images once, after the last epoch. {made_on(card[0])}, "
+        f"Python {card[0]['versions']['python']}."
     )
 
 
@@ -127,20 +156,15 @@ def speed_table(speed: dict) -> str:
 
 def quick_result(quick: list[dict], card: list[dict], speed: dict) -> str:
     """The recipe `quick` over its seeds, and how long 99.4 % takes in each way."""
-    accuracies = [100 * record["test"]["accuracy"] for record in quick]
-    mean, low, high = mean_interval(accuracies)
-    machine, versions = quick[0]["machine"], quick[0]["versions"]
-    whole = [record["seconds_in_all"] for record in quick]
+    found, whole = Spread.of(quick), [record["seconds_in_all"] for record in quick]
     classic = 20 * statistics.median(speed["ladder"]["classic script"])  # training alone, as in the card's record
     return (
         f"The recipe `quick` ({QUICK.steps(60_000)} steps of {QUICK.batch_size} images, where the card takes "
         f"{CARD.steps(60_000):,} of {CARD.batch_size}; chosen on a 55,000 / 5,000 split of the training images): "
-        f"**{mean:.2f} %** of the 10,000 test images, "
-        f"the mean of {len(quick)} seeds, last epoch (lowest {min(accuracies):.2f}, highest "
-        f"{max(accuracies):.2f}, standard deviation {statistics.stdev(accuracies):.2f}, 95 % interval of the mean {low:.2f} to "
-        f"{high:.2f}), in {statistics.median(whole):.1f} s from loaded data to the last test image (median; "
-        f"{min(whole):.1f} to {max(whole):.1f} s). {machine['device']}, {machine['precision']}; "
-        f"Python {versions['python']}, torch {versions['torch']}. "
+        f"**{found.mean:.2f} %** of the 10,000 test images, the mean of {len(quick)} seeds, last epoch (lowest "
+        f"{found.lowest:.2f}, highest {found.highest:.2f}, standard deviation {found.deviation:.2f}, 95 % interval of the mean "
+        f"{found.low:.2f} to {found.high:.2f}), in {statistics.median(whole):.1f} s from loaded data to the last test image "
+        f"(median; {min(whole):.1f} to {max(whole):.1f} s). {made_on(quick[0])}, Python {quick[0]['versions']['python']}. "
         f"The card's 20 epochs took {card[0]['seconds']:.0f} s here (seed 0); with the classic script they would take about "
         f"{classic / 60:.0f} minutes (20 times its epoch)."
     )
@@ -153,79 +177,77 @@ def recipes_table(runs: dict[str, list[dict]]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for name, own in runs.items():
-        accuracies = [100 * record["test"]["accuracy"] for record in own]
-        mean, low, high = mean_interval(accuracies)
-        machine, recipe = own[0]["machine"], RECIPES[name]
+        found, recipe = Spread.of(own), RECIPES[name]
         text.append(
             f"| `{name}` | {own[0]['parameters']:,} | {recipe.steps(60_000):,} of {recipe.batch_size} | {len(own)} | "
-            f"**{mean:.2f} %** ({low:.2f} to {high:.2f}) | {min(accuracies):.2f} to {max(accuracies):.2f} | "
-            f"{machine['device']}, {machine['precision']}, torch {own[0]['versions']['torch']} |"
+            f"**{found.mean:.2f} %** ({found.low:.2f} to {found.high:.2f}) | {found.lowest:.2f} to {found.highest:.2f} | "
+            f"{made_on(own[0])} |"
         )
     return "\n".join(text)
 
 
-def few_result(few: list[dict], quick: list[dict]) -> str:
+def few_result(few: list[dict], quick: list[dict], studied: dict[str, Records]) -> str:
     """What small networks were expected to read, by held-out images and `quick`'s test result; what the frozen one reads."""
-    known = statistics.mean(100 * record["test"]["accuracy"] for record in quick)
-    whole = values_of(QUICK_STUDY, "quick")
+    known, read = Spread.of(quick).mean, Spread.of(few)
+    whole = by_seed(studied["quick"])["quick"]
 
-    def less_than_quick(study: Study, variant: str) -> tuple[int, float, float, float]:
+    def beside_quick(study: Study, variant: str) -> tuple[int, float, float, float]:
         """Over how many seeds; the mean difference to `quick` on the same held-out images, and its interval."""
-        small = values_of(study, variant)
-        return len(small), *paired_interval([*small.values()], [whole[seed] for seed in small])
+        small = by_seed(studied[study.name])[variant]
+        each = ([100 * accuracy(runs[seed]) for seed in small] for runs in (small, whole))
+        return len(small), *paired_interval(*each)
 
-    n, less, low, high = less_than_quick(FEWEST_LONG_STUDY, "4872 numbers")
-    (even, even_less, *_), (late, late_less, *_) = (less_than_quick(SHAPES_STUDY, name) for name in ("even", "more late"))
-    accuracies = [100 * record["test"]["accuracy"] for record in few]
-    mean, lowest, highest = mean_interval(accuracies)
-    machine, versions = few[0]["machine"], few[0]["versions"]
+    n, less, low, high = beside_quick(FEWEST_LONG_STUDY, "4872 numbers")
+    (even, even_less, *_), (late, late_less, *_) = (beside_quick(SHAPES_STUDY, name) for name in ("even", "more late"))
     return (
         f"`few` has {few[0]['parameters']:,} numbers. On the same held-out images, seed by seed, it differs from `quick` by "
         f"{less:+.3f} points ({low:+.3f} to {high:+.3f}, n = {n}). `quick` reads {known:.2f} % of the test images, so "
         f"{known + less:.2f} % were to be expected of `few` ({known + low:.2f} to {known + high:.2f}). Of the smaller networks "
         f"`even` and `more late`, {known + even_less:.3f} % (n = {even}) and {known + late_less:.3f} % (n = {late}) were to be "
-        f"expected, just under 99.4. So `few` was frozen, and the test images read: **{mean:.2f} %**, the mean of {len(few)} "
-        f"seeds, each read once (95 % interval {lowest:.2f} to {highest:.2f}; lowest {min(accuracies):.2f}, highest "
-        f"{max(accuracies):.2f}). {machine['device']}, {machine['precision']}, torch {versions['torch']}."
+        f"expected, just under 99.4. So `few` was frozen, and the test images were read, once a seed: **{read.mean:.2f} %** "
+        f"(n = {len(few)}, {read.low:.2f} to {read.high:.2f})."
     )
 
 
-def values_of(study: Study, variant: str) -> dict[int, float]:
-    """The accuracies of a study's variant, in percent, by seed."""
-    return next(row.values for row in table(study, recorded(study)) if row.variant == variant)
-
-
-def study_table(study: Study, timed: dict | None = None) -> str:
+def study_table(study: Study, found: Records, timed: dict | None = None) -> str:
     """A study's rows, from its records: n, mean, difference to the first variant by seed; with intervals where n is above 2.
 
     timed: the benchmark of the variants' seconds, for one more column.
     """
-    found = recorded(study)
     rows, runs = table(study, found), [run for variants in found.values() for own in variants.values() for run in own.values()]
     hours, threads = sum(run["seconds"] for run in runs) / 3600, max(run["machine"]["threads"] or 1 for run in runs)
-    machines = {f"{run['machine']['device']}, {run['machine']['precision']}, torch {run['versions']['torch']}" for run in runs}
-    text = [
-        f"{study.name}: {study.held_out:,} held-out training images a run, the test images are not read. {len(runs)} runs, "
-        f"{hours:.1f} hours of training in all with {threads} processor core(s) each. {'; '.join(sorted(machines))}.",
-        "",
-        f"| {study.name} | numbers | n | mean % (95 % interval) | against {rows[0].variant}, points (95 % interval) |"
-        + " seconds |" * bool(timed),
-        "|---|---|---|---|---|" + "---|" * bool(timed),
-    ]
+    head = [study.name, "numbers", "n", "mean % (95 % interval)"]
+    head += [f"against {rows[0].variant}, points (95 % interval)"] * (len(rows) > 1) + ["seconds"] * bool(timed)
+    lines = [head, ["---"] * len(head)]
     for row in rows:
         mean = f"{row.mean:.2f}" + (f" ({row.interval[0]:.2f} to {row.interval[1]:.2f})" if len(row.values) > 2 else "")
-        apart = ""
-        if row.difference is not None:
-            low, high = row.difference_interval
-            apart = f"{row.difference:+.3f}" + (f" ({low:+.3f} to {high:+.3f})" if row.n_pairs > 2 else "")
-        took = f" {statistics.median(timed['seconds'][row.variant]):.1f} |" if timed else ""
-        text.append(f"| {row.variant} | {row.parameters:,} | {len(row.values)} | {mean} | {apart} |{took}")
+        line = [row.variant, f"{row.parameters:,}", f"{len(row.values)}", mean]
+        if len(rows) > 1:
+            line.append(difference_of(row))
+        if timed:
+            line.append(f"{statistics.median(timed['seconds'][row.variant]):.1f}")
+        lines.append(line)
+    told = (
+        f"{study.name}: {study.held_out:,} held-out training images a run, the test images are not read. {len(runs)} runs, "
+        f"{hours:.1f} hours of training in all with {threads} processor core(s) each. "
+        f"{'; '.join(sorted({made_on(run) for run in runs}))}."
+    )
     if timed:
-        text[0] += (
+        told += (
             f" Seconds: whole trainings on the quiet machine, in turn; median of {timed['rounds']} rounds, "
             f"{timed['machine']['threads']} threads, {timed['machine']['device']}, torch {timed['versions']['torch']}."
         )
-    return "\n".join(text)
+    return "\n".join([told, "", *(f"| {' | '.join(line)} |" for line in lines)])
+
+
+def difference_of(row: Row) -> str:
+    """A row's difference to the first; with the number of pairs where that is not its number of runs."""
+    if row.difference is None:
+        return ""
+    low, high = row.difference_interval
+    pairs = f"n = {row.n_pairs}" if row.n_pairs < len(row.values) else ""
+    around = "; ".join([f"{low:+.3f} to {high:+.3f}"] * (row.n_pairs > 2) + [pairs] * bool(pairs))
+    return f"{row.difference:+.3f}" + f" ({around})" * bool(around)
 
 
 def summary_table(model: nn.Module) -> str:
@@ -315,15 +337,20 @@ def reading_list(course: list[lessons.Lesson]) -> str:
 
 def pages(new: dict | None = None) -> dict[str, dict[str, str]]:
     """For each page what stands between each pair of its markers; new: a card run that is to join the records."""
-    card, quick, speed = records.runs("card", new=new), records.runs("quick"), records.benchmark("speed")
+    frozen = {name: records.runs(name, new=new if name == "card" else None) for name in RECIPES}
+    card, quick, speed = frozen["card"], frozen["quick"], records.benchmark("speed")
     course = [lessons.read(ROOT / "notebooks" / f"{name}.ipynb") for name in COURSE]
+    studied = {study.name: recorded(study) for study in SHOWN.values()}
+    timed = {"STUDY_QUICK": records.benchmark("ingredients")}
+    studies = {mark: study_table(study, studied[study.name], timed.get(mark)) for mark, study in SHOWN.items()}
+    answer = studies.pop("ANSWER")
     return {
         "README.md": {
             "START": start(course),
             "PATH": path_table(course),
             "CLONE": f"```sh\ngit clone {repository()}\ncd {repository().split('/')[-1]}\n```",
             "RESULT": result(card),
-            "RECIPES": recipes_table({name: card if name == "card" else records.runs(name) for name in RECIPES}),
+            "RECIPES": recipes_table(frozen),
             "SUMMARY": f"```text\n{summary_table(DigitNet())}\n```",
             "FIELDS": field_table(),
             "LATEST_RESULT": latest_result(card[0]),
@@ -331,19 +358,11 @@ def pages(new: dict | None = None) -> dict[str, dict[str, str]]:
         "RESULTS.md": {
             "SEEDS": seeds_result(card),
             "SPEED": speed_table(speed),
-            "STUDY_ENGINE": study_table(ENGINE_STUDY),
             "QUICK": quick_result(quick, card, speed),
-            "STUDY_CARD": study_table(CARD_STUDY),
-            "STUDY_QUICK": study_table(QUICK_STUDY, records.benchmark("ingredients")),
-            "STUDY_FEWEST": study_table(FEWEST_STUDY),
-            "STUDY_SMALL": study_table(SMALL_STUDY),
-            "STUDY_SHAPES": study_table(SHAPES_STUDY),
-            "STUDY_FEWEST_LONG": study_table(FEWEST_LONG_STUDY),
-            "FEW": few_result(records.runs("few"), quick),
-            "STUDY_BEST": study_table(BEST_STUDY),
+            "FEW": few_result(frozen["few"], quick, studied),
+            **studies,
         },
-        "INSTRUCTOR.md": {f"LESSON_{lesson.name[:2]}": teaching_table(lesson) for lesson in course}
-        | {"ANSWER": study_table(ASSIGNMENT_STUDY)},
+        "INSTRUCTOR.md": {f"LESSON_{lesson.name[:2]}": teaching_table(lesson) for lesson in course} | {"ANSWER": answer},
         "notebooks/glossary.md": {"READING": reading_list(course)},
     }
 
@@ -411,9 +430,8 @@ def figures(net: DigitNet, dataset: Dataset) -> dict[Path, bytes]:
 
     validated, speed, made = records.held_out(), records.benchmark("speed"), {}
     sizes = {
-        f"{steps:,} steps": table(study, recorded(study))
-        for study in (FEWEST_STUDY, FEWEST_LONG_STUDY)
-        for steps in [next(iter(study.variants.values())).steps(55_000)]
+        f"{recipe.steps(55_000):,} steps": table(study, recorded(study))
+        for recipe, study in ((QUICK, FEWEST_STUDY), (LONG, FEWEST_LONG_STUDY))
     }
     for theme, colours in (("light", plots.LIGHT), ("dark", plots.DARK)):
         plots.use_theme(colours)

@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 class SGD(torch.optim.SGD):
     """`torch.optim.SGD`, the same to the bit; but no method imports torch's compiler first, only to tell it to keep out.
 
-    That import takes three seconds, a fifth of a short training.
+    That import takes longer than the one of torch itself.
     """
 
     step = torch.no_grad()(unwrap(torch.optim.SGD.step))

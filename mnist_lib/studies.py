@@ -93,7 +93,7 @@ SMALL_STUDY = Study(  # what small networks are best trained by
             replace(BEST, augment=Augment().times(0.7), ingredients=(Whiten(), Muon(0.1), Settle(0.5))), SMALL
         ),
         "quick, 30 epochs, no freeze": narrower(LONG, SMALL),
-        "quick, 60 epochs, no freeze": narrower(replace(QUICK.without(Freeze), epochs=60), SMALL),
+        "quick, 60 epochs, no freeze": narrower(replace(LONG, epochs=60), SMALL),
     },
     seeds=2,
 )

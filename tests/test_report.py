@@ -374,3 +374,23 @@ def test_the_tables_of_recipes_and_studies_are_the_records_read_by_other_means()
         low, high = paired.confidence_interval()
         difference = sum(accuracies[arm]) / 20 - sum(accuracies["quick"]) / 20
         assert f"| {arm} | 13,960 | 20 |" in rows and f"{difference:+.3f} ({low:+.3f} to {high:+.3f})" in rows
+
+
+@pytest.mark.parametrize(("mark", "study"), report.SHOWN.items())
+def test_every_row_of_a_study_is_the_mean_of_its_files(mark, study):
+    """And a difference of fewer seeds than the row has says of how many."""
+    table = re.search(rf"<!-- {mark} -->(.*?)<!-- END_{mark} -->", INSTRUCTOR if mark == "ANSWER" else RESULTS, re.DOTALL)[1]
+    rows = {row.split(" | ")[0]: row for row in table.split("\n| ")[1:]}
+    seeds = {}
+    for variant in study.variants:
+        files = (ROOT / "records/studies" / study.name).glob(f"*/{variant.replace(' ', '-')}-seed-*.json")
+        runs = [json.loads(path.read_text()) for path in files]
+        mean = sum(100 * run["history"][-1]["validation_accuracy"] for run in runs) / len(runs)
+        seeds[variant] = {run["config"]["seed"] for run in runs}
+        told = rows[variant].split(" | ")
+        assert told[1:3] == [f"{runs[0]['parameters']:,}", str(len(runs))]
+        assert float(told[3].split()[0]) == pytest.approx(mean, abs=0.0051)
+        assert all(run["test"] is None and run["dataset"]["sha256"] == MNIST_SHA256 for run in runs)
+        first = seeds[next(iter(study.variants))]
+        if variant != next(iter(study.variants)) and len(pairs := seeds[variant] & first) > 1:
+            assert (f"n = {len(pairs)})" in told[4]) == (len(pairs) < len(runs))
