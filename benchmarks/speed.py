@@ -127,6 +127,11 @@ def epoch(way: Classic | Rung | Ours) -> Iterator[Tensor]:
         yield way.step(images, labels)
 
 
+def steps_of(way: Classic | Rung | Ours) -> Iterator[Tensor]:
+    """The loss of each step, one epoch after the other without end: a small dataset's epoch has few steps."""
+    return chain.from_iterable(epoch(way) for _ in count())
+
+
 def epoch_seconds(way: Classic | Ours) -> float:
     """A whole epoch and the evaluation after it."""
     started = time.perf_counter()
@@ -138,7 +143,7 @@ def epoch_seconds(way: Classic | Ours) -> float:
 
 def stretch_seconds(way: Classic | Rung | Ours, steps: int, skip: int = 8) -> float:
     """Seconds of so many steps, after some that fill queues and caches (and in which what is compiled is compiled)."""
-    running = chain.from_iterable(epoch(way) for _ in count())  # a small dataset's epoch may be shorter
+    running = steps_of(way)
     for _ in range(skip):
         next(running)
     started = time.perf_counter()
