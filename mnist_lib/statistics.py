@@ -32,6 +32,27 @@ def welch_interval(values: Sequence[float], others: Sequence[float]) -> tuple[fl
     return statistics.mean(values) - statistics.mean(others), float(low), float(high)
 
 
+def verdict(low: float, high: float) -> str:
+    """The ends of an interval of with minus without -> "helps", "hurts" or, where it contains 0, "cannot tell"."""
+    return "helps" if low > 0 else "hurts" if high < 0 else "cannot tell"
+
+
+def pairs_needed(deviation: float, difference: float) -> int:
+    """The smallest number of pairs whose 95 % interval does not contain 0: the differences' standard deviation, and mean.
+
+    Raises:
+        ValueError: a difference of 0, which no number settles.
+    """
+    from scipy.stats import t  # here: slow to import
+
+    if not difference:
+        raise ValueError("No number of pairs settles a difference of 0.")
+    n = max(2, math.floor((1.95 * deviation / difference) ** 2))  # t is larger: so many are too few, or just enough
+    while t.ppf(0.975, n - 1) * deviation / math.sqrt(n) >= abs(difference):
+        n += 1
+    return n
+
+
 def ratio(slow: Sequence[float], fast: Sequence[float]) -> tuple[float, float, float]:
     """How many times as fast, round by round: (median, lowest, highest); ValueError unless there are as many of both."""
     ratios = [a / b for a, b in zip(slow, fast, strict=True)]

@@ -77,7 +77,7 @@ WRONG_VERDICTS = {
     "it cannot tell": lambda low, high: "no effect" if low <= 0 <= high else right_verdict(low, high),
     "only the sign of the mean": lambda low, high: "helps" if (low + high) / 2 > 0 else "hurts",
     "the wrong way round": lambda low, high: {"helps": "hurts", "hurts": "helps"}.get(right_verdict(low, high), "cannot tell"),
-    "touches 0 holds 0": lambda low, high: "cannot tell" if low < 0 < high else "helps" if low >= 0 else "hurts",
+    "touches 0 contains 0": lambda low, high: "cannot tell" if low < 0 < high else "helps" if low >= 0 else "hurts",
     "need not hurt": lambda low, high: "helps" if low > 0 else "hurts",
     "need not help": lambda low, high: "hurts" if high < 0 else "helps",
     "not enough for helps": lambda low, high: "helps" if high > 0 else "hurts",

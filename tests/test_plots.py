@@ -82,7 +82,7 @@ def pictures() -> dict:
         "line": lambda: plots.line([0, 10, 20], [99, 98, 90], "data", "angle", "right", shaded=10),
         "differences": lambda: plots.differences(ROWS_OF_A_STUDY, "data", {"less": "A"}),
         "accuracy_over_parameters": lambda: plots.accuracy_over_parameters(
-            {"short": ROWS_OF_A_STUDY, "long": ROWS_OF_A_STUDY[:1]}, "data"
+            {"short": ROWS_OF_A_STUDY, "long": ROWS_OF_A_STUDY[:1]}, "data", 99.4, "the goal"
         ),
         "two_maps": lambda: plots.two_maps(20),
     }
@@ -91,7 +91,7 @@ def pictures() -> dict:
 def test_differences_are_of_one_seed_and_are_called_as_told():
     [axis] = plots.differences(ROWS_OF_A_STUDY, "data", {"less": "A"}).axes
     dots = next(line for line in axis.lines if line.get_label() == "one seed each")
-    assert dots.get_xdata() == pytest.approx([-0.1, 0.1])  # seeds 0 and 2; 1 and 3 have no partner
+    assert dots.get_xdata() == pytest.approx([0.1, -0.1])  # with minus without, seeds 0 and 2; 1 and 3 have no partner
     assert [label.get_text() for label in axis.get_yticklabels()] == ["A"]
 
 

@@ -19,7 +19,7 @@ from mnist_lib.evaluation import evaluate
 from mnist_lib.exercises import check
 from mnist_lib.files import ROOT
 from mnist_lib.model import DigitNet
-from mnist_lib.report import COURSE, ReportError, fill, pages
+from mnist_lib.report import COURSE, ReportError, fill, pages, studies_on_record
 
 README, RESULTS, INSTRUCTOR, CONTRIBUTING = (
     (ROOT / name).read_text() for name in ("README.md", "RESULTS.md", "INSTRUCTOR.md", "CONTRIBUTING.md")
@@ -31,10 +31,10 @@ def record() -> dict:
     return copy.deepcopy(records.runs("card")[0])
 
 
-@pytest.mark.parametrize("page", ["README.md", "RESULTS.md", "INSTRUCTOR.md", "notebooks/glossary.md"])
-def test_a_page_is_what_the_records_and_notebooks_say(page):
-    text = (ROOT / page).read_text()
-    assert fill(text, pages()[page], page) == text, f"{page} disagrees with the records or notebooks: run `make report`"
+def test_the_pages_are_what_the_records_and_notebooks_say():
+    for page, parts in pages(studies_on_record()).items():
+        text = (ROOT / page).read_text()
+        assert fill(text, parts, page) == text, f"{page} disagrees with the records or notebooks: run `make report`"
 
 
 def test_the_numbers_in_readme_are_those_of_the_records_read_by_other_means():
@@ -374,6 +374,32 @@ def test_the_tables_of_recipes_and_studies_are_the_records_read_by_other_means()
         low, high = paired.confidence_interval()
         difference = sum(accuracies[arm]) / 20 - sum(accuracies["quick"]) / 20
         assert f"| {arm} | 13,960 | 20 |" in rows and f"{difference:+.3f} ({low:+.3f} to {high:+.3f})" in rows
+
+
+def test_what_few_was_expected_to_read_is_recorded():
+    """From the files, by plain arithmetic and scipy."""
+
+    def shares(study: str, variant: str) -> dict[int, float]:
+        runs = [json.loads(path.read_text()) for path in (ROOT / "records/studies" / study).glob(f"*/{variant}-seed-*.json")]
+        return {run["config"]["seed"]: 100 * run["history"][-1]["validation_accuracy"] for run in runs}
+
+    told = re.search(r"<!-- FEW -->(.*?)<!-- END_FEW -->", RESULTS, re.DOTALL)[1]
+    quick = [json.loads(path.read_text())["test"]["correct"] / 100 for path in (ROOT / "records").glob("quick-seed-*.json")]
+    known, held_out = sum(quick) / len(quick), shares("quick", "quick")
+    for study, variant in (("fewest long", "4872-numbers"), ("shapes", "even"), ("shapes", "more-late")):
+        small = shares(study, variant)
+        paired = stats.ttest_rel(list(small.values()), [held_out[seed] for seed in small])
+        low, high = paired.confidence_interval()
+        mean = known + sum(small[seed] - held_out[seed] for seed in small) / len(small)
+        assert f"{mean:.2f} % ({known + low:.2f} to {known + high:.2f}, n = {len(small)})" in told
+        assert (known + low > 99.4) == (variant == "4872-numbers")  # so the text may say that the others cannot tell
+
+
+def test_the_seconds_of_quicks_ingredients_are_the_benchmarks_medians():
+    timed = json.loads((ROOT / "records/ingredients.json").read_text())["seconds"]
+    rows = re.search(r"<!-- STUDY_QUICK -->(.*?)<!-- END_STUDY_QUICK -->", RESULTS, re.DOTALL)[1]
+    for name, seconds in timed.items():
+        assert re.search(rf"^\| {name} \|.*\| {sorted(seconds)[len(seconds) // 2]:.1f} \|$", rows, re.MULTILINE)
 
 
 @pytest.mark.parametrize(("mark", "study"), report.SHOWN.items())

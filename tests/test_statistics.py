@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mnist_lib.statistics import mean_interval, paired_interval, ratio, welch_interval
+from mnist_lib.statistics import mean_interval, paired_interval, pairs_needed, ratio, verdict, welch_interval
 
 
 def test_interval_against_a_table():
@@ -25,6 +25,20 @@ def test_differences_against_scipys():
         assert welch_interval(list(a), list(c)) == pytest.approx((a.mean() - c.mean(), *expected))
     with pytest.raises(ValueError):
         paired_interval([1.0, 2], [1.0])
+
+
+def test_a_verdict_is_of_an_interval_clear_of_0():
+    intervals = ((0.01, 1), (-1, -0.01), (0, 1), (-1, 0), (-1, 1))
+    assert [verdict(*one) for one in intervals] == ["helps", "hurts", *3 * ["cannot tell"]]
+
+
+def test_so_many_pairs_are_enough_and_one_fewer_is_not():
+    for deviation, difference in ((0.1, 0.05), (0.1, -0.05), (0.05, 0.2), (0.03, 0.0004), (0.0, 1.0)):
+        n = pairs_needed(deviation, difference)
+        margins = [stats.t.interval(0.95, m - 1)[1] * deviation / m**0.5 for m in (n, max(n - 1, 2))]
+        assert margins[0] < abs(difference) and (margins[1] >= abs(difference) or n == 2)
+    with pytest.raises(ValueError, match="a difference of 0"):
+        pairs_needed(0.1, 0.0)
 
 
 @pytest.mark.parametrize("values", [[], [1.0], [1.0, float("nan")], [1.0, float("inf")]])

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mnist_lib.exercises.checking import NotYet, Unwritten, case, compare
-from mnist_lib.statistics import paired_interval, welch_interval
+from mnist_lib.statistics import paired_interval, verdict, welch_interval
 
 
 def _around(mean: float, margin: float) -> Tensor:
@@ -81,21 +81,17 @@ def _paired(answer: Callable) -> bool:
     return compare(answer, _right, SLIPS, cases)
 
 
-def _truth(low: float, high: float) -> str:
-    return "helps" if low > 0 else "hurts" if high < 0 else "cannot tell"
-
-
 VERDICT_SLIPS = {
-    "an interval that holds 0 does not show that there is no effect; it cannot tell": lambda low, high: (
-        "no effect" if low <= 0 <= high else _truth(low, high)
+    "an interval that contains 0 does not show that there is no effect; it cannot tell": lambda low, high: (
+        "no effect" if low <= 0 <= high else verdict(low, high)
     ),
     "only the sign of the mean is asked; the interval says how far it can be trusted": lambda low, high: (
         "helps" if low + high > 0 else "hurts"
     ),
-    "the signs are the wrong way round: the interval is of with minus without": lambda low, high: _truth(-high, -low),
-    "an interval that touches 0 holds 0": lambda low, high: "helps" if low >= 0 else "hurts" if high <= 0 else "cannot tell",
-    "what does not help need not hurt: the interval may hold 0": lambda low, high: "helps" if low > 0 else "hurts",
-    "what does not hurt need not help: the interval may hold 0": lambda low, high: "hurts" if high < 0 else "helps",
+    "the signs are the wrong way round: the interval is of with minus without": lambda low, high: verdict(-high, -low),
+    "an interval that touches 0 contains 0": lambda low, high: "helps" if low >= 0 else "hurts" if high <= 0 else "cannot tell",
+    "what does not help need not hurt: the interval may contain 0": lambda low, high: "helps" if low > 0 else "hurts",
+    "what does not hurt need not help: the interval may contain 0": lambda low, high: "hurts" if high < 0 else "helps",
     "one end above 0 is not enough for helps": lambda low, high: "helps" if high > 0 else "hurts",
     "one end below 0 is not enough for hurts": lambda low, high: "hurts" if low < 0 else "helps",
 }
@@ -108,11 +104,11 @@ def _verdict(answer: Callable) -> bool:
     said = [answer(low, high) for low, high in ends]
     if said == [None] * len(ends):
         raise Unwritten
-    failed = [one for one, got in zip(ends, said) if str(got).strip().lower() != _truth(*one)]
+    failed = [one for one, got in zip(ends, said) if str(got).strip().lower() != verdict(*one)]
     if not failed:
         return True
     told = case(
-        f"the interval {failed[0][0]:+.2f} to {failed[0][1]:+.2f}", _truth(*failed[0]), str(said[ends.index(failed[0])])
+        f"the interval {failed[0][0]:+.2f} to {failed[0][1]:+.2f}", verdict(*failed[0]), str(said[ends.index(failed[0])])
     )
     for slip, wrong in VERDICT_SLIPS.items():
         if all(str(got).strip().lower() == wrong(*one) for one, got in zip(ends, said)):

@@ -26,49 +26,56 @@ def seeds(records: Sequence[dict], title: str) -> Figure:
 
 
 def differences(rows: Sequence, title: str, names: Mapping[str, str] | None = None) -> Figure:
-    """What each variant of a study gains or loses against the first, in points: seed by seed, and the mean with its interval.
+    """What each thing that a variant of a study leaves out is worth: the first variant minus this one, in points.
 
-    rows: as `study.table` gives them, the first variant first. names: what to call the others, if not as they are called.
+    Seed by seed, and below them the mean with its interval. rows: as `study.table` gives them, the whole recipe first.
+    names: what to call the others, if not as they are called.
     """
     first, *others = rows
-    figure, ((axis,),) = new_figure(1, 1, (8, 1.3 + 0.36 * len(others)))
+    figure, ((axis,),) = new_figure(1, 1, (8, 1.2 + 0.55 * len(others)))
     for y, row in enumerate(others):
-        each = [row.values[seed] - first.values[seed] for seed in row.values if seed in first.values]
-        axis.plot(each, [y] * len(each), "o", ms=5, color=SKY, alpha=0.8, mew=0, label="one seed each" if y == 0 else None)
+        each = [round(first.values[seed] - row.values[seed], 6) for seed in row.values if seed in first.values]
+        heights = [y - 0.06 - 0.09 * each[:i].count(one) for i, one in enumerate(each)]  # equal ones are stacked
+        axis.plot(each, heights, "o", ms=5, color=SKY, mew=0, label="one seed each" if y == 0 else None)
         if row.difference is not None:
             low, high = row.difference_interval
             label = "mean, 95 % interval" if y == 0 else None
-            ends = [[row.difference - low], [high - row.difference]]
-            axis.errorbar(row.difference, y, xerr=ends, fmt="D", ms=6, color=ORANGE, capsize=4, lw=2, label=label)
+            ends = [[high - row.difference], [row.difference - low]]
+            axis.errorbar(-row.difference, y + 0.22, xerr=ends, fmt="D", ms=6, color=ORANGE, capsize=4, lw=2, label=label)
     axis.axvline(0, color=plt.rcParams["xtick.color"], lw=1, ls="--")
     called = [(names or {}).get(row.variant, row.variant) for row in others]
-    axis.set(yticks=range(len(others)), yticklabels=called, ylim=(len(others) - 0.5, -0.5), title=title)
-    axis.set(xlabel=f"points of accuracy more or less than {first.variant}")
+    axis.set(yticks=range(len(others)), yticklabels=called, ylim=(len(others) - 0.5, -0.6), title=title)
+    axis.set(xlabel="points of accuracy: with it minus without it\n← better without it      it is missed →")
     axis.tick_params(axis="y", length=0)
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
     return figure
 
 
-def accuracy_over_parameters(studies: Mapping[str, Sequence], title: str, wanted: float = 99.4) -> Figure:
+def accuracy_over_parameters(studies: Mapping[str, Sequence], title: str, line: float, called: str) -> Figure:
     """How well networks of so many numbers read, seed by seed and on average.
 
-    studies: how each was trained, in words, with its rows as `study.table` gives them.
+    studies: how each was trained, in words, with its rows as `study.table` gives them; one or two.
+    line: an accuracy to be compared with, in percent, and what it is called.
     """
     figure, ((axis,),) = new_figure(1, 1, (8, 4))
     ticks = sorted({row.parameters for rows in studies.values() for row in rows})
-    for (name, rows), dots, colour, marker, aside in zip(studies.items(), (SKY, YELLOW), (BLUE, ORANGE), "Do", (0.98, 1.02)):
-        each = [(aside * row.parameters, value) for row in rows for value in row.values.values()]
-        axis.plot(*zip(*each), ".", ms=6, color=dots, alpha=0.7, mew=0)
+    looks = ((BLUE, SKY, "D", 0.99), (ORANGE, YELLOW, "o", 1.01))  # beside one another, not on one another
+    for (name, rows), (colour, dots, marker, aside) in zip(studies.items(), looks[: len(studies)], strict=True):
+        each = [(aside**3 * row.parameters, value) for row in rows for value in row.values.values()]
+        axis.plot(*zip(*each), ".", ms=7, color=dots, mew=0)
         several = [row for row in rows if row.interval]
         if several:
-            x, means = [row.parameters for row in several], [row.mean for row in several]
+            x, means = [aside * row.parameters for row in several], [row.mean for row in several]
             ends = [
                 [row.mean - row.interval[0] for row in several],
                 [row.interval[1] - row.mean for row in several],
             ]
-            label = f"{name}: mean, 95 % interval"
-            axis.errorbar(x, means, yerr=ends, fmt=f"{marker}-", ms=6, color=colour, capsize=4, lw=1, elinewidth=2, label=label)
-    axis.axhline(wanted, color=plt.rcParams["xtick.color"], lw=1, ls="--")
+            seeds = sorted({len(row.values) for row in several})
+            n = f"{seeds[0]} seeds" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds"
+            label = f"{name}, {n}: mean, 95 % interval"
+            axis.errorbar(x, means, yerr=ends, fmt=f"{marker}:", ms=6, color=colour, capsize=4, lw=1, elinewidth=2, label=label)
+    axis.axhline(line, color=plt.rcParams["xtick.color"], lw=1, ls="--")
+    axis.annotate(called, (0, line), (2, 3), xycoords=("axes fraction", "data"), textcoords="offset points", fontsize=9)
     axis.set(xscale="log", xlabel="numbers in the network", ylabel="held-out images read right (%)", title=title)
     axis.set_xticks(ticks, [f"{tick:,}" for tick in ticks], rotation=30, ha="right")
     axis.minorticks_off()
