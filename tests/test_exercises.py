@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from mnist_lib import lessons
 from mnist_lib.exercises import EXERCISES, check
 from mnist_lib.files import ROOT
 from mnist_lib.report import COURSE
@@ -52,4 +53,6 @@ def test_the_solutions_are_right():
         names = {"check": checked}
         for block in re.findall(r"```python\n(.*?)```", path.read_text(), re.DOTALL):
             exec(block, names)
+        stubs = {one.handed for one in lessons.read(ROOT / "notebooks" / f"{path.stem}.ipynb").exercises}
+        assert stubs <= names.keys()  # each can be pasted into the notebook, where later cells call it by this name
     assert sorted(seen) == sorted(EXERCISES)
