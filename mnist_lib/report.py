@@ -186,6 +186,15 @@ def recipes_table(runs: dict[str, list[dict]]) -> str:
     return "\n".join(text)
 
 
+def readings(runs: dict[str, list[dict]]) -> str:
+    """How often the test images were read by recorded runs."""
+    each = ", ".join(f"{len(own)} of `{name}`" for name, own in runs.items())
+    return (
+        f"The test images were read by {sum(map(len, runs.values()))} recorded runs in all: {each}. Notebooks 4 and 7 read "
+        "them once more for each run that they show."
+    )
+
+
 def few_result(few: list[dict], quick: list[dict], studied: dict[str, Records]) -> str:
     """What small networks were expected to read, by held-out images and `quick`'s test result; what the frozen one reads."""
     known, read = Spread.of(quick).mean, Spread.of(few)
@@ -387,6 +396,7 @@ def pages(studied: dict[str, Records], new: dict | None = None) -> dict[str, dic
             "LATEST_RESULT": latest_result(card[0]),
         },
         "RESULTS.md": {
+            "READINGS": readings(frozen),
             "SEEDS": seeds_result(card),
             "SPEED": speed_table(speed),
             "QUICK": quick_result(quick, card, speed),

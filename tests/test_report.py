@@ -395,6 +395,13 @@ def test_what_few_was_expected_to_read_is_recorded():
         assert (known + low > 99.4) == (variant == "4872-numbers")  # so the text may say that the others cannot tell
 
 
+def test_the_readings_of_the_test_images_are_counted():
+    read = [path for path in (ROOT / "records").rglob("*seed-*.json") if json.loads(path.read_text())["test"]]
+    told = re.search(r"<!-- READINGS -->(.*?)<!-- END_READINGS -->", RESULTS, re.DOTALL)[1]
+    assert f"read by {len(read)} recorded runs in all" in told
+    assert {path.parent.name for path in read} == {"records"}  # no study reads them
+
+
 def test_the_seconds_of_quicks_ingredients_are_the_benchmarks_medians():
     timed = json.loads((ROOT / "records/ingredients.json").read_text())["seconds"]
     rows = re.search(r"<!-- STUDY_QUICK -->(.*?)<!-- END_STUDY_QUICK -->", RESULTS, re.DOTALL)[1]
