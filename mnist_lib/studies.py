@@ -12,12 +12,17 @@ from mnist_lib.transforms import Augment
 
 
 def with_equal_steps(variants: dict[str, TrainConfig], images: int = 55_000) -> dict[str, TrainConfig]:
-    """The same recipes, their epochs such that each takes as many steps as the first."""
+    """The same recipes, their epochs such that each takes as many steps as the first.
+
+    ValueError for one whose epochs are not all alike (Hardest), unless it takes as many as it is.
+    """
     steps = next(iter(variants.values())).steps(images)
     equal = {}
     for name, config in variants.items():
         if config.steps(images) != steps:
             config = replace(config, epochs=steps / replace(config, epochs=1).steps(images))
+        if config.steps(images) != steps:
+            raise ValueError(f"{name!r} can't be made to take {steps:,} steps, as not all of its epochs have as many steps.")
         equal[name] = config
     return equal
 

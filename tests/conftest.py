@@ -57,8 +57,10 @@ def nearby(monkeypatch) -> None:
     def client_of(workers, scheduler):
         before = torch.get_num_threads()
         with Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
-            yield client
-        torch.set_num_threads(before)
+            try:
+                yield client
+            finally:
+                torch.set_num_threads(before)
 
     monkeypatch.setattr(cluster, "client_of", client_of)
 
