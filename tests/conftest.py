@@ -48,7 +48,10 @@ def digits() -> data.Dataset:
 
 @pytest.fixture
 def nearby(monkeypatch) -> None:
-    """A study's workers are threads of this process: Dask as it is, without the seconds that a process takes to start."""
+    """A study's worker is a thread of this process: Dask as it is, without the seconds that a process takes to start.
+
+    It sees one core, so that the runs of several tests don't wait for one another's threads.
+    """
     from distributed import Client
 
     from mnist_lib import cluster
@@ -63,6 +66,7 @@ def nearby(monkeypatch) -> None:
                 torch.set_num_threads(before)
 
     monkeypatch.setattr(cluster, "client_of", client_of)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0}, raising=False)
 
 
 @pytest.fixture(scope="session")

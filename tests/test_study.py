@@ -13,6 +13,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import distributed
 import psutil
@@ -400,7 +401,13 @@ def workers_of(process: psutil.Process) -> list[psutil.Process]:
     return [child for child in process.children(recursive=True) if "spawn_main" in " ".join(child.cmdline())]
 
 
-def test_a_killed_workers_run_goes_on_from_its_checkpoint_to_the_same_bits(digits, tmp_path):
+def test_a_killed_workers_run_goes_on_from_its_checkpoint_to_the_same_bits(digits, tmp_path, monkeypatch):
+    look_at = cluster.look_at
+
+    def one_thread(client, source):  # each: more would wait for other tests' threads
+        return [one | {"machine": one["machine"] | {"threads": 1}} for one in look_at(client, source)]
+
+    monkeypatch.setattr(cluster, "look_at", one_thread)
     go_on = tmp_path / "go on"
 
     @dataclass(frozen=True)
@@ -594,6 +601,15 @@ def test_where_there_is_no_scratch_folder_nothing_is_left_behind(digits, tmp_pat
     threads = torch.get_num_threads()
     [record] = cluster.run_seeds(tiny(small()), "first", (0,), "digits", threads, str(tmp_path / "nowhere"))
     assert record["variant"] == "first" and not list(tmp_path.iterdir())
+
+
+def test_a_run_has_the_threads_that_it_is_given(digits, tmp_path, monkeypatch):
+    before = torch.get_num_threads()
+    monkeypatch.setattr(cluster, "images", lambda source: digits)
+    monkeypatch.setattr(cluster, "train", lambda *_: SimpleNamespace(records=[{"threads": torch.get_num_threads()}]))
+    [record] = cluster.run_seeds(small(), "first", (0,), "digits", before + 1, str(tmp_path))
+    torch.set_num_threads(before)
+    assert record["threads"] == before + 1
 
 
 def test_a_cluster_without_a_client_is_closed(monkeypatch):
