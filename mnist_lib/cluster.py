@@ -19,7 +19,7 @@ from mnist_lib.checkpoints import Checkpoints
 from mnist_lib.data import Dataset, load
 from mnist_lib.files import OUT
 from mnist_lib.progress import duration
-from mnist_lib.study import Records, Study, accuracy, machine_of, recorded
+from mnist_lib.study import Records, Study, accuracy, file_of, machine_of, recorded
 from mnist_lib.trainer import train
 
 TOGETHER = 32  # seeds that a GPU trains side by side, at most
@@ -180,7 +180,7 @@ def run_seeds(study: Study, variant: str, seeds: tuple[int, ...], source: str, t
     torch.set_num_threads(threads)
     several = seeds if len(seeds) > 1 else ()
     with nullcontext(scratch) if Path(scratch).is_dir() else tempfile.TemporaryDirectory() as below:
-        place = Path(below, f"{variant.replace(' ', '-')}-seed-{seeds[0]}")
+        place = Path(below, f"{file_of(variant)}-seed-{seeds[0]}")
         run = train(study.config(variant, seeds[0]), study.share(images(source), seeds[0]), [Checkpoints(place)], several)
         shutil.rmtree(place, ignore_errors=True)
     return [record | {"study": study.name, "variant": variant, "images": study.images} for record in run.records]
@@ -191,11 +191,9 @@ def run_seeds(study: Study, variant: str, seeds: tuple[int, ...], source: str, t
 
 def look_at(client, source: str) -> list[dict]:
     """What each worker has, with the number of threads that its runs will use."""
-    if any(
-        threads > 1 for threads in client.nthreads().values()
-    ):  # runs in one process would draw from one stream of random numbers
+    if set(client.nthreads().values()) - {1}:  # runs of one process draw from the same random numbers
         raise StudyError(
-            "A worker runs several tasks at a time, and no run could be repeated: start workers with --nthreads 1."
+            "A worker does several runs at a time, which then can't be repeated: start the workers with --nthreads 1."
         )
     means = client.run(look_around, source)
     if len({one["sha256"] for one in means.values()}) > 1:

@@ -14,7 +14,8 @@ from mnist_lib.transforms import Augment
 def with_equal_steps(variants: dict[str, TrainConfig], images: int = 55_000) -> dict[str, TrainConfig]:
     """The same recipes, their epochs such that each takes as many steps as the first.
 
-    ValueError for one whose epochs are not all alike (Hardest), unless it takes as many as it is.
+    Raises:
+        ValueError: one sentence, for a recipe with `Hardest` that takes another number of steps.
     """
     steps = next(iter(variants.values())).steps(images)
     equal = {}
@@ -22,7 +23,7 @@ def with_equal_steps(variants: dict[str, TrainConfig], images: int = 55_000) -> 
         if config.steps(images) != steps:
             config = replace(config, epochs=steps / replace(config, epochs=1).steps(images))
         if config.steps(images) != steps:
-            raise ValueError(f"{name!r} can't be made to take {steps:,} steps, as not all of its epochs have as many steps.")
+            raise ValueError(f"{name!r} can't be made to take {steps:,} steps: its later epochs are shorter than its first.")
         equal[name] = config
     return equal
 

@@ -104,8 +104,8 @@ def recorded(study: Study, folder: Path | None = None) -> Records:
                 dataset = dataset or record["dataset"]
                 if record["dataset"]["sha256"] != dataset["sha256"]:
                     raise records.RecordError(
-                        f"{path.relative_to(folder)} is of {record['dataset']['name']}, other records of the study are of "
-                        f"{dataset['name']}, other images: keep those of one, and move the others away."
+                        f"{path.relative_to(folder)} is of other images ({record['dataset']['name']}) than other records of "
+                        f"the study ({dataset['name']}): keep those of one dataset, and move the others away."
                     )
                 found.setdefault(machine_of(record), {}).setdefault(variant, {})[seed] = record
     return found
