@@ -577,7 +577,7 @@ def test_workers_of_one_host_share_its_cores():
 
 def test_a_worker_that_runs_several_tasks_at_a_time_is_refused():
     """They would draw from one stream of random numbers."""
-    with pytest.raises(StudyError, match=r"^[^\n]*start workers with --nthreads 1\.$"):
+    with pytest.raises(StudyError, match=r"^[^\n]*start the workers with --nthreads 1\.$"):
         cluster.look_at(Workers(nthreads=2, a1=about(), a2=about()), "auto")
 
 
