@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from mnist_lib.checkpoints import Checkpoints
 from mnist_lib.data import Dataset, load
 from mnist_lib.files import OUT
 from mnist_lib.progress import duration
-from mnist_lib.study import Records, Study, accuracy, machine_of, recorded
+from mnist_lib.study import Records, Study, accuracy, file_of, machine_of, recorded
 from mnist_lib.trainer import train
 
 TOGETHER = 32  # seeds that a GPU trains side by side, at most
@@ -47,8 +47,9 @@ def run_study(
     checkpoints, else out/studies.
 
     Raises:
-        StudyError: one sentence, for a cluster that is not there or goes away, for workers with different images, for
-            a study that is being run already, and at the end if runs failed, which are named.
+        StudyError: one sentence, for a cluster that is not there or goes away, for workers with several threads or with
+            other images than one another or the records, for a study that is being run already, and at the end if runs
+            failed, which are named.
     """
     from distributed import as_completed  # here: slow to import
 
@@ -60,6 +61,7 @@ def run_study(
     scratch = (scratch or OUT / "studies").resolve() / study.name
     with alone(scratch), client_of(workers, scheduler) as client:
         means = look_at(client, source)
+        require_images(study, found, means[0]["sha256"], source)
         todo = missing(study, seeds, folder, {machine_of(one) for one in means})
         tasks = {}
         for place, (variant, group) in enumerate(together(study, todo, TOGETHER if all(one["cuda"] for one in means) else 1)):
@@ -101,6 +103,16 @@ def keep(record: dict, path: Path) -> None:
         records.write(path, record)
     except OSError as error:
         raise StudyError(f"{path.name} can't be written ({error.strerror}): free some space, and {AGAIN}.") from None
+
+
+def require_images(study: Study, found: Records, sha256: str, source: str) -> None:
+    """StudyError unless the workers' images, by their checksum, are those of the runs on record."""
+    for record in (record for runs in found.values() for own in runs.values() for record in own.values()):
+        if record["dataset"]["sha256"] != sha256:
+            raise StudyError(
+                f"The runs of {study.name} on record are of {record['dataset']['name']}, the workers have other images for "
+                f"{source!r}: give --data with the same images, or move the old records away."
+            )
 
 
 def is_done(study: Study, found: Records, seed: int) -> bool:
@@ -166,12 +178,12 @@ def run_seeds(study: Study, variant: str, seeds: tuple[int, ...], source: str, t
     import torch
 
     torch.set_num_threads(threads)
-    below = Path(scratch) if Path(scratch).is_dir() else Path(tempfile.mkdtemp())
-    place = below / f"{variant.replace(' ', '-')}-seed-{seeds[0]}"
     several = seeds if len(seeds) > 1 else ()
-    run = train(study.config(variant, seeds[0]), study.share(images(source), seeds[0]), [Checkpoints(place)], several)
-    shutil.rmtree(place, ignore_errors=True)
-    return [record | {"study": study.name, "variant": variant} for record in run.records]
+    with nullcontext(scratch) if Path(scratch).is_dir() else tempfile.TemporaryDirectory() as below:
+        place = Path(below, f"{file_of(variant)}-seed-{seeds[0]}")
+        run = train(study.config(variant, seeds[0]), study.share(images(source), seeds[0]), [Checkpoints(place)], several)
+        shutil.rmtree(place, ignore_errors=True)
+    return [record | {"study": study.name, "variant": variant, "images": study.images} for record in run.records]
 
 
 # The cluster
@@ -179,6 +191,10 @@ def run_seeds(study: Study, variant: str, seeds: tuple[int, ...], source: str, t
 
 def look_at(client, source: str) -> list[dict]:
     """What each worker has, with the number of threads that its runs will use."""
+    if set(client.nthreads().values()) - {1}:  # runs of one process draw from the same random numbers
+        raise StudyError(
+            "A worker does several runs at a time, which then can't be repeated: start the workers with --nthreads 1."
+        )
     means = client.run(look_around, source)
     if len({one["sha256"] for one in means.values()}) > 1:
         raise StudyError(f"The workers have different images for {source!r}: give --data a folder that all of them have.")
@@ -197,40 +213,45 @@ def alone(scratch: Path) -> Iterator[None]:
 
     try:
         scratch.mkdir(parents=True, exist_ok=True)
-        with FileLock(scratch / ".running", timeout=0):
-            yield
+        held = FileLock(scratch / ".running").acquire(timeout=0)
     except Timeout:
         raise StudyError(f"The study {scratch.name} is being run already: wait for its end.") from None
     except OSError as error:
         raise StudyError(f"{scratch} can't be written ({error.strerror}): set MNIST_LIB_OUT to a folder that can.") from None
+    with held:  # outside the try: what is raised in here is no matter of this folder
+        yield
 
 
 @contextmanager
 def client_of(workers: int | None, scheduler: str | None) -> Iterator:
-    """A Dask client: of the scheduler that is named, else of worker processes that only this machine can reach."""
+    """A Dask client: of the scheduler that is named, else of worker processes that only this machine can reach.
+
+    Dask's messages are pickles: whoever can reach the scheduler's port, on this machine anyone who is logged in, can run code
+    as you, so on a shared machine start a scheduler with Dask's TLS and name it.
+    """
     import logging
 
     from distributed import Client, LocalCluster
 
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong is said by us, in a sentence
-    if scheduler:
-        try:
-            cluster, client = nullcontext(), Client(scheduler, timeout=PATIENCE)
-        except (OSError, ValueError) as error:
-            raise StudyError(
-                f"No Dask scheduler answers at {scheduler} ({error}): start one, or leave --scheduler out."
-            ) from None
-    else:
-        cluster = LocalCluster(
-            n_workers=workers or os.cpu_count(),
-            threads_per_worker=1,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            worker_dashboard_address="127.0.0.1:0",  # which older versions would open to all
-            silence_logs=logging.CRITICAL,
-        )
-        client = Client(cluster)
-    with cluster, client:
+    with ExitStack() as stack:
+        if scheduler:
+            try:
+                client = stack.enter_context(Client(scheduler, timeout=PATIENCE))
+            except (OSError, ValueError) as error:
+                raise StudyError(
+                    f"No Dask scheduler answers at {scheduler} ({error}): start one, or leave --scheduler out."
+                ) from None
+        else:
+            cluster = LocalCluster(
+                n_workers=workers or os.cpu_count(),
+                threads_per_worker=1,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
+                worker_dashboard_address="127.0.0.1:0",  # which older versions would open to all
+                silence_logs=logging.CRITICAL,
+            )
+            client = stack.enter_context(Client(stack.enter_context(cluster)))
         try:
             client.wait_for_workers(1, timeout=60)
         except TimeoutError:

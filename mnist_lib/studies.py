@@ -12,12 +12,18 @@ from mnist_lib.transforms import Augment
 
 
 def with_equal_steps(variants: dict[str, TrainConfig], images: int = 55_000) -> dict[str, TrainConfig]:
-    """The same recipes, their epochs such that each takes as many steps as the first."""
+    """The same recipes, their epochs such that each takes as many steps as the first.
+
+    Raises:
+        ValueError: one sentence, for a recipe with `Hardest` that takes another number of steps.
+    """
     steps = next(iter(variants.values())).steps(images)
     equal = {}
     for name, config in variants.items():
         if config.steps(images) != steps:
             config = replace(config, epochs=steps / replace(config, epochs=1).steps(images))
+        if config.steps(images) != steps:
+            raise ValueError(f"{name!r} can't be made to take {steps:,} steps: its later epochs are shorter than its first.")
         equal[name] = config
     return equal
 

@@ -27,7 +27,7 @@ class Study:
     images: only the first so many training images are used; None: all.
 
     Raises:
-        ValueError: one sentence, for a name that can't be a file's, or no variants.
+        ValueError: one sentence, for a name that can't be a file's, two whose files would be one, or no variants.
     """
 
     name: str
@@ -40,6 +40,10 @@ class Study:
         for name in (self.name, *self.variants):
             if not re.fullmatch(r"[a-z0-9][a-z0-9 .,+-]{0,60}", name):
                 raise ValueError(f"Names become names of files: small letters, digits, spaces and .,+- only, not {name!r}.")
+        files: dict[str, str] = {}
+        for variant in self.variants:
+            if (other := files.setdefault(file_of(variant), variant)) != variant:
+                raise ValueError(f"{other!r} and {variant!r} would have the same files: rename one of them.")
         if not self.variants:
             raise ValueError("A study needs at least one variant.")
         checks.number("seeds", self.seeds, at_least=1, at_most=10_000, whole=True)
@@ -49,7 +53,7 @@ class Study:
 
     def path(self, machine: str, variant: str, seed: int) -> Path:
         """Where a run's record lies, below the records' folder."""
-        file = f"{variant.replace(' ', '-')}-seed-{seed}.json"
+        file = f"{file_of(variant)}-seed-{seed}.json"
         return Path("studies", self.name, machine, file) if self.held_out else Path(file)
 
     def fold(self, seed: int) -> int:
@@ -64,6 +68,11 @@ class Study:
         return replace(dataset, train_images=images, train_labels=labels)
 
 
+def file_of(variant: str) -> str:
+    """A variant's name as its files begin."""
+    return variant.replace(" ", "-")
+
+
 Records = dict[str, dict[str, dict[int, dict]]]  # by machine, variant and seed
 
 
@@ -71,9 +80,10 @@ def recorded(study: Study, folder: Path | None = None) -> Records:
     """The runs of a study that are on record, in records/ or another folder, those of each machine apart.
 
     Raises:
-        RecordError: one sentence, for a file that is no record, or is one of another recipe than its variant is today.
+        RecordError: one sentence, for a file that is no record, or is one of another recipe than its variant is today, of
+            another number of images than the study uses today, or of other images than the other files.
     """
-    found, folder = {}, folder or records.RECORDS
+    found, folder, dataset = {}, folder or records.RECORDS, None
     machines = folder / "studies" / study.name
     for machine in sorted(path.name for path in machines.glob("*/")) if study.held_out else [""]:
         for variant in study.variants:
@@ -86,6 +96,16 @@ def recorded(study: Study, folder: Path | None = None) -> Records:
                 if changed := records.differing(record, study.config(variant, seed)):
                     raise records.RecordError(
                         f"{path.name} is of another {variant!r} than today's ({', '.join(changed)} differ): move it away."
+                    )
+                if record.get("images") != study.images:
+                    raise records.RecordError(
+                        f"{path.name} is of images={record.get('images')}, the study of images={study.images}: move it away."
+                    )
+                dataset = dataset or record["dataset"]
+                if record["dataset"]["sha256"] != dataset["sha256"]:
+                    raise records.RecordError(
+                        f"{path.relative_to(folder)} is of other images ({record['dataset']['name']}) than other records of "
+                        f"the study ({dataset['name']}): keep those of one dataset, and move the others away."
                     )
                 found.setdefault(machine_of(record), {}).setdefault(variant, {})[seed] = record
     return found
@@ -129,14 +149,15 @@ def by_seed(found: Records) -> dict[str, dict[int, dict]]:
 
 
 def table(study: Study, found: Records) -> list[Row]:
-    """A row a variant that has runs. Differences are of runs of one seed on one machine."""
-    rows, first, runs = [], {}, by_seed(found)
+    """A row a variant that has runs. Differences are to the study's first variant, of runs of one seed on one machine."""
+    rows, runs = [], by_seed(found)
+    first_variant = next(iter(study.variants))
+    first = {seed: 100 * accuracy(record) for seed, record in runs.get(first_variant, {}).items()}
     for variant in study.variants:
         if not (own := runs.get(variant)):
             continue
         values = {seed: 100 * accuracy(own[seed]) for seed in sorted(own)}
-        first = first or values
-        pairs = [seed for seed in values if seed in first] if values is not first else []
+        pairs = [seed for seed in values if seed in first] if variant != first_variant else []
         mean, *ends = mean_interval(list(values.values())) if len(values) > 1 else (next(iter(values.values())),)
         row = Row(variant, next(iter(own.values()))["parameters"], values, mean, tuple(ends) or None)
         if len(pairs) > 1:

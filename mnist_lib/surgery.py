@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 
 from mnist_lib.ingredients import Ingredient
@@ -16,10 +17,21 @@ class Widths(Ingredient):
     kernels: tuple[int, ...] = (3, 3, 1, 3, 3, 3, 3)
 
     def __post_init__(self):
-        DigitNet(widths=self.widths, kernels=self.kernels)  # says what is wrong with them
+        with torch.device("meta"):  # without numbers, so none are drawn
+            DigitNet(widths=self.widths, kernels=self.kernels)  # says what is wrong with them
 
     def network(self, model: DigitNet) -> DigitNet:
+        """A new network in place of a DigitNet; ValueError if another ingredient has changed that one already."""
+        with torch.device("meta"):
+            new = DigitNet((model.drop1.p, model.drop4.p))
+        if layers(model) != layers(new):
+            raise ValueError("Widths makes a new network, without the changes made before: name it first of the ingredients.")
         return DigitNet((model.drop1.p, model.drop4.p), self.widths, self.kernels)
+
+
+def layers(model: nn.Module) -> tuple[str, list[type]]:
+    """What a network consists of; the text alone doesn't tell torch's BatchNorm from that of layers.py."""
+    return str(model), [type(layer) for layer in model.modules()]
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,10 @@ def digits() -> data.Dataset:
 
 @pytest.fixture
 def nearby(monkeypatch) -> None:
-    """A study's workers are threads of this process: Dask as it is, without the seconds that a process takes to start."""
+    """A study's worker is a thread of this process: Dask as it is, without the seconds that a process takes to start.
+
+    It sees one core, so that the runs of several tests don't wait for one another's threads.
+    """
     from distributed import Client
 
     from mnist_lib import cluster
@@ -57,10 +60,13 @@ def nearby(monkeypatch) -> None:
     def client_of(workers, scheduler):
         before = torch.get_num_threads()
         with Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
-            yield client
-        torch.set_num_threads(before)
+            try:
+                yield client
+            finally:
+                torch.set_num_threads(before)
 
     monkeypatch.setattr(cluster, "client_of", client_of)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0}, raising=False)
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from mnist_lib.files import ROOT
+from mnist_lib.muon import MuonSGD
 from mnist_lib.sgd import SGD
 
 
@@ -33,6 +34,14 @@ def test_it_is_torchs_to_the_bit(settings):
         ends.append((weight.detach(), optimizer.state_dict()))
     assert ends[0][0].equal(ends[1][0]) and not ends[0][0].equal(start)
     assert ends[0][1]["param_groups"] == ends[1][1]["param_groups"]
+
+
+@pytest.mark.parametrize("kind", [SGD, MuonSGD])
+def test_a_step_within_a_graph_is_refused(kind):
+    weight = torch.nn.Parameter(torch.ones(2))
+    with pytest.raises(ValueError, match=r"for differentiable=True take torch\.optim\.SGD"):
+        kind([weight], lr=0.1, differentiable=True)
+    assert not kind([weight], lr=0.1, differentiable=False).param_groups[0]["differentiable"]
 
 
 def test_a_training_imports_no_compiler():

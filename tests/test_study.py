@@ -1,16 +1,21 @@
 """Studies: what is paired with what, what is run, and real worker processes that die."""
 
 import copy
+import errno
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import distributed
 import psutil
 import pytest
 import torch
@@ -19,8 +24,10 @@ from scipy import stats
 from mnist_lib import __main__, cluster, layers, records, studies
 from mnist_lib.cluster import StudyError, missing, run_study, together
 from mnist_lib.config import TrainConfig
+from mnist_lib.data import Dataset
+from mnist_lib.download import ARCHIVES
 from mnist_lib.files import ROOT
-from mnist_lib.ingredients import Hardest
+from mnist_lib.ingredients import Hardest, Ingredient, Settle
 from mnist_lib.model import DigitNet
 from mnist_lib.recipes import FEW, LONG, QUICK
 from mnist_lib.study import Study, accuracy, as_text, by_seed, machine_of, recorded, table
@@ -32,6 +39,12 @@ SMALL = TrainConfig(epochs=1, batch_size=100, device="cpu", precision="float32",
 
 def small(**variants: TrainConfig) -> Study:
     return Study("small", {"first": SMALL, **variants}, seeds=2, held_out=300)
+
+
+def tiny(study: Study) -> Study:
+    """The same on a few images: two short steps a run."""
+    variants = {name: replace(config, batch_size=20) for name, config in study.variants.items()}
+    return replace(study, variants=variants, held_out=20, images=60)
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +104,11 @@ def test_a_name_that_can_be_no_file_is_refused(name):
         Study("small", {name: SMALL})
 
 
+def test_two_names_of_one_file_are_refused():
+    with pytest.raises(ValueError, match=r"^'no dropout' and 'no-dropout' would have the same files: rename one of them\.$"):
+        small(**{"no dropout": SMALL, "no-dropout": SMALL})
+
+
 def test_the_projects_studies_leave_out_one_thing_each():
     card, quick = studies.CARD_STUDY, studies.QUICK_STUDY
     first = card.variants["card"].plain()
@@ -110,6 +128,16 @@ def test_the_projects_studies_leave_out_one_thing_each():
     assert quick.variants["no hardest"].epochs < QUICK.epochs and not any(
         isinstance(one, Hardest) for one in quick.variants["no hardest"].ingredients
     )
+
+
+def test_the_study_quick_is_what_its_records_are_of():
+    epochs = {name: config.epochs for name, config in studies.QUICK_STUDY.variants.items()}
+    assert epochs == dict.fromkeys(epochs, 7) | {"no hardest": 479 / 215}  # 7 epochs, six of them of 44 steps
+
+
+def test_what_can_not_take_as_many_steps_is_refused():
+    with pytest.raises(ValueError, match=r"^'short' can't be made to take 479 steps: its later epochs are"):
+        studies.with_equal_steps({"quick": QUICK, "short": replace(QUICK, epochs=3)})
 
 
 def test_networks_of_fewer_numbers_are_trained_alike():
@@ -160,6 +188,27 @@ def test_a_part_that_is_taken_out_is_gone(part, numbers):
         assert torch.nn.functional.linear(seen["maps"].flatten(1), weight, bias).allclose(answers, atol=1e-5)
 
 
+def test_widths_say_what_is_wrong_and_draw_no_number():
+    before = torch.get_rng_state()
+    Widths((8,) * 7)
+    with pytest.raises(ValueError, match=r"^kernels are odd"):
+        Widths((8,) * 7, (2,) * 7)
+    with pytest.raises(ValueError, match=r"^widths is a tuple of 7 numbers"):
+        Widths((8,))
+    assert torch.get_rng_state().equal(before)
+
+
+@pytest.mark.parametrize("part", [NoBatchNorm, NoBottleneck, Flatten, TorchModules])
+def test_no_change_to_the_network_is_lost(part, digits):
+    widths = Widths((8,) * 7)
+    few = digits.head(20, 10)
+    run = train(replace(SMALL, batch_size=20, ingredients=(Settle(0.5), widths, part())), few)
+    assert run.record["config"]["ingredients"].keys() == {"Settle", "Widths", part.__name__}
+    assert str(run.model) == str(part().network(DigitNet(SMALL.dropout, widths.widths)))
+    with pytest.raises(ValueError, match=r"^Widths makes a new network, .* name it first"):
+        train(replace(SMALL, ingredients=(part(), widths)), few)
+
+
 # What follows from records
 
 
@@ -197,6 +246,46 @@ def test_no_pair_is_of_two_machines(one_record, tmp_path):
     assert first.values == {0: pytest.approx(80), 1: pytest.approx(20)} and other.difference == pytest.approx(15)
 
 
+def test_no_difference_is_to_another_variant_than_the_first(one_record, tmp_path):
+    study = small(other=replace(SMALL, max_lr=0.2), third=replace(SMALL, max_lr=0.3))
+    for variant in ("other", "third"):
+        for seed in range(2):
+            put(tmp_path, study, variant, made_up(one_record, study, variant, seed, 0.5))
+    assert [(row.variant, row.n_pairs, row.difference) for row in table(study, recorded(study, tmp_path))] == [
+        ("other", 0, None),
+        ("third", 0, None),
+    ]
+
+
+def of_mnist(record: dict) -> dict:
+    return record | {"dataset": record["dataset"] | {"name": "MNIST", "sha256": records.MNIST_SHA256}}
+
+
+TESTED = {"test": {"correct": 9, "n": 10, "loss": 1.0, "accuracy": 0.9, "epoch": 1}}
+
+
+@pytest.mark.parametrize("held_out", [300, 0])
+def test_records_of_two_datasets_are_no_study(one_record, tmp_path, held_out):
+    study = replace(small(), held_out=held_out)
+    one, two = (made_up(one_record, study, "first", seed, 0.5) | (TESTED if not held_out else {}) for seed in range(2))
+    put(tmp_path, study, "first", of_mnist(one))
+    assert len(recorded(study, tmp_path)) == 1
+    put(tmp_path, study, "first", two)
+    with pytest.raises(
+        records.RecordError, match=r"first-seed-\d.json is of other images \((MNIST|digits)\) than other records of"
+    ):
+        recorded(study, tmp_path)
+
+
+def test_records_of_another_number_of_images_are_refused(one_record, tmp_path):
+    study = replace(small(), images=700)
+    put(tmp_path, study, "first", made_up(one_record, study, "first", 0, 0.5) | {"images": 700})
+    assert recorded(study, tmp_path)
+    for images in (600, 800, None):
+        with pytest.raises(records.RecordError, match=rf"first-seed-0.json is of images=700, the study of images={images}"):
+            recorded(replace(study, images=images), tmp_path)
+
+
 def test_what_is_still_to_do(one_record, tmp_path):
     study = small(other=replace(SMALL, max_lr=0.2))
     here = machine_of(made_up(one_record, study, "first", 0, 0.5))
@@ -213,10 +302,7 @@ def test_what_is_still_to_do(one_record, tmp_path):
 
 def test_a_frozen_recipe_stays_with_its_machine(one_record, tmp_path):
     study = Study("frozen", {"first": SMALL}, held_out=0)
-    tested = one_record | {
-        "config": study.config("first", 0).plain(),
-        "test": {"correct": 9, "n": 10, "loss": 1.0, "accuracy": 0.9, "epoch": 1},
-    }
+    tested = one_record | TESTED | {"config": study.config("first", 0).plain()}
     path = put(tmp_path, study, "first", tested)
     assert path.name == "first-seed-0.json" and accuracy(tested) == 0.9
     assert missing(study, 2, tmp_path, {machine_of(tested)}) == [("first", 1)]
@@ -255,7 +341,7 @@ def only_files(folder: Path) -> list[str]:
 
 
 def test_runs_are_trains_own_and_are_not_run_again(digits, tmp_path, capfd, nearby):
-    study = replace(small(other=replace(SMALL, max_lr=0.2)), images=700)
+    study = tiny(small(other=replace(SMALL, max_lr=0.2)))
     found = run_study(study, source="digits", folder=tmp_path / "records", scratch=tmp_path / "scratch")
     assert only_files(tmp_path) == ["first-seed-0.json", "first-seed-1.json", "other-seed-0.json", "other-seed-1.json"]
     said = capfd.readouterr().out
@@ -271,20 +357,19 @@ def test_runs_are_trains_own_and_are_not_run_again(digits, tmp_path, capfd, near
     }
     losses = [[entry["train_loss"] for entry in record["history"]] for record in (runs["other"][1], alone)]
     assert losses[0] == losses[1]
+    assert all(record["images"] == 60 for own in runs.values() for record in own.values())
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.json")}
     run_study(study, source="digits", folder=tmp_path / "records", scratch=tmp_path / "scratch")
     assert "all 4 runs are on record" in capfd.readouterr().out
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.json")} == before
 
 
-def in_background(study: Study, tmp_path: Path, **means) -> tuple[threading.Thread, list]:
+def in_background(study: Study, tmp_path: Path, source: str = "digits", **means) -> tuple[threading.Thread, list]:
     outcome: list = []
 
     def work():
         try:
-            outcome.append(
-                run_study(study, source="digits", folder=tmp_path / "records", scratch=tmp_path / "scratch", **means)
-            )
+            outcome.append(run_study(study, None, source, tmp_path / "records", tmp_path / "scratch", **means))
         except StudyError as error:
             outcome.append(error)
 
@@ -301,17 +386,47 @@ def wait_for(what, seconds: float = 300):
     return found
 
 
+def written(dataset: Dataset, folder: Path) -> str:
+    """Images as MNIST's files have them, which a worker reads sooner than scikit-learn's."""
+    folder.mkdir()
+    parts = (dataset.train_images[:, 0], dataset.train_labels, dataset.test_images[:, 0], dataset.test_labels)
+    for name, part in zip(ARCHIVES, parts, strict=True):
+        head = bytes([0, 0, 8, part.dim()]) + b"".join(n.to_bytes(4, "big") for n in part.shape)
+        (folder / name).write_bytes(head + part.to(torch.uint8).contiguous().numpy().tobytes())
+    return str(folder)
+
+
 def workers_of(process: psutil.Process) -> list[psutil.Process]:
     """The processes of Dask workers below this one: the nannies' children."""
     return [child for child in process.children(recursive=True) if "spawn_main" in " ".join(child.cmdline())]
 
 
-def test_a_killed_workers_run_goes_on_from_its_checkpoint_to_the_same_bits(digits, tmp_path):
-    study = Study("killed", {"first": replace(SMALL, epochs=5)}, seeds=1, held_out=300, images=700)
-    thread, outcome = in_background(study, tmp_path, workers=1)
+def test_a_killed_workers_run_goes_on_from_its_checkpoint_to_the_same_bits(digits, tmp_path, monkeypatch):
+    look_at = cluster.look_at
+
+    def one_thread(client, source):  # each: more would wait for other tests' threads
+        return [one | {"machine": one["machine"] | {"threads": 1}} for one in look_at(client, source)]
+
+    monkeypatch.setattr(cluster, "look_at", one_thread)
+    go_on = tmp_path / "go on"
+
+    @dataclass(frozen=True)
+    class Waits(Ingredient):  # defined in here, it travels to the worker as it is
+        file: str
+
+        def learns(self, weight: str, done: float) -> bool:
+            while done >= 0.5 and not os.path.exists(self.file):
+                time.sleep(0.02)
+            return True
+
+    few = digits.head(60, 10)
+    recipe = replace(SMALL, epochs=2, batch_size=20, ingredients=(Waits(str(go_on)),))
+    study = Study("killed", {"first": recipe}, seeds=1, held_out=20)
+    thread, outcome = in_background(study, tmp_path, written(few, tmp_path / "images"), workers=1)
     wait_for(lambda: list((tmp_path / "scratch").rglob("epoch-*.pt")))
     for process in workers_of(psutil.Process()):
-        process.send_signal(signal.SIGKILL)
+        process.send_signal(signal.SIGKILL)  # in its second epoch
+    go_on.touch()
     thread.join(timeout=300)
     [runs] = outcome[0].values()
     record = runs["first"][0]
@@ -319,8 +434,9 @@ def test_a_killed_workers_run_goes_on_from_its_checkpoint_to_the_same_bits(digit
     assert "seconds_in_all" not in record  # it was resumed
     threads = torch.get_num_threads()
     torch.set_num_threads(record["machine"]["threads"])
-    alone = train(study.config("first", 0), study.share(digits, 0)).record
+    alone = train(study.config("first", 0), study.share(few, 0)).record
     torch.set_num_threads(threads)
+    assert len(alone["history"]) == 2
     assert [entry["train_loss"] for entry in record["history"]] == [entry["train_loss"] for entry in alone["history"]]
     assert not list((tmp_path / "scratch").rglob("*.pt"))  # nothing is left behind
 
@@ -386,7 +502,7 @@ def test_no_scheduler_at_an_address(tmp_path, monkeypatch):
 
 
 def test_a_run_that_raises_is_named_and_the_others_go_on(tmp_path, monkeypatch, capfd, nearby):
-    study = small(**{"too fast": replace(SMALL, max_lr=1e30)})
+    study = tiny(small(**{"too fast": replace(SMALL, max_lr=1e30)}))
     monkeypatch.setitem(studies.STUDIES, "small", study)
     monkeypatch.setattr(records, "RECORDS", tmp_path / "records")
     monkeypatch.setattr(cluster, "OUT", tmp_path)
@@ -406,47 +522,116 @@ def test_a_full_disk_is_said_and_what_was_recorded_stays(one_record, tmp_path, m
 
 
 def test_a_study_that_runs_already_is_not_run_twice(tmp_path):
+    with cluster.alone(tmp_path / "small"):
+        [lock] = (tmp_path / "small").iterdir()
     holder = """
-import pathlib, sys, time
-from mnist_lib.cluster import alone
-with alone(pathlib.Path(sys.argv[1])):
+import filelock, sys, time
+with filelock.FileLock(sys.argv[1], timeout=0):
     print("held", flush=True)
     time.sleep(60)
 """
-    with subprocess.Popen(
-        [sys.executable, "-c", holder, str(tmp_path / "small")], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    ) as other:
+    with subprocess.Popen([sys.executable, "-c", holder, str(lock)], stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout.readline() == "held\n"
         with pytest.raises(StudyError, match="small is being run already"):
             run_study(small(), source="digits", folder=tmp_path / "records", scratch=tmp_path)
         other.kill()
 
 
-def test_workers_with_different_images_are_refused():
-    class Client:
-        def run(self, *_):
-            machine = {"machine": {"device": "a", "threads": 2}, "versions": {"torch": "2"}, "cores": 2, "cuda": False}
-            return {"tcp://a:1": machine | {"sha256": "0"}, "tcp://a:2": machine | {"sha256": "1"}}
+def test_what_is_raised_while_a_study_is_held_is_not_called_a_full_disk(tmp_path):
+    with pytest.raises(BrokenPipeError, match=r"^whoever read$"), cluster.alone(tmp_path / "small"):
+        raise BrokenPipeError("whoever read")
+    with cluster.alone(tmp_path / "small"):  # it was let go
+        pass
+    (tmp_path / "a file").touch()
+    with pytest.raises(StudyError, match=os.strerror(errno.ENOTDIR)), cluster.alone(tmp_path / "a file" / "small"):
+        pass
 
+
+def about(cores: int = 2, sha256: str = "0") -> dict:
+    """What a worker has."""
+    machine = {"machine": {"device": "a", "threads": 9}, "versions": {"torch": "2"}}
+    return machine | {"cores": cores, "cuda": False, "sha256": sha256}
+
+
+class Workers:
+    """A Dask client, as far as it is asked what its workers have."""
+
+    def __init__(self, nthreads: int = 1, **means: dict):
+        self.means, self.threads = {f"tcp://{name[0]}:{name[1:]}": one for name, one in means.items()}, nthreads
+
+    def run(self, *_) -> dict[str, dict]:
+        return self.means
+
+    def nthreads(self) -> dict[str, int]:
+        return dict.fromkeys(self.means, 1) | {next(iter(self.means)): self.threads}
+
+
+def test_workers_with_different_images_are_refused():
     with pytest.raises(StudyError, match="different images"):
-        cluster.look_at(Client(), "auto")
+        cluster.look_at(Workers(a1=about(), a2=about(sha256="1")), "auto")
 
 
 def test_workers_of_one_host_share_its_cores():
-    def about(cores):
-        return {
-            "machine": {"device": "a", "threads": 9},
-            "versions": {"torch": "2"},
-            "cores": cores,
-            "cuda": False,
-            "sha256": "0",
-        }
+    assert {one["machine"]["threads"] for one in cluster.look_at(Workers(a1=about(8), a2=about(8), b1=about(6)), "auto")} == {4}
 
-    class Client:
-        def run(self, *_):
-            return {"tcp://a:1": about(8), "tcp://a:2": about(8), "tcp://b:1": about(6)}
 
-    assert {one["machine"]["threads"] for one in cluster.look_at(Client(), "auto")} == {4}
+def test_a_worker_that_runs_several_tasks_at_a_time_is_refused():
+    """They would draw from one stream of random numbers."""
+    with pytest.raises(StudyError, match=r"^[^\n]*start the workers with --nthreads 1\.$"):
+        cluster.look_at(Workers(nthreads=2, a1=about(), a2=about()), "auto")
+
+
+@pytest.mark.parametrize("held_out", [300, 0])
+def test_other_images_than_those_of_the_records_are_not_run(one_record, tmp_path, monkeypatch, held_out):
+    study = replace(small(), held_out=held_out)
+    made = made_up(one_record, study, "first", 0, 0.5) | (TESTED if not held_out else {})
+    put(tmp_path, study, "first", of_mnist(made))
+    here = about(sha256=made["dataset"]["sha256"]) | {one: made[one] for one in ("machine", "versions")}
+    monkeypatch.setattr(cluster, "client_of", contextmanager(lambda *_: (yield Workers(a1=here))))
+    with pytest.raises(
+        StudyError, match=r"^The runs of small on record are of MNIST, the workers have other images for 'auto'"
+    ):
+        run_study(study, folder=tmp_path, scratch=tmp_path / "scratch")
+    assert only_files(tmp_path) == ["first-seed-0.json"]
+
+
+def test_where_there_is_no_scratch_folder_nothing_is_left_behind(digits, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(cluster, "images", lambda source: digits)
+    threads = torch.get_num_threads()
+    [record] = cluster.run_seeds(tiny(small()), "first", (0,), "digits", threads, str(tmp_path / "nowhere"))
+    assert record["variant"] == "first" and not list(tmp_path.iterdir())
+
+
+def test_a_run_has_the_threads_that_it_is_given(digits, tmp_path, monkeypatch):
+    before = torch.get_num_threads()
+    monkeypatch.setattr(cluster, "images", lambda source: digits)
+    monkeypatch.setattr(cluster, "train", lambda *_: SimpleNamespace(records=[{"threads": torch.get_num_threads()}]))
+    [record] = cluster.run_seeds(small(), "first", (0,), "digits", before + 1, str(tmp_path))
+    torch.set_num_threads(before)
+    assert record["threads"] == before + 1
+
+
+def test_a_cluster_without_a_client_is_closed(monkeypatch):
+    closed = []
+
+    class LocalCluster:
+        def __init__(self, **_): ...
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            closed.append(self)
+
+    def refuses(cluster):
+        raise OSError("no more files")
+
+    monkeypatch.setattr(distributed, "LocalCluster", LocalCluster)
+    monkeypatch.setattr(distributed, "Client", refuses)
+    with pytest.raises(OSError, match="no more files"), cluster.client_of(1, None):
+        pass
+    assert len(closed) == 1
 
 
 def test_an_unknown_study_is_one_sentence(capsys):
