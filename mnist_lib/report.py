@@ -241,7 +241,7 @@ def study_table(study: Study, found: Records, timed: dict | None = None) -> str:
     cores = f" with {max(threads)} processor core{'s' * (max(threads) > 1)} each" if threads else ""
     settling = len(rows) > 1 and len(rows[0].values) > 7
     head = [study.name, "numbers", "n", "mean % (95 % interval)"]
-    head += [f"against {rows[0].variant}, points (95 % interval)"] * (len(rows) > 1)
+    head += [f"against {next(iter(study.variants))}, points (95 % interval)"] * (len(rows) > 1)
     head += ["pairs that would settle it"] * settling + ["seconds"] * bool(timed)
     lines = [head, ["---"] * len(head)]
     for row in rows:

@@ -35,7 +35,8 @@ def constant(rate: float) -> TrainConfig:
 
 def numbers(widths: tuple[int, ...]) -> int:
     """How many numbers a DigitNet of these widths has."""
-    return sum(weight.numel() for weight in DigitNet(widths=widths).parameters())
+    with torch.device("meta"):  # draws no random number
+        return sum(weight.numel() for weight in DigitNet(widths=widths).parameters())
 
 
 def narrower(recipe: TrainConfig, widths: tuple[int, ...], **kernels: tuple[int, ...]) -> TrainConfig:
