@@ -159,6 +159,7 @@ def _png(figure, name: str) -> str:
     if figure is None:
         return ""
     png = io.BytesIO()
-    figure.savefig(png, format="png", dpi=80)
-    picture = base64.b64encode(png.getvalue()).decode()
-    return f'<img alt="{html.escape(name, quote=True)}" style="max-width: 100%" src="data:image/png;base64,{picture}">'
+    figure.savefig(png, format="png", dpi=150)
+    picture, width = base64.b64encode(png.getvalue()).decode(), round(100 * figure.get_figwidth())  # as large as outside a fold
+    alt = html.escape(name, quote=True)
+    return f'<img alt="{alt}" width="{width}" style="max-width: 100%" src="data:image/png;base64,{picture}">'
