@@ -61,7 +61,7 @@ def evidence(image: Tensor, maps: Mapping[str, Tensor], field: ReceptiveField, t
 
 
 def _signs(limit: float) -> list[Patch]:
-    scale = f"colour: root of the evidence, full at {limit:.2g}"
+    scale = f"colour: square root of the evidence, full at {limit:.2g}"
     return [Patch(fc=BLUE, label="speaks for it"), Patch(fc=ORANGE, label="speaks against it"), Patch(fc="none", label=scale)]
 
 

@@ -71,7 +71,8 @@ def ladder(rungs: Mapping[str, Sequence[float]], title: str) -> Figure:
         axis.text(max(seconds), y, f"  {middle:.1f} s{gain}", va="center")
         before = seconds
     numbered = [f"{y}  {name}" if y else name for y, name in enumerate(rungs)]
-    axis.set(yticks=range(len(rungs)), yticklabels=numbered, title=title)
+    axis.set(yticks=range(len(rungs)), yticklabels=numbered)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     axis.set_xlabel("seconds an epoch of training\n(gain over the bar above: median of the rounds' ratios)")
     axis.set_xlim(0, 1.4 * max(max(seconds) for seconds in rungs.values()))
     axis.invert_yaxis()
