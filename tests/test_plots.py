@@ -47,7 +47,7 @@ def pictures() -> dict:
         "spreads": lambda: plots.spreads({"before": {"a": image, "b": image}, "after": {"a": image, "b": image}}, "data"),
         "influence": lambda: plots.influence({"a": 1e-14, "b": 0.0, "c": 0.3}, "data"),
         "before_after": lambda: plots.before_after({"a": (image, image), "b": (image, -image)}, "data"),
-        "grid": lambda: plots.grid(images, labels, "data"),
+        "grid": lambda: plots.grid(images, [f"{label} → 5" for label in labels], "data"),
         "fields_on_digit": lambda: plots.fields_on_digit(image, [fields[name] for name in ROWS], "data"),
         "field_disputes": lambda: plots.field_disputes(measured, boxes, dict.fromkeys(ROWS, 9), ROWS),
         "marked_units": lambda: plots.marked_units(image, {"a": torch.rand(10, 10), "b": torch.rand(6, 6)}, "data"),
@@ -57,7 +57,7 @@ def pictures() -> dict:
         "cone": lambda: plots.cone(image, fields, ROWS[:7], (2, 2), "data"),
         "effective": lambda: plots.effective(look, boxes | {"conv4": boxes["conv4"]}, "data"),
         "versions": lambda: plots.versions(image, images, "data"),
-        "pairs": lambda: plots.pairs([("a", images), ("b", images)], "data"),
+        "pairs": lambda: plots.pairs([("a", images), ("b", images)], "data", {"a": list("ABC")}),
         "learning_rates": lambda: plots.learning_rates([0.1, 0.2, 0.05], 1),
         "by_step": lambda: plots.by_step({"rate": {"a": [1, 2]}, "loss": {"a": [2, 1], "b": [3, 1]}}, "data", log=["loss"]),
         "valley": lambda: plots.valley(lambda place: place.square().sum(-1), {"a": path, "b": path / 2}, "data"),
@@ -74,7 +74,7 @@ def pictures() -> dict:
         "calls": lambda: plots.calls([0.02, 0.001, 0.001, 0.004], "data"),
         "looking_inside": lambda: plots.looking_inside(image, maps, votes, votes[:, 0, 0], fields["conv7"]),
         "evidence": lambda: plots.evidence(image, {"for 3": votes[3], "for 5": votes[5]}, fields["conv7"], "data"),
-        "filters": lambda: plots.filters({"1": torch.randn(3, 3), "2": torch.randn(3, 3)}, "data"),
+        "filters": lambda: plots.filters({str(i): torch.randn(3, 3) for i in range(10)}, "data"),
         "excited_by": lambda: plots.excited_by({"a": images[:3], "b": images[:2]}, "data", [torch.randn(3, 3)] * 2),
         "lesions": lambda: plots.lesions(1, {"conv1": [1, 0, 3, 3, 90], "conv2": [2, 2]}, 1000, "data"),
         "reliability": lambda: plots.reliability(bins, "data"),
@@ -129,7 +129,7 @@ def test_the_budget_counts_what_hooks_count():
             layer.register_forward_hook(
                 lambda m, i, o, name=name: work.update({name: o[0].numel() * i[0].shape[1] * m.kernel_size[0] ** 2})
             )
-    figure = plots.budget(net, beside=DigitNet())
+    figure = plots.budget(net)
     net(torch.zeros(2, 1, 28, 28))
     left, middle, right = figure.axes
     held = {
@@ -139,18 +139,53 @@ def test_the_budget_counts_what_hooks_count():
     held |= {"pool1": 0, "gap": 0, "conv8": sum(p.numel() for p in net.conv8.parameters())}
     names = [label.get_text().split()[0] for label in left.get_yticklabels()]
     assert texts(left) == [f"{held[name]:,}" for name in names]
-    assert texts(middle) == [f"{work.get(name, 0) / 1000:,.0f}" for name in names]
+    assert texts(middle)[:-1] == [f"{work.get(name, 0) / 1000:,.0f}" for name in names[:-1]]
+    assert texts(middle)[-1] == "0.4"  # conv8 multiplies 40 x 10 times: few, and not none
     assert f"{sum(held.values()):,} of 20,000" in left.get_title("left") and "too many" in left.get_title("left")
     assert f"{sum(work.values()) / 1e6:.2f} million" in middle.get_title("left")
     size = receptive_fields(net, (28, 28))["conv7"].size
     assert right.get_title("left").endswith(f"{size[0]}×{size[1]}") and right.patches[-1].get_width() == size[1]
     assert "6,040 left" in plots.budget(DigitNet()).axes[0].get_title("left")
+    beside = texts(plots.budget(DigitNet(widths=(16, 32, 10, 12, 12, 12, 12)), beside=DigitNet()).axes[0])
+    assert beside[:2] == ["192", "4,704"] and beside[5] == "1,332 (2,352)"
 
 
 def test_the_architecture_keeps_its_counts_to_itself_if_told():
     shown = plots.architecture(DigitNet(), torch.rand(1, 28, 28), counts=False)
     said = " ".join(text for axis in shown.axes for text in texts(axis))
     assert "conv2" in said and "32×24×24" in said and "4,704" not in said and "13,960" not in said
+
+
+def test_the_logits_are_drawn_with_their_signs():
+    model = DigitNet().eval()
+    torch.nn.init.zeros_(model.conv8.weight)
+    with torch.no_grad():
+        model.conv8.bias.copy_(torch.tensor([-2.0, 0, 1, 0, 0, 0, 0, 0, 0, 2.0]))
+    cells = plots.architecture(model, torch.rand(1, 28, 28)).axes[0].patches[-10:]
+    red, _, blue, _ = zip(*(cell.get_facecolor() for cell in cells))
+    assert cells[0].get_facecolor() == to_rgba(plots.ORANGE) and blue[9] > red[9] and blue[2] > red[2]
+    assert cells[2].get_facecolor() != cells[9].get_facecolor()
+
+
+def test_a_step_says_its_milliseconds_where_there_is_room():
+    [axis] = plots.step_times({"a": {"convolution": 60, "ReLU": 1, "the rest": 39}}, "data").axes
+    assert texts(axis) == ["60", "39", " 100 ms"]
+
+
+def test_rungs_are_numbered_as_they_are_asked_for():
+    [axis] = plots.ladder({"classic": [9, 8, 10], "better": [3, 4, 3]}, "data").axes
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["classic", "1  better"]
+
+
+def test_a_share_that_is_not_nothing_is_not_shown_as_nothing():
+    [axis] = plots.layer_shares({"a": {"conv1": 0.998, "conv8": 0.002, "pool": 0.0}}, "data").axes
+    assert texts(axis) == ["100", "<1", "0"]
+
+
+def test_a_group_that_is_always_right_is_no_point_of_the_scale():
+    bins = interpret.reliability(torch.tensor([0.6, 0.6, 0.99999]), torch.tensor([True, False, True]))
+    [axis] = plots.reliability(bins, "data").axes
+    assert [line.get_marker() for line in axis.lines if line.get_marker() in "o^>"] == ["o", "^"]
 
 
 def test_number_grids_write_every_number_and_frame_the_marked_one():

@@ -102,6 +102,7 @@ def test_what_nobody_was_asked_can_be_folded_too():
     folded = Guesses().fold("shares", "conv2 78 %", plots.line([0, 1], [0, 1], "a", "b", "c"))
     assert repr(folded) == "shares: conv2 78 %"
     assert "conv2 78 %" in folded._repr_html_() and not outside_the_fold(folded._repr_html_())
+    assert ' width="750"' in folded._repr_html_()  # 7.5 inches, as wide as outside a fold
 
 
 def test_an_answer_needs_its_question():

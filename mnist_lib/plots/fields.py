@@ -16,8 +16,12 @@ from mnist_lib.receptive_field import ReceptiveField
 
 def fields_on_digit(image: Tensor, fields: Sequence[ReceptiveField], title: str) -> Figure:
     """For each layer the box that one unit, the one nearest the middle, sees of a digit (1, 28, 28)."""
-    figure, axes = new_figure(1, len(fields), (len(fields) * 1.35, 2.1))
-    for axis, field in zip(axes.flat, fields, strict=True):
+    columns = min(5, len(fields))
+    rows = -(-len(fields) // columns)
+    figure, axes = new_figure(rows, columns, (columns * 1.8, rows * 2.2 + 0.3))
+    for axis in axes.flat[len(fields) :]:
+        axis.axis("off")
+    for axis, field in zip(axes.flat, fields):
         row, column = (size // 2 for size in field.output_size)
         top, left, bottom, right = field.box(row, column)
         axis.imshow(image.squeeze().numpy(), vmin=0, vmax=1, extent=(-0.5, 27.5, 27.5, -0.5))
@@ -63,18 +67,32 @@ def cone(
     Left, from above: for each layer the square that holds the centres of those units. Right, from the side: a dot is a unit,
     at the column of its centre. names: the layers in order, without branches.
     """
-    figure, ((left, right),) = new_figure(1, 2, (12, 4.8), width_ratios=(1, 1.75))
+    figure, ((left, right),) = new_figure(1, 2, (9.5, 4.6), width_ratios=(1, 1.45))
     top, first, bottom, last = fields[names[-1]].box(*unit)
-    left.imshow(image.squeeze().numpy(), vmin=0, vmax=1.9)  # the digit in grey
+    left.imshow(image.squeeze().numpy(), vmin=0, vmax=4)  # the digit in a pale grey
     left.add_patch(box_patch((top, first, bottom, last), ORANGE))
     left.text(first, top - 1, "the field", color=ORANGE, ha="left", fontsize=9)
     image_frame(left)
     shades = plt.get_cmap("cividis")(np.linspace(0.62, 0, len(names)))
+    frames: dict[tuple[float, ...], tuple[str, tuple]] = {}  # left, top, right, bottom: names and colour; some layers share one
     for name, shade in zip(names, shades):
         rows, columns = (_within(fields[name], axis, span) for axis, span in ((0, (top, bottom)), (1, (first, last))))
-        corner, size = (columns[0] - 0.25, rows[0] - 0.25), (columns[-1] - columns[0] + 0.5, rows[-1] - rows[0] + 0.5)
-        left.add_patch(Rectangle(corner, *size, fill=False, ec=shade, lw=1.5))
-    left.set(xlim=(-3, 30), ylim=(30, -3), xlabel="column", ylabel="row", title="from above: a frame for each layer")
+        sides = (columns[0] - 0.25, rows[0] - 0.25, columns[-1] + 0.25, rows[-1] + 0.25)
+        frames[sides] = (f"{frames[sides][0]}, {name}" if sides in frames else name, shade)
+    for i, ((x, y, end, bottom_side), (said, shade)) in enumerate(frames.items()):
+        left.add_patch(Rectangle((x, y), end - x, bottom_side - y, fill=False, ec=shade, lw=1.5))
+        at = (28.5, top + (i + 0.5) * (bottom + 1 - top) / len(frames))  # beside the image, one under the other
+        left.annotate(
+            said,
+            (end, y + (bottom_side - y) * (i + 0.5) / len(frames)),
+            at,
+            va="center",
+            fontsize=9,
+            color=shade,
+            weight="bold",
+            arrowprops={"arrowstyle": "-", "color": shade, "lw": 0.8, "shrinkA": 1, "shrinkB": 0},
+        )
+    left.set(xlim=(-1.5, 36.5), ylim=(30, -3), xlabel="column", ylabel="row", title="from above: a frame for each layer")
     counts = _side(right, fields, names, unit[1])
     for label, shade in zip(right.get_yticklabels()[1:], shades):
         label.set(color=shade, weight="bold")
@@ -85,7 +103,9 @@ def cone(
     for height, count in enumerate(zip(rows, counts)):
         right.text(30, height, "{} × {}".format(*count), ha="left", va="center", fontsize=9)
     right.text(30, len(names) + 0.55, "units", ha="left", va="center", fontsize=9, color=plt.rcParams["xtick.color"])
-    right.set(xlim=(-1.5, 33.5), xlabel="column of the image", title="from the side: read it from the top")
+    right.set(xlim=(-1.5, 35), xlabel="column of the image", title="from the side: read it from the top")
+    for axis in (left, right):
+        axis.set_xticks(range(0, 26, 5))
     figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     return figure
 
@@ -190,7 +210,10 @@ def marked_units(image: Tensor, maps: Mapping[str, Tensor], title: str) -> Figur
 def one_unit(
     image: Tensor, field: ReceptiveField, place: tuple[int, int], look: Tensor, title: str, one: Tensor | None = None
 ) -> Figure:
-    """A unit (row, column) in its map (h, w), its box on a digit (1, 28, 28), and how much it looks at each pixel (28, 28)."""
+    """A unit (row, column) in its map (h, w), its box on a digit (1, 28, 28), and how much it looks at each pixel (28, 28).
+
+    one: the values of that map.
+    """
     height, width = field.output_size
     figure, (axes,) = new_figure(1, 3, (9.5, 3.4))
     cmap = LinearSegmentedColormap.from_list("maps", [plt.rcParams["figure.facecolor"], BLUE, plt.rcParams["text.color"]])
@@ -201,7 +224,7 @@ def one_unit(
     axes[1].imshow(image.squeeze().numpy(), vmin=0, vmax=1)
     axes[1].set_title("what it can see", loc="center")
     axes[2].imshow((look / look.max()).numpy(), cmap="cividis", vmin=0, vmax=1)
-    axes[2].set_title("what it looks at", loc="center")
+    axes[2].set_title("what it looks at: bright is much", loc="center")
     for axis in axes[1:]:
         axis.add_patch(box_patch(field.box(*place), ORANGE))
         image_frame(axis)
@@ -215,7 +238,7 @@ def one_unit(
 
 def effective(looks: dict[str, dict[str, Tensor]], boxes: dict[str, Box], data: str) -> Figure:
     """looks[when][layer]: how much each pixel (28, 28) moves one unit, each to its own maximum, with the field's box."""
-    figure, axes = new_figure(len(looks), len(boxes), (2.6 * len(boxes) + 1, 2.6 * len(looks) + 0.4))
+    figure, axes = new_figure(len(looks), len(boxes), (2.6 * len(boxes) + 1, 2.6 * len(looks) + 0.6))
     for line, (when, layers) in zip(axes, looks.items()):
         for axis, (name, look) in zip(line, layers.items()):
             axis.imshow((look / look.max()).numpy(), cmap="cividis", vmin=0, vmax=1)
@@ -225,5 +248,6 @@ def effective(looks: dict[str, dict[str, Tensor]], boxes: dict[str, Box], data: 
                 spine.set_visible(False)
             axis.set_title(name, loc="center")
         line[0].set_ylabel(when)
-    figure.suptitle(f"{data}: how much one unit looks at each pixel; the box is its field", x=0.01, ha="left", fontsize=11)
+    key = "bright is much, dark is little; the box is its field"
+    figure.suptitle(f"{data}: how much one unit, all maps added up, looks at each pixel\n{key}", x=0.01, ha="left", fontsize=11)
     return figure

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -15,13 +15,13 @@ from torch import Tensor
 from mnist_lib.plots.look import BLUE, ORANGE, new_figure, show_image
 
 
-def grid(images: Tensor, labels: Tensor, title: str, columns: int = 10) -> Figure:
-    """Images (N, 1, 28, 28), paper at their lowest value and ink at their highest, each with its label."""
+def grid(images: Tensor, labels: Tensor | Sequence[str], title: str, columns: int = 10) -> Figure:
+    """Images (N, 1, 28, 28), paper at their lowest value and ink at their highest, each with its label or a short caption."""
     rows = -(-len(labels) // columns)
     figure, axes = new_figure(rows, columns, (columns * 0.95, rows * 1.15 + 0.35))
     for axis, image, label in zip(axes.flat, images, labels, strict=False):
         show_image(axis, (image - images.min()) / (images.max() - images.min()))
-        axis.set_title(int(label), fontsize=9, loc="center", pad=2)
+        axis.set_title(label if isinstance(label, str) else int(label), fontsize=9, loc="center", pad=2)
     for axis in axes.flat[len(labels) :]:
         axis.axis("off")
     figure.suptitle(title, x=0.01, ha="left", fontsize=11)
@@ -41,13 +41,19 @@ def versions(original: Tensor, changed: Tensor, title: str, columns: int = 10) -
     return figure
 
 
-def pairs(rows: Sequence[tuple[str, Tensor]], title: str) -> Figure:
-    """Rows of images (N, 1, 28, 28) in [0, 1] with a name each, to compare column by column."""
-    columns = len(rows[0][1])
-    figure, axes = new_figure(len(rows), columns, (columns * 0.95 + 1.3, len(rows) * 0.98 + 0.35))
+def pairs(rows: Sequence[tuple[str, Tensor]], title: str, headings: Mapping[str, Sequence[str]] | None = None) -> Figure:
+    """Rows of images (N, 1, 28, 28) in [0, 1] with a name each, to compare column by column.
+
+    headings: {name of a row: what stands above each of its images}.
+    """
+    columns, headings = len(rows[0][1]), headings or {}
+    height = len(rows) * 0.98 + len(headings) * 0.17 + 0.35
+    figure, axes = new_figure(len(rows), columns, (columns * 0.95 + 1.3, height))
     for line, (name, images) in zip(axes, rows, strict=True):
         for axis, image in zip(line, images, strict=True):
             show_image(axis, image)
+        for axis, heading in zip(line, headings.get(name, ())):
+            axis.set_title(heading, fontsize=9, loc="center", pad=2)
         line[0].set_ylabel(name, rotation=0, ha="right", va="center")
     figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     return figure

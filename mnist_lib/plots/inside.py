@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
-import numpy as np
-from matplotlib.colors import LinearSegmentedColormap, to_rgba
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from torch import Tensor
@@ -37,46 +36,59 @@ def looking_inside(image: Tensor, maps: Mapping[str, Tensor], votes: Tensor, log
         _places(axis, image, votes[digit], field, limit)
         weight = "bold" if digit == answer else "normal"
         axis.set_title(f"{digit}: {logits[digit]:+.1f}", loc="center", weight=weight, fontsize=10, pad=4)
-    lower.text(0.06, 0.94, "the evidence for each answer, and the logit it adds up to", va="center")
-    lower.legend(handles=_signs(), loc="center right", ncols=2, fontsize=9, bbox_to_anchor=(1, 0.94))
+    lower.text(0.06, 0.94, "each answer's evidence, and the logit it adds up to", va="center")
+    lower.legend(handles=_signs(limit), loc="center right", ncols=3, fontsize=9, bbox_to_anchor=(1, 0.94))
     return figure
 
 
 def evidence(image: Tensor, maps: Mapping[str, Tensor], field: ReceptiveField, title: str) -> Figure:
     """Evidence maps (h, w), each on the digit (1, 28, 28) in [0, 1] it is about, at the places it belongs to.
 
-    All share one scale. field: of the layer that the evidence is read from.
+    All share one scale. field: of the layer that the evidence is read from. Lines part the places, thick ones the quarters.
+    A map of zeros shows the places alone.
     """
     figure, (axes,) = new_figure(1, len(maps) + 1, (2.35 * (len(maps) + 1), 3.1))
     show_image(axes[0], image)
     axes[0].set_title("what it was shown", loc="center")
-    axes[0].set(xlim=(1.5, 26.5), ylim=(26.5, 1.5))
     limit = max(float(one.abs().max()) for one in maps.values()) or 1.0
     for axis, (name, one) in zip(axes[1:], maps.items(), strict=True):
-        _places(axis, image, one, field, limit)
+        _places(axis, image, one, field, limit, parted=True)
         axis.set_title(name, loc="center")
     figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     if any(one.any() for one in maps.values()):
-        figure.legend(handles=_signs(), loc="outside lower right", ncols=2, fontsize=9)
+        figure.legend(handles=_signs(limit), loc="outside lower left", ncols=3, fontsize=9)
     return figure
 
 
-def _signs() -> list[Patch]:
-    return [Patch(fc=BLUE, label="speaks for it"), Patch(fc=ORANGE, label="speaks against it")]
+def _signs(limit: float) -> list[Patch]:
+    scale = f"colour: square root of the evidence, full at {limit:.2g}"
+    return [Patch(fc=BLUE, label="speaks for it"), Patch(fc=ORANGE, label="speaks against it"), Patch(fc="none", label=scale)]
 
 
-def _places(axis, image: Tensor, values: Tensor, field: ReceptiveField, limit: float) -> None:
-    """Values (h, w) of a layer over a digit: each a square, as wide as the layer's jump, around the middle of its field."""
-    axis.imshow(image.squeeze().numpy(), vmin=0, vmax=1.7)  # the digit in grey
-    strength = np.sqrt(np.abs(values.numpy()) / limit).clip(0, 1)  # the root: weak evidence is to be seen, too
-    colours = np.where(values.numpy()[..., None] > 0, to_rgba(BLUE), to_rgba(ORANGE))
-    colours[..., 3] = 0.9 * strength
+def _places(axis, image: Tensor, values: Tensor, field: ReceptiveField, limit: float, parted: bool = False) -> None:
+    """Values (h, w) of a layer over a digit: each a square, as wide as the layer's jump, around the middle of its field.
+
+    The digit is an outline: what shines through a colour would change it.
+    """
     (height, width), (down, across), (first, left) = values.shape, field.jump, field.start
     edges = (left - across / 2, left + across * (width - 0.5), first + down * (height - 0.5), first - down / 2)
-    axis.imshow(colours, extent=edges, interpolation="nearest", zorder=2)
-    corner, quiet = (edges[0], edges[3]), plt.rcParams["axes.edgecolor"]
-    axis.add_patch(Rectangle(corner, edges[1] - edges[0], edges[2] - edges[3], fill=False, ec=quiet, lw=0.8, zorder=3))
-    axis.set(xlim=(1.5, 26.5), ylim=(26.5, 1.5))
+    paper, ink, quiet = (plt.rcParams[name] for name in ("figure.facecolor", "text.color", "axes.edgecolor"))
+    if values.any():
+        signs = LinearSegmentedColormap.from_list("signs", [ORANGE, paper, BLUE])
+        root = values.sign() * (values.abs() / limit).sqrt()  # weak evidence is to be seen, too
+        axis.imshow(root.numpy(), cmap=signs, vmin=-1, vmax=1, extent=edges, interpolation="nearest")
+        if image.max() > 0.5:
+            axis.contour(image.squeeze().numpy(), [0.5], colors=[ink], linewidths=0.8)
+    else:
+        axis.imshow(image.squeeze().numpy(), vmin=0, vmax=3)  # the digit in a pale grey
+    if parted:
+        axis.vlines([edges[0] + across * i for i in range(1, width)], *edges[2:], colors=quiet, lw=0.5)
+        axis.hlines([edges[3] + down * i for i in range(1, height)], *edges[:2], colors=quiet, lw=0.5)
+        axis.vlines((edges[0] + edges[1]) / 2, *edges[2:], colors=ink, lw=1.5)
+        axis.hlines((edges[2] + edges[3]) / 2, *edges[:2], colors=ink, lw=1.5)
+    axis.add_patch(Rectangle((edges[0], edges[3]), edges[1] - edges[0], edges[2] - edges[3], fill=False, ec=quiet, lw=0.8))
+    cut = 0 if parted else 2  # a small picture leaves its margin out
+    axis.set(xlim=(cut - 0.5, 27.5 - cut), ylim=(27.5 - cut, cut - 0.5))
     frame(axis)
 
 
@@ -106,11 +118,15 @@ def excited_by(rows: Mapping[str, Tensor], title: str, filters: Sequence[Tensor]
     return figure
 
 
-def filters(weights: Mapping[str, Tensor], title: str) -> Figure:
+def filters(weights: Mapping[str, Tensor], title: str, columns: int = 8) -> Figure:
     """Filters (h, w): blue where a weight is above zero, orange where it is below, each to its own largest weight."""
-    figure, (axes,) = new_figure(1, len(weights), (len(weights) * 1.25 + 0.6, 1.85))
+    columns = min(columns, len(weights))
+    rows = -(-len(weights) // columns)
+    figure, axes = new_figure(rows, columns, (columns * 1.25 + 0.6, rows * 1.5 + 0.35))
+    for axis in axes.flat[len(weights) :]:
+        axis.axis("off")
     signs = LinearSegmentedColormap.from_list("signs", [ORANGE, plt.rcParams["figure.facecolor"], BLUE])
-    for axis, (name, one) in zip(axes, weights.items()):
+    for axis, (name, one) in zip(axes.flat, weights.items()):
         limit = float(one.abs().max())
         axis.imshow(one.numpy(), cmap=signs, vmin=-limit, vmax=limit)
         axis.set_title(name, loc="center", fontsize=10)
@@ -147,10 +163,11 @@ def lesions(whole: int, wrong: Mapping[str, Sequence[int]], n: int, title: str) 
 def reliability(bins: Sequence, title: str) -> Figure:
     """How often answers are right (95 % interval) against how sure they were; both scales widen towards 100 %.
 
+    What is nearer to 100 % than the scales go is an open triangle at their end.
     bins: as `interpret.reliability` gives them.
     """
     figure, ((axis,),) = new_figure(1, 1, (6.6, 4.6))
-    quiet, least = plt.rcParams["xtick.color"], 3e-5  # what is nearer to 100 % is drawn at the edge
+    quiet, least = plt.rcParams["xtick.color"], 1e-5
     ends = (0.75, least)
     axis.plot(ends, ends, color=quiet, lw=1, ls="--", label="as often right as sure")
     for one in bins:
@@ -159,7 +176,12 @@ def reliability(bins: Sequence, title: str) -> Figure:
         axis.plot(
             [x, x], [low, high], color=BLUE, lw=1.6, label="95 % interval, and how many images" if one is bins[0] else None
         )
-        axis.plot(x, y, "o", ms=7, color=BLUE)
+        if min(1 - one.sureness, 1 - one.right) < least:
+            label = f"beyond the scale: {100 * one.sureness:.5g} % sure, {100 * one.right:.5g} % right"
+            pointed = ">" if 1 - one.right >= least else "^"
+            axis.plot(x, y, pointed, ms=9, mfc=plt.rcParams["figure.facecolor"], mew=1.6, color=BLUE, label=label, zorder=3)
+        else:
+            axis.plot(x, y, "o", ms=7, color=BLUE)
         axis.annotate(
             f"{one.n:,}", (x, low), (0, -5), textcoords="offset points", ha="center", va="top", fontsize=9, color=quiet
         )

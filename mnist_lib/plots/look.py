@@ -2,21 +2,24 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
 # Okabe and Ito's colours, which colour-blind readers tell apart
 BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"
-STEP_COLOURS = {  # of a training step's kinds of work
+PARAMETERS, MULTIPLICATIONS, SECONDS = BLUE, SKY, YELLOW  # one quantity, one colour in all pictures
+CLASSIC, OURS, QUICK = ORANGE, GREEN, "#7B52AB"  # and one way of training, too
+STEP_COLOURS = {  # of a training step's kinds of work; neighbours differ in lightness or from blue to yellow
     "making images": YELLOW,
     "convolution": BLUE,
-    "BatchNorm": GREEN,
+    "BatchNorm": "#66C2A4",
     "ReLU": SKY,
     "dropout": ORANGE,
-    "BatchNorm, ReLU, dropout, pooling compiled": PURPLE,
+    "BatchNorm, ReLU, dropout, pooling compiled": "#E5BAD3",
     "pooling": "#F0E442",
-    "the rest": "#8b949e",
+    "the rest": "#57606a",
 }
 Box = tuple[int, int, int, int]  # top, left, bottom, right, inclusive
 LIGHT = {"ink": "#1f2328", "quiet": "#6e7781", "paper": "#ffffff"}
@@ -80,6 +83,23 @@ def plain_numbers(axis) -> None:
     axis.yaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
     axis.tick_params(which="minor", labelsize=8)
     axis.xaxis.get_major_locator().set_params(integer=True)
+
+
+def reference_line(axis, value: float, label: str = "", across: bool = True, at_start: bool = False) -> None:
+    """A dashed line at a value of y with its label above the right end (or the left one); if not across, at a value of x."""
+    look = {"textcoords": "offset points", "fontsize": 9, "color": plt.rcParams["xtick.color"]}
+    (axis.axhline if across else axis.axvline)(value, color=look["color"], lw=1, ls="--", zorder=1)
+    if across:
+        place, align = ((0, value), "left") if at_start else ((1, value), "right")
+        axis.annotate(label, place, (0, 3), xycoords=axis.get_yaxis_transform(), ha=align, va="bottom", **look)
+    else:
+        axis.annotate(label, (value, 1), (-4, -3), xycoords=axis.get_xaxis_transform(), ha="right", va="top", **look)
+
+
+def ink_on(colour) -> str:
+    """Black or white, whichever is easier to read on a colour."""
+    red, green, blue = (part / 12.92 if part <= 0.04 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(colour))
+    return "#000000" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.18 else "#ffffff"
 
 
 def show_image(axis, image: Tensor) -> None:

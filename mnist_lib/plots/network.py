@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor, nn
 
-from mnist_lib.plots.look import BLUE, ORANGE, SKY, box_patch, frame, new_figure
+from mnist_lib.plots.look import BLUE, MULTIPLICATIONS, ORANGE, PARAMETERS, SKY, box_patch, frame, new_figure, reference_line
 from mnist_lib.receptive_field import receptive_fields
 from mnist_lib.transforms import normalise
 
@@ -18,26 +18,32 @@ from mnist_lib.transforms import normalise
 def architecture(model: nn.Module, image: Tensor, title: str = "", counts: bool = True) -> Figure:
     """What a DigitNet makes of a digit (1, 28, 28) in [0, 1], step by step, over the numbers that each step holds.
 
-    Maps are drawn to scale, the strongest one in front; a layer of 1x1 maps is a column of its values.
+    Maps are drawn to scale, the one with most contrast in front of a hint of the others; a layer of 1x1 maps is a column of
+    its values, and the logits of conv8 are blue above zero and orange below.
     counts: whether the numbers are shown, or left for the reader to find.
     """
     steps = _steps(model, image)
-    figure = plt.figure(figsize=(len(steps) + 1, 3.1 if counts else 1.8))
+    upper, lower, above = 1.8, 1.3 if counts else 0.0, 0.3 if title else 0.0  # inches
+    tall = upper + lower + above
+    figure = plt.figure(figsize=(len(steps) + 1, tall))
     plt.close(figure)
-    top = figure.add_axes([0, 0.42, 1, 0.58] if counts else [0, 0, 1, 1])
+    figure.text(0.005, 1 - 0.08 / tall, title, va="top", fontsize=11)
+    top = figure.add_axes([0, lower / tall, 1, upper / tall])
     ink, quiet = plt.rcParams["text.color"], plt.rcParams["xtick.color"]
     cmap = LinearSegmentedColormap.from_list("maps", [plt.rcParams["figure.facecolor"], BLUE, ink])
+    signs = LinearSegmentedColormap.from_list("signs", [ORANGE, plt.rcParams["figure.facecolor"], BLUE])
     for x, (name, maps, _) in enumerate([("image", image, 0), *steps]):
         channels, height, width = maps.shape
         strongest = maps[maps.flatten(1).std(1).argmax()] if height > 1 else maps
         side, sheets = 0.78 * height / 28, min(6, 1 + channels // 6)
         if height == 1:
-            values, cell = maps.flatten().softmax(0) if name == "conv8" else maps.flatten(), 0.95 / channels
-            for i, shade in enumerate(values / values.max()):
+            values, cell = maps.flatten() / maps.abs().max(), 1.06 / channels
+            for i, shade in enumerate(values.tolist()):
                 y = (channels / 2 - i - 1) * cell
-                top.add_patch(Rectangle((x - 0.06, y), 0.12, cell, fc=cmap(float(shade)), ec=quiet, lw=0.5))
+                face = signs((shade + 1) / 2) if name == "conv8" else cmap(shade)
+                top.add_patch(Rectangle((x - 0.06, y), 0.12, cell, fc=face, ec=quiet, lw=0.5))
                 if name == "conv8":
-                    top.text(x + 0.1, y + cell / 2, str(i), va="center", fontsize=7, color=ink)
+                    top.text(x + 0.1, y + cell / 2, str(i), va="center_baseline", fontsize=9, color=ink)
         else:
             for sheet in reversed(range(1, sheets if name != "image" else 1)):
                 corner = (x - side / 2 + 0.03 * sheet, -side / 2 + 0.03 * sheet)
@@ -46,20 +52,20 @@ def architecture(model: nn.Module, image: Tensor, title: str = "", counts: bool 
             extent = (x - side / 2, x + side / 2, -side / 2, side / 2)
             top.imshow(strongest.squeeze().numpy(), extent=extent, cmap=None if name == "image" else cmap, zorder=3.1)
             top.add_patch(Rectangle(extent[::2], side, side, fill=False, ec=quiet, lw=0.6, zorder=3.2))
-        top.text(x, -0.62, name, ha="center", va="center", weight="bold")
-        top.text(x, -0.8, f"{channels}×{height}×{width}", ha="center", va="center", color=quiet, fontsize=9)
-    top.text(-0.45, 0.6, title, va="top", fontsize=10)
+        top.text(x, -0.65, name, ha="center", va="center", weight="bold")
+        top.text(x, -0.83, f"{channels}×{height}×{width}", ha="center", va="center", color=quiet, fontsize=9)
     limits = (-0.5, len(steps) + 0.5)
-    top.set(xlim=limits, ylim=(-0.92, 0.62), aspect="equal")
+    top.set(xlim=limits, ylim=(-0.95, 0.59), aspect="equal")
     top.axis("off")
     if not counts:
         return figure
-    bottom, held = figure.add_axes([0, 0.03, 1, 0.36]), [count for _, _, count in steps]
+    bottom, held = figure.add_axes([0, 0.1 / tall, 1, (lower - 0.2) / tall]), [count for _, _, count in steps]
     bars = bottom.bar(range(1, len(steps) + 1), held, width=0.6, color=BLUE)
     bottom.bar_label(bars, [f"{count:,}" for count in held], padding=2, color=ink, fontsize=9)
     bottom.set(xlim=limits, ylim=(0, max(held) * 1.25), yticks=[], xticks=[])
     bottom.spines["left"].set_visible(False)
-    bottom.text(0, max(held) * 0.5, f"{sum(held):,}\nnumbers", ha="center", va="center", fontsize=13, weight="bold")
+    bottom.text(0, max(held) * 0.62, f"{sum(held):,}\nnumbers", ha="center", va="center", fontsize=13, weight="bold")
+    bottom.text(0, 0, "convolution\nand BatchNorm", ha="center", va="bottom", fontsize=8, color=quiet)
     return figure
 
 
@@ -86,26 +92,27 @@ def _steps(model: nn.Module, image: Tensor) -> list[tuple[str, Tensor, int]]:
 def budget(model: nn.Module, image: Tensor | None = None, limit: int = 20_000, beside: nn.Module | None = None) -> Figure:
     """What a DigitNet of any widths and kernels spends on each layer: numbers, multiplications, and what conv7 sees for it.
 
-    Under limit the bars are blue, above it orange. image: a digit (1, 28, 28) in [0, 1] for the field of conv7's middle
-    unit. beside: another network, outlined.
+    Above limit the bars of the numbers are orange. image: a digit (1, 28, 28) in [0, 1] for the field of conv7's middle unit.
+    beside: another network, outlined, its amounts in brackets where they differ.
     """
     steps, fields = _steps(model, torch.zeros(1, 28, 28)), receptive_fields(model, (28, 28))
     counts, work = _spent(model, steps)
-    total, colour = sum(counts), BLUE if sum(counts) <= limit else ORANGE
+    total = sum(counts)
     figure, ((left, middle, right),) = new_figure(1, 3, (11.5, 3.9), width_ratios=[1, 1, 0.62])
     others = _spent(beside, _steps(beside, torch.zeros(1, 28, 28))) if beside else (counts, work)
-    for axis, spent, other, name in (
-        (left, counts, others[0], "numbers"),
-        (middle, work, others[1], "multiplications an image, in thousands"),
+    for axis, spent, other, name, colour in (
+        (left, counts, others[0], "numbers", PARAMETERS if total <= limit else ORANGE),
+        (middle, work, others[1], "multiplications an image, in thousands", MULTIPLICATIONS),
     ):
         axis.barh(range(len(steps)), spent, color=colour)
         if beside:
             axis.barh(range(len(steps)), other, fill=False, ec=plt.rcParams["text.color"], lw=1, ls=":")
         longer = [max(pair) for pair in zip(spent, other)]
-        for y, (end, one) in enumerate(zip(longer, spent)):
-            axis.annotate(f"{one:,.0f}", (end, y), (4, 0), textcoords="offset points", va="center", fontsize=9)
+        for y, (end, one, there) in enumerate(zip(longer, spent, other)):
+            said = _amount(one) if one == there else f"{_amount(one)} ({_amount(there)})"
+            axis.annotate(said, (end, y), (4, 0), textcoords="offset points", va="center", fontsize=9)
         axis.invert_yaxis()
-        axis.set(xlabel=name, yticks=[], xlim=(0, max(longer) * 1.2))
+        axis.set(xlabel=name, yticks=[], xlim=(0, max(longer) * (1.4 if beside else 1.2)))
     left.set_yticks(range(len(steps)), [f"{name}   {'×'.join(map(str, maps.shape))}" for name, maps, _ in steps])
     verdict = f"{limit - total:,} left" if total <= limit else f"{total - limit:,} too many"
     left.set_title(f"{total:,} of {limit:,} numbers: {verdict}")
@@ -119,6 +126,10 @@ def budget(model: nn.Module, image: Tensor | None = None, limit: int = 20_000, b
     right.set(xlim=edges, ylim=edges[::-1], title=f"a unit of conv7 sees {field.size[0]}×{field.size[1]}")
     right.axis("off")
     return figure
+
+
+def _amount(number: float) -> str:
+    return f"{number:,.0f}" if number >= 1 or number == 0 else f"{number:.1g}"
 
 
 def _spent(model: nn.Module, steps: list[tuple[str, Tensor, int]]) -> tuple[list[int], list[float]]:
@@ -192,10 +203,10 @@ def influence(moved: Mapping[str, float], title: str, still: float = 1e-9) -> Fi
     for y, value in enumerate(moved.values()):
         axis.plot([least, max(value, least)], [y, y], color=plt.rcParams["axes.edgecolor"], lw=0.8, alpha=0.5)
         axis.plot(max(value, least), y, "D" if value < still else "o", ms=6, color=ORANGE if value < still else BLUE)
-    axis.axvline(still, color=plt.rcParams["xtick.color"], lw=1, ls="--")
+    reference_line(axis, still, "left of this line: not moved", across=False)
     axis.set(xscale="log", xlim=(least, max(moved.values()) * 5), title=title, xlabel="largest change of a logit")
     axis.set_yticks(range(len(moved)), moved, fontsize=8)
-    axis.set_ylim(len(moved) - 0.4, -0.6)
+    axis.set_ylim(len(moved) - 0.4, -1.8)  # above the first, the line's label
     axis.tick_params(axis="y", length=0)
     axis.minorticks_off()
     return figure

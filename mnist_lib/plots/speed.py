@@ -9,22 +9,45 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from mnist_lib.plots.look import BLUE, GREEN, ORANGE, PURPLE, SKY, STEP_COLOURS, YELLOW, new_figure
+from mnist_lib.plots.look import (
+    BLUE,
+    CLASSIC,
+    GREEN,
+    MULTIPLICATIONS,
+    ORANGE,
+    OURS,
+    PARAMETERS,
+    PURPLE,
+    QUICK,
+    SECONDS,
+    SKY,
+    STEP_COLOURS,
+    YELLOW,
+    ink_on,
+    new_figure,
+    reference_line,
+)
 
 
 def step_times(profiles: Mapping[str, Mapping[str, float]], title: str) -> Figure:
-    """Where each millisecond of a step goes: one bar for each way of training, {kind of work: milliseconds}."""
+    """Where each millisecond of a step goes: one bar for each way of training, {kind of work: milliseconds}.
+
+    The milliseconds stand in every part that has room for them.
+    """
     kinds = [kind for kind in STEP_COLOURS if any(kind in parts for parts in profiles.values())]
     figure, ((axis,),) = new_figure(1, 1, (9, 1.1 + 0.55 * len(profiles)))
+    longest = max(sum(parts.values()) for parts in profiles.values())
     for y, parts in enumerate(profiles.values()):
         left = 0.0
         for kind in kinds:
             width = max(parts.get(kind, 0), 0)
             axis.barh(y, width, 0.62, left, color=STEP_COLOURS[kind], ec=plt.rcParams["figure.facecolor"], lw=1)
+            if width > 0.025 * longest * len(said := f"{width:.0f}"):
+                axis.text(left + width / 2, y, said, ha="center", va="center", fontsize=9, color=ink_on(STEP_COLOURS[kind]))
             left += width
         axis.text(left, y, f" {left:.0f} ms", va="center")
     axis.set(yticks=range(len(profiles)), yticklabels=list(profiles), xlabel="milliseconds a step of 128 images", title=title)
-    axis.set_xlim(0, 1.18 * max(sum(parts.values()) for parts in profiles.values()))
+    axis.set_xlim(0, 1.18 * longest)
     axis.invert_yaxis()
     axis.tick_params(axis="y", length=0)
     axis.legend(handles=[Patch(color=STEP_COLOURS[kind], label=kind) for kind in kinds], loc="upper left",
@@ -35,20 +58,22 @@ def step_times(profiles: Mapping[str, Mapping[str, float]], title: str) -> Figur
 def ladder(rungs: Mapping[str, Sequence[float]], title: str) -> Figure:
     """Seconds an epoch on each rung: the median of its rounds with the lowest and highest, and the gain over the rung before.
 
-    The gain is the median of the ratios, round by round.
+    The gain is the median of the ratios, round by round. Rungs are numbered from 1; the first bar is where the ladder stands.
     """
-    figure, ((axis,),) = new_figure(1, 1, (9, 1 + 0.42 * len(rungs)))
+    figure, ((axis,),) = new_figure(1, 1, (9, 1.2 + 0.42 * len(rungs)))
     before = None
     for y, seconds in enumerate(rungs.values()):
         middle = np.median(seconds)
         spread = [[middle - min(seconds)], [max(seconds) - middle]]
-        axis.barh(y, middle, 0.62, color=SKY if y else YELLOW)
+        axis.barh(y, middle, 0.62, color=OURS if y else CLASSIC)
         axis.errorbar(middle, y, xerr=spread, color=plt.rcParams["text.color"], lw=1, capsize=3)
         gain = "" if before is None else f", {np.median(np.divide(before, seconds)):.2f} times as fast"
         axis.text(max(seconds), y, f"  {middle:.1f} s{gain}", va="center")
         before = seconds
-    axis.set(yticks=range(len(rungs)), yticklabels=list(rungs), title=title)
-    axis.set_xlabel("seconds an epoch of training; how many times as fast as the rung above")
+    numbered = [f"{y}  {name}" if y else name for y, name in enumerate(rungs)]
+    axis.set(yticks=range(len(rungs)), yticklabels=numbered)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    axis.set_xlabel("seconds an epoch of training\n(gain over the bar above: median of the rounds' ratios)")
     axis.set_xlim(0, 1.4 * max(max(seconds) for seconds in rungs.values()))
     axis.invert_yaxis()
     axis.tick_params(axis="y", length=0)
@@ -58,11 +83,11 @@ def ladder(rungs: Mapping[str, Sequence[float]], title: str) -> Figure:
 def accuracy_over_time(points: Mapping[str, Sequence[Mapping[str, float]]], title: str) -> Figure:
     """Accuracy against seconds of training, for each way: [{"seconds", "accuracy"}], one a epoch."""
     figure, ((axis,),) = new_figure(1, 1, (7.5, 3.2))
+    colours = {"classic": CLASSIC, "ours": OURS, "quick": QUICK}
     for (name, course), marker in zip(points.items(), "osD^v"):
         errors = [100 * (1 - point["accuracy"]) for point in course]
-        axis.plot([point["seconds"] for point in course], errors, marker=marker, label=name)
-    axis.axhline(0.6, color=plt.rcParams["xtick.color"], lw=1, ls="--")
-    axis.text(1, 0.6, "99.4 %", transform=axis.get_yaxis_transform(), va="bottom", ha="right", fontsize=9)
+        axis.plot([point["seconds"] for point in course], errors, marker=marker, color=colours.get(name), label=name)
+    reference_line(axis, 0.6, "99.4 % right")
     axis.set(xscale="log", yscale="log", xlabel="seconds of training", ylabel="held-out images wrong (%)", title=title)
     for ticks in (axis.xaxis, axis.yaxis):
         ticks.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -73,7 +98,7 @@ def accuracy_over_time(points: Mapping[str, Sequence[Mapping[str, float]]], titl
 
 
 def memory_orders(shape: tuple[int, int, int], title: str) -> Figure:
-    """Where the values (row, column) of an image's maps (C, H, W) lie in memory, plain and channels last; a colour is a map."""
+    """Where the values of an image's maps (C, H, W) lie in memory, plain and channels last, each with its map, row, column."""
     channels, height, width = shape
     tints = [BLUE, YELLOW, GREEN, PURPLE, SKY, ORANGE]
     places = [(c, h, w) for c in range(channels) for h in range(height) for w in range(width)]
@@ -82,29 +107,27 @@ def memory_orders(shape: tuple[int, int, int], title: str) -> Figure:
     for y, order in enumerate(orders.values()):
         for x, (c, h, w) in enumerate(order):
             axis.add_patch(Rectangle((x, y - 0.35), 0.94, 0.7, fc=to_rgba(tints[c % len(tints)], 0.45), ec="none"))
-            axis.text(x + 0.47, y, f"{h},{w}", ha="center", va="center", fontsize=9)
+            axis.text(x + 0.47, y, f"map {c}\n{h},{w}", ha="center", va="center", fontsize=9)
     axis.set(xlim=(-0.1, len(places)), ylim=(1.5, -0.5), title=title, xlabel="address")
     axis.set_xticks([x + 0.47 for x in range(len(places))], range(len(places)))
     axis.set_yticks(range(len(orders)), list(orders))
     axis.tick_params(length=0)
     for spine in axis.spines.values():
         spine.set_visible(False)
-    handles = [Patch(fc=to_rgba(tints[c % len(tints)], 0.45), label=f"map {c}") for c in range(channels)]
-    axis.legend(handles=handles, loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
     return figure
 
 
 def layer_shares(shares: Mapping[str, Mapping[str, float]], title: str) -> Figure:
-    """shares[of what][layer], each adding up to 1: how differently parameters, work and time are spread over the layers."""
+    """shares[of what][layer], each adding up to 1: how parameters, multiplications and time, in this order, are spread."""
     layers = list(next(iter(shares.values())))
     figure, ((axis,),) = new_figure(1, 1, (9, 3.2))
     width = 0.8 / len(shares)
-    for i, ((what, of), colour) in enumerate(zip(shares.items(), (SKY, BLUE, ORANGE))):
+    for i, ((what, of), colour) in enumerate(zip(shares.items(), (PARAMETERS, MULTIPLICATIONS, SECONDS))):
         heights = [100 * of[layer] for layer in layers]
         bars = axis.bar(
             [x + (i - (len(shares) - 1) / 2) * width for x in range(len(layers))], heights, width, color=colour, label=what
         )
-        axis.bar_label(bars, [f"{height:.0f}" for height in heights], fontsize=8, padding=1)
+        axis.bar_label(bars, ["<1" if 0 < height < 0.5 else f"{height:.0f}" for height in heights], fontsize=8, padding=1)
     axis.set_xticks(range(len(layers)), layers)
     axis.set(ylabel="share (%)", title=title)
     axis.tick_params(axis="x", length=0)

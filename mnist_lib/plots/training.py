@@ -10,7 +10,7 @@ from IPython.display import display
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from mnist_lib.plots.look import BLUE, GREEN, ORANGE, PURPLE, SKY, YELLOW, new_figure, plain_numbers
+from mnist_lib.plots.look import BLUE, GREEN, ORANGE, PURPLE, SKY, YELLOW, new_figure, plain_numbers, reference_line
 from mnist_lib.trainer import Callback, Run
 
 
@@ -31,20 +31,26 @@ def learning_rates(rates: Sequence[float], steps_per_epoch: int, title: str = "L
 
 
 def by_step(
-    panels: Mapping[str, Mapping[str, Sequence[float]]], title: str, log: Sequence[str] = (), along: str = "step"
+    panels: Mapping[str, Mapping[str, Sequence[float]]],
+    title: str,
+    log: Sequence[str] = (),
+    along: str = "step",
+    goals: Mapping[str, float] | None = None,
 ) -> Figure:
     """What changes along the steps (or epochs): a panel for each {what it is: {name: its values}}, a log scale if it is in log.
 
-    A name has one colour in all panels.
+    A name has one colour in all panels. goals: {what it is: a value to be reached}, a dashed line.
     """
     figure, (axes,) = new_figure(1, len(panels), (10.5 if len(panels) > 1 else 7.5, 3.2))
     names = list(dict.fromkeys(name for lines in panels.values() for name in lines))
-    colours = dict(zip(names, (SKY, ORANGE, GREEN, BLUE, PURPLE, YELLOW), strict=False))
+    colours = dict(zip(names, (BLUE, ORANGE, GREEN, SKY, PURPLE, YELLOW), strict=False))
     for axis, (what, lines) in zip(axes, panels.items()):
         for name, values in lines.items():
             marker = "o" if len(values) <= 30 else None  # few are seen one by one
             axis.plot(range(1, len(values) + 1), values, marker=marker, ms=4, color=colours[name], label=name)
-        axis.set(xlabel=along, title=what, yscale="log" if what in log else "linear")
+        axis.set(xlabel=along, ylabel=f"{what} (log scale)" if what in log else what, yscale="log" if what in log else "linear")
+        if goals and what in goals:
+            reference_line(axis, goals[what], f"{goals[what]:g}")
         plain_numbers(axis)
         axis.grid(axis="y", color=plt.rcParams["axes.edgecolor"], alpha=0.25, lw=0.8)
     if len(names) > 1:
@@ -81,7 +87,7 @@ def curves(history: Sequence[dict], title: str, epochs: int | None = None, final
     figure, ((left, right),) = new_figure(1, 2, (10.5, 3.4))
     at = [entry["epoch"] for entry in history]
     left.plot(at, [entry["train_loss"] for entry in history], "o-", ms=4, color=BLUE)
-    left.set(yscale="log", xlabel="epoch", ylabel="cross-entropy (log scale)", title="training loss")
+    left.set(yscale="log", xlabel="epoch", ylabel="training loss (log scale)")
     shown = right.plot(at, errors(history, "train_accuracy"), "o-", ms=4, color=BLUE)
     shown[0].set_label("training images, augmented, with dropout")
     held_out = [entry for entry in history if "validation_accuracy" in entry]
@@ -92,9 +98,8 @@ def curves(history: Sequence[dict], title: str, epochs: int | None = None, final
     if final:
         error = 100 * (1 - final["accuracy"])
         right.plot(final["epoch"], error, "*", ms=15, color=GREEN, label=f"test images, read once: {error:.2f} %", zorder=3)
-    right.axhline(0.6, color=plt.rcParams["xtick.color"], lw=1, ls="--")
-    right.text(0.6, 0.615, "99.4 % right", color=plt.rcParams["xtick.color"], fontsize=9)
-    right.set(yscale="log", xlabel="epoch", ylabel="wrong answers (%, log scale)", title="error")
+    reference_line(right, 0.6, " 99.4 % right", at_start=True)
+    right.set(yscale="log", xlabel="epoch", ylabel="wrong answers (%, log scale)")
     right.legend(fontsize=9)
     for axis in (left, right):
         axis.set_xlim(0.5, (epochs or max(at)) + 0.5)
@@ -119,14 +124,32 @@ class LiveCurves(Callback):
             self.handle.update(figure)
 
 
-def line(x: Sequence[float], y: Sequence[float], title: str, xlabel: str, ylabel: str, shaded: float | None = None) -> Figure:
-    """One curve; x up to `shaded` is what the network was trained for, on both sides of 0 if the curve has two."""
+def line(
+    x: Sequence[float],
+    y: Sequence[float],
+    title: str,
+    xlabel: str,
+    ylabel: str,
+    shaded: float | None = None,
+    wanted: float | None = None,
+    ticks: Sequence[float] | None = None,
+) -> Figure:
+    """One curve; x up to `shaded` is what the network was trained for, on both sides of 0 if the curve has two.
+
+    wanted: y in %, a dashed line; the scale is then 0 to 100. ticks: of x.
+    """
     figure, ((axis,),) = new_figure(1, 1, (7.5, 3))
     if shaded is not None:
         axis.axvspan(max(-shaded, min(x)), shaded, color=SKY, alpha=0.2, lw=0)
         middle = (max(-shaded, min(x)) + shaded) / 2
-        axis.text(middle, min(y), "trained for", ha="center", color=plt.rcParams["xtick.color"], fontsize=9)
-    axis.plot(x, y, "o-", ms=4)
+        low = min(y) if wanted is None else 3
+        axis.text(middle, low, "trained for", ha="center", color=plt.rcParams["xtick.color"], fontsize=9)
+    if wanted is not None:
+        reference_line(axis, wanted, f"{wanted:g} %")
+        axis.set_ylim(0, 100)
+    axis.plot(x, y, "o-", ms=4, clip_on=False, zorder=3)
     axis.set(title=title, xlabel=xlabel, ylabel=ylabel, xlim=(min(x), max(x)))
+    if ticks is not None:
+        axis.set_xticks(ticks)
     axis.grid(axis="y", color=plt.rcParams["axes.edgecolor"], alpha=0.25, lw=0.8)
     return figure

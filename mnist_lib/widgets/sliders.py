@@ -22,8 +22,8 @@ def explorer(draw: Callable[..., Figure], **controls: widgets.Widget) -> widgets
             sentence.value = str(error)
             return
         png = io.BytesIO()
-        figure.savefig(png, format="png", dpi=80, bbox_inches="tight")
-        picture.value = png.getvalue()
+        figure.savefig(png, format="png", dpi=150)
+        picture.value, picture.width = png.getvalue(), str(round(100 * figure.get_figwidth()))
 
     for control in controls.values():
         control.observe(refresh, "value")
