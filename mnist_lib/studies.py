@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import torch
+
 from mnist_lib.config import TrainConfig
 from mnist_lib.ingredients import Freeze, Hardest, Muon, Settle, Whiten
 from mnist_lib.model import DigitNet

@@ -90,8 +90,8 @@ def reference_line(axis, value: float, label: str = "", across: bool = True, at_
     look = {"textcoords": "offset points", "fontsize": 9, "color": plt.rcParams["xtick.color"]}
     (axis.axhline if across else axis.axvline)(value, color=look["color"], lw=1, ls="--", zorder=1)
     if across:
-        place, align = ((0, value), "left") if at_start else ((1, value), "right")
-        axis.annotate(label, place, (0, 3), xycoords=axis.get_yaxis_transform(), ha=align, va="bottom", **look)
+        place, align, aside = ((0, value), "left", 4) if at_start else ((1, value), "right", 0)
+        axis.annotate(label, place, (aside, 3), xycoords=axis.get_yaxis_transform(), ha=align, va="bottom", **look)
     else:
         axis.annotate(label, (value, 1), (-4, -3), xycoords=axis.get_xaxis_transform(), ha="right", va="top", **look)
 

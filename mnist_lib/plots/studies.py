@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from mnist_lib.plots.look import BLUE, ORANGE, SKY, YELLOW, new_figure
+from mnist_lib.plots.look import BLUE, ORANGE, SKY, YELLOW, new_figure, reference_line
 from mnist_lib.statistics import mean_interval
 
 
@@ -17,7 +17,7 @@ def seeds(records: Sequence[dict], title: str) -> Figure:
     heights = [0.1 + 0.17 * accuracies[:i].count(accuracy) for i, accuracy in enumerate(accuracies)]  # equal ones are stacked
     axis.plot(accuracies, heights, "o", ms=8, label="one run each")
     axis.errorbar(mean, -0.3, xerr=[[mean - low], [high - mean]], fmt="D", color=ORANGE, capsize=5, label="mean, 95 % interval")
-    axis.axvline(99.4, color=plt.rcParams["xtick.color"], lw=1, ls="--")
+    reference_line(axis, 99.4, "99.4 %", across=False)
     axis.set(ylim=(-0.6, max(heights) + 0.2), yticks=[], xlabel="test images read right (%)", title=title)
     axis.xaxis.get_major_locator().set_params(steps=[1, 2, 5, 10])
     axis.spines["left"].set_visible(False)
@@ -74,8 +74,7 @@ def accuracy_over_parameters(studies: Mapping[str, Sequence], title: str, line: 
             n = f"{seeds[0]} seeds" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds"
             label = f"{name}, {n}: mean, 95 % interval"
             axis.errorbar(x, means, yerr=ends, fmt=f"{marker}:", ms=6, color=colour, capsize=4, lw=1, elinewidth=2, label=label)
-    axis.axhline(line, color=plt.rcParams["xtick.color"], lw=1, ls="--")
-    axis.annotate(called, (0, line), (2, 3), xycoords=("axes fraction", "data"), textcoords="offset points", fontsize=9)
+    reference_line(axis, line, called, at_start=True)
     axis.set(xscale="log", xlabel="numbers in the network", ylabel="held-out images read right (%)", title=title)
     axis.set_xticks(ticks, [f"{tick:,}" for tick in ticks], rotation=30, ha="right")
     axis.minorticks_off()
