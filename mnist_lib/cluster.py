@@ -63,17 +63,23 @@ def run_study(
         means = look_at(client, source)
         require_images(study, found, means[0]["sha256"], source)
         todo = missing(study, seeds, folder, {machine_of(one) for one in means})
-        tasks = {}
-        for place, (variant, group) in enumerate(together(study, todo, TOGETHER if all(one["cuda"] for one in means) else 1)):
+        waiting, tasks = together(study, todo, TOGETHER if all(one["cuda"] for one in means) else 1), {}
+
+        def submit():
+            variant, group = waiting.pop(0)
             name = f"{study.name}: {variant}, seeds {group}, {time.time_ns()}"
             threads = means[0]["machine"]["threads"] or 1
-            task = client.submit(
-                run_seeds, study, variant, group, source, threads, str(scratch), key=name, pure=False, priority=-place
-            )
+            task = client.submit(run_seeds, study, variant, group, source, threads, str(scratch), key=name, pure=False)
             tasks[task] = variant, group
+            return task
+
         print(f"{study.name}: {len(todo)} runs to do, {len(means)} at a time.", flush=True)
         began, done, failed = time.perf_counter(), 0, []
-        for task in as_completed(list(tasks)):
+        # As many at a time as there are workers: what waits on one of them would go on waiting when another is free
+        running = as_completed([submit() for _ in means[: len(waiting)]])
+        for task in running:
+            if waiting:
+                running.add(submit())
             variant, group = tasks.pop(task)
             if task.status in ("cancelled", "lost"):
                 raise StudyError(f"The Dask scheduler went away after {done} of {len(todo)} runs: {AGAIN}.")
