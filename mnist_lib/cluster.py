@@ -78,11 +78,11 @@ def run_study(
         # As many at a time as there are workers: what waits on one of them would go on waiting when another is free
         running = as_completed([submit() for _ in means[: len(waiting)]])
         for task in running:
-            if waiting:
-                running.add(submit())
             variant, group = tasks.pop(task)
             if task.status in ("cancelled", "lost"):
                 raise StudyError(f"The Dask scheduler went away after {done} of {len(todo)} runs: {AGAIN}.")
+            if waiting:
+                running.add(submit())
             if task.status == "error":
                 error = task.exception()
                 failed.append(f"{variant}, seed {group[0]}: {type(error).__name__}: {error}")
