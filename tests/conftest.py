@@ -1,14 +1,16 @@
 """What several tests stand on: the stand-in, and the real MNIST where it is to be had."""
 
+from __future__ import annotations
+
 import os
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
 
-from mnist_lib import data, download
-from mnist_lib.compiled import can_compile
+if TYPE_CHECKING:  # what is heavy, each fixture imports for itself: pytest-xdist's own process reads this file, and runs no test
+    from mnist_lib import data
 
 # What takes long is run once a night
 NIGHT = bool(os.environ.get("MNIST_LIB_NIGHTLY"))
@@ -43,12 +45,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log):
 
 @pytest.fixture(scope="session")
 def digits() -> data.Dataset:
+    from mnist_lib import data
+
     return data.load("digits")
 
 
 @pytest.fixture
 def nearby(monkeypatch) -> None:
     """A study's workers are threads of this process: Dask as it is, without the seconds that a process takes to start."""
+    import torch
     from distributed import Client
 
     from mnist_lib import cluster
@@ -66,6 +71,8 @@ def nearby(monkeypatch) -> None:
 @pytest.fixture(scope="session")
 def mnist() -> data.Dataset:
     """The real MNIST, from MNIST_LIB_DATA or the cache; never downloaded for a test."""
+    from mnist_lib import data
+
     try:
         return data.load("MNIST", mirrors=())
     except data.DataError:
@@ -75,6 +82,8 @@ def mnist() -> data.Dataset:
 @pytest.fixture(scope="session")
 def archives() -> dict[str, bytes]:
     """The four original archives, as bytes."""
+    from mnist_lib import download
+
     for folder in (os.environ.get("MNIST_LIB_DATA"), os.environ.get("MNIST_LIB_CACHE"), "~/.cache/mnist_lib"):
         paths = [Path(folder or "").expanduser() / f"{name}.gz" for name in download.ARCHIVES]
         if folder and all(path.is_file() for path in paths):
@@ -85,5 +94,7 @@ def archives() -> dict[str, bytes]:
 @pytest.fixture(scope="session")
 def compiler() -> None:
     """Where torch.compile works."""
+    from mnist_lib.compiled import can_compile
+
     if not can_compile():
         pytest.skip("torch.compile needs a C++ compiler and Python's headers")
