@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:  # what is heavy, each fixture imports for itself: pytest-xdist's own process reads this file, and runs no test
+import mnist_lib  # noqa: F401  before torch, whose waiting threads then give up soon
+
+if (
+    TYPE_CHECKING
+):  # what is heavy, each fixture imports for itself: pytest-xdist's own process reads this file, and runs no test
     from mnist_lib import data
 
 # What takes long is run once a night

@@ -60,10 +60,11 @@ def all_cores():
 
 
 def test_two_runs_are_equal_to_the_bit_and_another_seed_is_not(small, all_cores):
-    first = train(SHORT, small)
+    few = small.head(140, 130)  # two batches of 64 and one of 12
+    first = train(SHORT, few)
     torch.rand(7)  # whatever else draws numbers in between
-    assert same(weights(first), weights(train(SHORT, small)))
-    assert not same(weights(first), weights(train(replace(SHORT, seed=1), small)))
+    assert same(weights(first), weights(train(SHORT, few)))
+    assert not same(weights(first), weights(train(replace(SHORT, seed=1), few)))
 
 
 def test_the_loop_is_plain_sgd_on_cross_entropy(small):
