@@ -1,14 +1,20 @@
 """What several tests stand on: the stand-in, and the real MNIST where it is to be had."""
 
+from __future__ import annotations
+
 import os
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
 
-from mnist_lib import data, download
-from mnist_lib.compiled import can_compile
+import mnist_lib  # noqa: F401  before torch, whose waiting threads then give up soon
+
+if (
+    TYPE_CHECKING
+):  # what is heavy, each fixture imports for itself: pytest-xdist's own process reads this file, and runs no test
+    from mnist_lib import data
 
 # What takes long is run once a night
 NIGHT = bool(os.environ.get("MNIST_LIB_NIGHTLY"))
@@ -17,7 +23,7 @@ daily = pytest.mark.skipif(NIGHT, reason="the nightly run does more of it")
 
 
 # Files whose tests share what is made once, and at some cost: one worker takes them all, as it does a notebook's cells
-TOGETHER = ("test_browser.py", "test_install.py", "test_book.py", "test_student.py", ".ipynb")
+TOGETHER = ("test_browser.py", "test_install.py", "test_book.py", "test_student.py", "test_engine.py", ".ipynb")
 
 
 # What waits longest for other processes begins first, so that no worker ends long after the others
@@ -43,6 +49,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log):
 
 @pytest.fixture(scope="session")
 def digits() -> data.Dataset:
+    from mnist_lib import data
+
     return data.load("digits")
 
 
@@ -52,6 +60,7 @@ def nearby(monkeypatch) -> None:
 
     It sees one core, so that the runs of several tests don't wait for one another's threads.
     """
+    import torch
     from distributed import Client
 
     from mnist_lib import cluster
@@ -72,6 +81,8 @@ def nearby(monkeypatch) -> None:
 @pytest.fixture(scope="session")
 def mnist() -> data.Dataset:
     """The real MNIST, from MNIST_LIB_DATA or the cache; never downloaded for a test."""
+    from mnist_lib import data
+
     try:
         return data.load("MNIST", mirrors=())
     except data.DataError:
@@ -81,6 +92,8 @@ def mnist() -> data.Dataset:
 @pytest.fixture(scope="session")
 def archives() -> dict[str, bytes]:
     """The four original archives, as bytes."""
+    from mnist_lib import download
+
     for folder in (os.environ.get("MNIST_LIB_DATA"), os.environ.get("MNIST_LIB_CACHE"), "~/.cache/mnist_lib"):
         paths = [Path(folder or "").expanduser() / f"{name}.gz" for name in download.ARCHIVES]
         if folder and all(path.is_file() for path in paths):
@@ -91,5 +104,7 @@ def archives() -> dict[str, bytes]:
 @pytest.fixture(scope="session")
 def compiler() -> None:
     """Where torch.compile works."""
+    from mnist_lib.compiled import can_compile
+
     if not can_compile():
         pytest.skip("torch.compile needs a C++ compiler and Python's headers")

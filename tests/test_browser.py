@@ -24,11 +24,18 @@ RUN_ALL = """async () => {
   return await app.commands.execute("notebook:run-all-cells");
 }"""
 TOKEN = "a-token-for-this-test"
-# a notebook of a reader's own: the widget, and what its drawing is to torch
-OWN = """import sys; sys.path.insert(0, "..")
+# a notebook of a reader's own: what notebook 03's sliders need, the widget, and what its drawing is to torch
+BEFORE = """import sys; sys.path.insert(0, "..")
+from ipywidgets import ToggleButtons
+from mnist_lib import plots
 from mnist_lib.checkpoints import recorded_net
-from mnist_lib.widgets import Inside, recorded_epochs
-inside = Inside(recorded_net(), epochs=recorded_epochs())
+from mnist_lib.data import load
+from mnist_lib.evaluation import logits
+from mnist_lib.transforms import Draw, apply
+from mnist_lib.widgets import Inside, explorer, recorded_epochs, slider
+dataset, net = load("digits"), recorded_net()
+images, labels = dataset.test_images / 255, dataset.test_labels"""
+INSIDE = """inside = Inside(net, epochs=recorded_epochs())
 inside"""
 READ = """import torch
 from mnist_lib.checkpoints import recorded_net
@@ -67,7 +74,9 @@ def lab(tmp_path_factory):
     for path in (ROOT / "notebooks").glob("*.ipynb"):
         text = path.read_text().replace('DATA = \\"auto\\"', 'DATA = \\"digits\\"')  # what is tested is the page
         (place / "notebooks" / path.name).write_text(text)
-    own = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(OWN)])
+    augmentation = nbformat.read(ROOT / "notebooks/03_augmentation.ipynb", as_version=4)
+    [sliders] = [cell.source for cell in augmentation.cells if "explorer(\n" in cell.source]
+    own = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in (BEFORE, sliders, INSIDE)])
     own.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}  # else the page asks
     nbformat.write(own, place / "notebooks" / "own.ipynb")
     with socket.socket() as free:
@@ -94,11 +103,8 @@ def lab(tmp_path_factory):
             server.terminate()
 
 
-@pytest.mark.skipif(
-    ipywidgets.__version__.startswith("7."), reason="ipywidgets 7 is Colab's; JupyterLab 4 draws those of 8 and later"
-)
-def test_a_slider_moved_by_keyboard_changes_the_picture(lab):
-    page = opened(lab, "03_augmentation")
+def a_slider_changes_the_picture(page) -> None:
+    """The angle's, moved by keyboard."""
     page.evaluate("() => document.querySelector('.widget-slider, .jupyter-widgets').scrollIntoView()")
     picture = page.locator("img.widget-image, .widget-image img, img.jupyter-widgets").first
     before = picture.get_attribute("src")
@@ -145,18 +151,40 @@ def opened(lab, name: str):
     return page
 
 
-def test_what_is_drawn_comes_back_to_the_kernel(lab):
+@pytest.fixture(scope="module")
+def own(lab):
+    """The reader's own notebook, run: two tests share its kernel."""
+    return opened(lab, "own")
+
+
+with_sliders = pytest.mark.skipif(
+    ipywidgets.__version__.startswith("7."), reason="ipywidgets 7 is Colab's; JupyterLab 4 draws those of 8 and later"
+)
+
+
+@with_sliders
+def test_a_slider_moved_by_keyboard_changes_the_picture(own):
+    """Notebook 03's."""
+    a_slider_changes_the_picture(own)
+
+
+def test_what_is_drawn_comes_back_to_the_kernel(own):
     """And what the kernel chooses is shown, in a view that is made later too."""
-    page = opened(lab, "own")
-    strokes_come_back(page)
+    strokes_come_back(own)
     chosen = 'inside.unit = {"layer": "conv6", "map": 2, "row": 1, "col": 3}; inside.epoch = 3; inside'
-    page.evaluate(ADD_AND_RUN, chosen)
+    own.evaluate(ADD_AND_RUN, chosen)
     for i in range(2):  # the view of before, and a new one
-        page.locator(".in-panel").nth(i).get_by_text("conv6, map 2, row 1, column 3 is").wait_for()
-        assert page.locator(".in-epochs output").nth(i).text_content() == "after 3 epochs"
-    page.wait_for_timeout(500)
+        own.locator(".in-panel").nth(i).get_by_text("conv6, map 2, row 1, column 3 is").wait_for()
+        assert own.locator(".in-epochs output").nth(i).text_content() == "after 3 epochs"
+    own.wait_for_timeout(500)
     drawn = "print(int(inside.image.gt(0.5).sum()) > 20, inside.chosen)"
-    assert "True None" in page.evaluate(ADD_AND_RUN, drawn)  # the new view's empty pad took nothing away
+    assert "True None" in own.evaluate(ADD_AND_RUN, drawn)  # the new view's empty pad took nothing away
+
+
+@nightly  # by day, its sliders alone are moved in the same way, and nbval runs the notebook
+@with_sliders
+def test_notebook_03_runs_and_its_sliders_change_the_picture(lab):
+    a_slider_changes_the_picture(opened(lab, "03_augmentation"))
 
 
 @nightly  # by day, the widget alone is drawn on in the same way, and nbval runs the notebook

@@ -4,7 +4,9 @@ import multiprocessing
 import os
 import random
 import re
+import shutil
 import signal
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -50,15 +52,26 @@ class StopAfter(Callback):
             raise KeyboardInterrupt
 
 
-def interrupted(folder: Path, small, epochs: int) -> list[Path]:
-    """A run stopped after so many epochs -> its checkpoints, the newest first."""
-    with pytest.raises(KeyboardInterrupt):
-        train(CONFIG, small, [Checkpoints(folder), StopAfter(epochs)])
-    return sorted(folder.glob("checkpoints/*/*.pt"), reverse=True)
+@pytest.fixture(scope="module")
+def interrupted(small, tmp_path_factory):
+    """What a run that was stopped after so many epochs leaves in a folder -> its checkpoints, the newest first."""
+
+    @cache
+    def made(epochs: int) -> Path:
+        folder = tmp_path_factory.mktemp("interrupted")
+        with pytest.raises(KeyboardInterrupt):
+            train(CONFIG, small, [Checkpoints(folder), StopAfter(epochs)])
+        return folder
+
+    def left(folder: Path, epochs: int) -> list[Path]:
+        shutil.copytree(made(epochs), folder, dirs_exist_ok=True)
+        return sorted(folder.glob("checkpoints/*/*.pt"), reverse=True)
+
+    return left
 
 
-def test_an_interrupted_run_goes_on_where_it_was(small, uninterrupted, tmp_path, capsys):
-    saved = interrupted(tmp_path, small, 3)
+def test_an_interrupted_run_goes_on_where_it_was(small, interrupted, uninterrupted, tmp_path, capsys):
+    saved = interrupted(tmp_path, 3)
     assert len(saved) == 2  # the last two
     (saved[0].parent / ".epoch-00004-0.pt.1.part").write_bytes(b"half")  # as a kill leaves it
     (tmp_path / ".record.json.1.part").write_bytes(b"half")
@@ -72,16 +85,18 @@ def test_an_interrupted_run_goes_on_where_it_was(small, uninterrupted, tmp_path,
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoints", "model.pt", "record.json"]
 
 
-def test_other_settings_or_data_do_not_resume_it(small, tmp_path, capsys):
-    interrupted(tmp_path, small, 2)
+def test_other_settings_or_data_do_not_resume_it(small, interrupted, tmp_path, capsys):
+    interrupted(tmp_path, 2)
     train(TrainConfig(epochs=6, batch_size=32, seed=1), small, [Checkpoints(tmp_path)])
     train(CONFIG, small.head(90, 20), [Checkpoints(tmp_path)])
     assert "Resumed" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("damage", ["a bit", "half", "empty"])
-def test_a_damaged_checkpoint_is_refused_and_the_one_before_it_used(small, uninterrupted, tmp_path, capsys, damage):
-    newest, _before = interrupted(tmp_path, small, 4)
+def test_a_damaged_checkpoint_is_refused_and_the_one_before_it_used(
+    small, interrupted, uninterrupted, tmp_path, capsys, damage
+):
+    newest, _before = interrupted(tmp_path, 4)
     body = bytearray(newest.read_bytes())
     body[len(body) // 2] ^= 1
     newest.write_bytes({"a bit": body, "half": body[: len(body) // 2], "empty": b""}[damage])
@@ -112,9 +127,9 @@ def test_no_checkpoint_executes_code(tmp_path):
 
 @pytest.mark.parametrize("kind", ["empty", "text", "a folder", "a refused pickle", "a list"])
 def test_a_file_that_only_has_a_checkpoints_name_is_one_sentence_and_blocks_nothing(
-    small, uninterrupted, tmp_path, capsys, kind
+    small, interrupted, uninterrupted, tmp_path, capsys, kind
 ):
-    [newest, _] = interrupted(tmp_path, small, 3)
+    [newest, _] = interrupted(tmp_path, 3)
     fake = newest.with_name("epoch-00009-0123456789abcdef.pt")
     if kind == "a folder":
         fake.mkdir()
@@ -144,8 +159,8 @@ class Doubled(DigitNet):
 
 
 @pytest.mark.parametrize("network", [Narrow, Doubled])
-def test_another_network_starts_over_and_says_so(small, tmp_path, capsys, monkeypatch, network):
-    interrupted(tmp_path, small, 2)
+def test_another_network_starts_over_and_says_so(small, interrupted, tmp_path, capsys, monkeypatch, network):
+    interrupted(tmp_path, 2)
     monkeypatch.setattr(trainer, "DigitNet", network)
     run = train(CONFIG, small, [Checkpoints(tmp_path)])
     said = capsys.readouterr().out
@@ -153,8 +168,8 @@ def test_another_network_starts_over_and_says_so(small, tmp_path, capsys, monkey
     assert len(run.history) == 6 and "seconds_in_all" in run.record  # one whole run
 
 
-def test_another_engine_starts_over_and_says_so(small, tmp_path, capsys):
-    interrupted(tmp_path, small, 2)
+def test_another_engine_starts_over_and_says_so(small, interrupted, tmp_path, capsys):
+    interrupted(tmp_path, 2)
     made = sorted(tmp_path.glob("checkpoints/*/*.pt"))[-1]
     state = checkpoints.load(made)
     checkpoints.save(state | {"engine": "cuda, float32, not compiled"}, made.parent, 3)
@@ -174,8 +189,8 @@ OTHER_CODE = {
 
 
 @pytest.mark.parametrize("change", OTHER_CODE.values(), ids=OTHER_CODE)
-def test_a_checkpoint_of_other_code_starts_over_and_says_so(small, uninterrupted, tmp_path, capsys, change):
-    for path in interrupted(tmp_path, small, 2):
+def test_a_checkpoint_of_other_code_starts_over_and_says_so(small, interrupted, uninterrupted, tmp_path, capsys, change):
+    for path in interrupted(tmp_path, 2):
         state = checkpoints.load(path)
         change(state)
         path.unlink()

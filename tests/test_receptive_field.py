@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 import torch.nn.functional as F
+from conftest import daily, nightly
 from torch import nn
 
 from mnist_lib.model import DigitNet
@@ -134,7 +135,14 @@ def test_digitnet_agrees_with_poison_in_every_row_and_unit(side):
     assert count == {28: 2210, 64: 14588}[side]  # 26 * 26 + 2 * 24 * 24 + 12 * 12 + ..., 62 * 62 + ...
 
 
-@pytest.mark.parametrize("side, every, count", [(28, 12, 409), (64, 0, 90)])
+@pytest.mark.parametrize(
+    "side, every, count",
+    [
+        pytest.param(28, 12, 409, marks=nightly),
+        pytest.param(28, 1, 74, marks=daily),  # poison, above, goes to every unit
+        pytest.param(64, 0, 90, marks=nightly),
+    ],
+)
 def test_digitnet_agrees_with_the_gradient(side, every, count):
     """Every unit of maps up to `every` units wide; of wider ones the corners, the middle and the middles of the edges."""
     model, size, done = DigitNet(), (side, side), 0

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import nightly
+from conftest import NIGHT, nightly
 from torch import nn
 
 from mnist_lib.receptive_field import UnknownLayer, measure_field, receptive_fields
@@ -67,6 +67,8 @@ def test_formula_agrees_with_both_witnesses(name, side, poisoned, layers):
         rows, cols = fields[layer].output_size
         for unit in {(rows // 2, cols // 2), (rows - 1, 0)} if layer != layers[-1] else {(0, cols - 1)}:
             check(model, fields, layer, unit, size, "gradient")
+    if name == "densenet121" and not NIGHT:
+        return  # poison takes a pass for each row and column; by day two networks are enough
     rows, cols = fields[poisoned].output_size
     check(model, fields, poisoned, (rows // 2, cols - 1), (side, side - 8), "poison-lines")
 

@@ -19,13 +19,13 @@ from mnist_lib.trainer import Callback, optimizer_of, train
 
 SEEDS = (3, 8, 11)
 # float64, where rounding hides nothing; augmentation and dropout as the card has them
-EXACT = TrainConfig(epochs=2.5, batch_size=16, max_lr=0.02, precision="float64", device="cpu")
+EXACT = TrainConfig(epochs=2.5, batch_size=8, max_lr=0.02, precision="float64", device="cpu")
 ALL = (Whiten(), Muon(0.01), Hardest(0.6), Settle(0.4), Freeze(0.3))
 
 
 @pytest.fixture(scope="module")
 def small(digits):
-    return digits.head(72, 20)  # four batches of 16 and one of 8
+    return digits.head(36, 8)  # four batches of 8 and one of 4
 
 
 class Losses(Callback):
@@ -61,7 +61,7 @@ SETS = {"card": (), "first weights and optimizer": ALL[:2], "images": ALL[2:4], 
 @pytest.mark.parametrize("ingredients", SETS.values(), ids=SETS)
 def test_a_member_of_three_is_the_lone_run_step_by_step(small, ingredients):
     """Also its order of images, its augmentation and its dropout; with validation, and watched from outside."""
-    config = replace(EXACT, ingredients=ingredients, validation=20, nesterov=bool(ingredients))
+    config = replace(EXACT, ingredients=ingredients, validation=8, nesterov=bool(ingredients))
     watch = Losses()
     together, alone = train(config, small, [watch], seeds=SEEDS), []
     for k, seed in enumerate(SEEDS):
@@ -91,7 +91,7 @@ def test_a_member_resumed_from_a_checkpoint_is_the_lone_run(small, tmp_path):
 
 
 def test_each_member_has_its_record_and_its_curve(small, capsys):
-    run = train(replace(EXACT, epochs=2, validation=20), small, [PrintEpochs()], seeds=SEEDS)
+    run = train(replace(EXACT, epochs=2, validation=8), small, [PrintEpochs()], seeds=SEEDS)
     assert [record["together"] for record in run.records] == [3, 3, 3] and run.record is run.records[0]
     said = capsys.readouterr().out.replace("\r", "\n").splitlines()
     assert said[0].endswith("steps for each of 3 networks.")
@@ -120,7 +120,7 @@ def test_the_gradients_are_those_of_each_network_alone():
     optimizers, optimizer = [optimizer_of(net, config) for net in alone], optimizer_of(together, config, 3)
     torch.manual_seed(7)
     for _ in range(5):
-        images, targets = torch.randn(32, 3, 28, 28, dtype=torch.float64), torch.randint(0, 10, (32, 3))
+        images, targets = torch.randn(8, 3, 28, 28, dtype=torch.float64), torch.randint(0, 10, (8, 3))
         optimizer.zero_grad()
         answers = together(images)  # (32, 10, 3)
         F.cross_entropy(answers, targets, reduction="none").mean(0).sum().backward()
