@@ -43,12 +43,12 @@ def pairs_needed(deviation: float, difference: float) -> int:
     Raises:
         ValueError: a difference of 0, which no number settles.
     """
-    from scipy.stats import t  # here: slow to import
+    from scipy.stats import norm, t  # here: slow to import
 
     if not difference:
         raise ValueError("No number of pairs settles a difference of 0.")
-    n = max(2, math.floor((1.95 * deviation / difference) ** 2))  # t is larger: so many are too few, or just enough
-    while t.ppf(0.975, n - 1) * deviation / math.sqrt(n) >= abs(difference):
+    n = max(2, math.floor((norm.ppf(0.975) * deviation / difference) ** 2))  # just enough if t were the normal distribution's
+    while n < 10**6 and t.ppf(0.975, n - 1) * deviation / math.sqrt(n) >= abs(difference):
         n += 1
     return n
 

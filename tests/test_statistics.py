@@ -37,6 +37,7 @@ def test_so_many_pairs_are_enough_and_one_fewer_is_not():
         n = pairs_needed(deviation, difference)
         margins = [stats.t.interval(0.95, m - 1)[1] * deviation / m**0.5 for m in (n, max(n - 1, 2))]
         assert margins[0] < abs(difference) and (margins[1] >= abs(difference) or n == 2)
+    assert pairs_needed(0.1, 1e-15) > 10**20  # as rounding leaves it; at once
     with pytest.raises(ValueError, match="a difference of 0"):
         pairs_needed(0.1, 0.0)
 
