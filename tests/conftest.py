@@ -11,9 +11,8 @@ import pytest
 
 import mnist_lib  # noqa: F401  before torch, whose waiting threads then give up soon
 
-if (
-    TYPE_CHECKING
-):  # what is heavy, each fixture imports for itself: pytest-xdist's own process reads this file, and runs no test
+# What is heavy, each fixture imports for itself: pytest-xdist's own process reads this file, and runs no test
+if TYPE_CHECKING:
     from mnist_lib import data
 
 # What takes long is run once a night

@@ -364,6 +364,21 @@ def test_runs_are_trains_own_and_are_not_run_again(digits, tmp_path, capfd, near
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.json")} == before
 
 
+def test_a_run_is_handed_out_when_a_worker_is_free(tmp_path, monkeypatch, nearby):
+    """What is bound to a worker early waits for it, though another is free. Seed by seed, so that seeds are whole early."""
+    study, handed_out = replace(small(other=replace(SMALL, max_lr=0.2)), images=700), []
+    dasks = distributed.Client.submit
+
+    def submit(client, work, study, variant, seeds, *means, **options):
+        handed_out.append((variant, seeds, len(only_files(tmp_path / "records"))))
+        return dasks(client, work, study, variant, seeds, *means, **options)
+
+    monkeypatch.setattr(distributed.Client, "submit", submit)
+    run_study(study, source="digits", folder=tmp_path / "records", scratch=tmp_path / "scratch")
+    assert [one[:2] for one in handed_out] == [(name, (seed,)) for seed in (0, 1) for name in ("first", "other")]
+    assert [on_record for *_, on_record in handed_out] == [0, 0, 1, 2]  # one worker: each when the one before is done
+
+
 def in_background(study: Study, tmp_path: Path, source: str = "digits", **means) -> tuple[threading.Thread, list]:
     outcome: list = []
 
