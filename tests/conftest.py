@@ -22,7 +22,15 @@ daily = pytest.mark.skipif(NIGHT, reason="the nightly run does more of it")
 
 
 # Files whose tests share what is made once, and at some cost: one worker takes them all, as it does a notebook's cells
-TOGETHER = ("test_browser.py", "test_install.py", "test_book.py", "test_student.py", "test_engine.py", ".ipynb")
+TOGETHER = (
+    "test_browser.py",
+    "test_install.py",
+    "test_book.py",
+    "test_student.py",
+    "test_engine.py",
+    "test_report.py",
+    ".ipynb",
+)
 
 
 # What waits longest for other processes begins first, so that no worker ends long after the others

@@ -102,8 +102,8 @@ def test_every_picture_is_drawn_and_left_closed():
     for name, draw in drawn.items():
         figure = draw()
         png = io.BytesIO()
-        figure.savefig(png)
-        assert len(png.getvalue()) > 3_000, name
+        figure.savefig(png, dpi=50)
+        assert len(png.getvalue()) > 2_000, name  # an empty one has 1,000 bytes
     assert not plt.get_fignums()  # a notebook shows each once, where it is named
 
 
