@@ -108,7 +108,7 @@ def test_every_layer_is_a_row_in_execution_order_functional_calls_too():
     assert names[-4:] == ["drop7", "gap", "conv8", "flatten"] and len(names) == 32
 
 
-@pytest.mark.parametrize("side", [28, 64])
+@pytest.mark.parametrize("side", [28, pytest.param(64, marks=nightly)])
 def test_digitnet_agrees_with_poison_in_every_row_and_unit(side):
     """Poison, with torch alone: one run for every row and column of pixels tells which units of every layer it reaches."""
     model, size, count = DigitNet().double().eval(), (side, side), 0

@@ -15,7 +15,7 @@ from torch import nn
 from mnist_lib.receptive_field import measure_field, receptive_fields
 
 CHANNELS = 2
-NETWORKS = 300 if NIGHT else 60
+NETWORKS = 300 if NIGHT else 40
 small = st.integers(1, 3)
 
 

@@ -63,7 +63,7 @@ def recorded_score(mnist) -> Score:
 
 @pytest.fixture
 def asked_once(mnist, recorded_score, monkeypatch):
-    """The report, with MNIST read and the recorded network's 10,000 answers asked for once; of another network 500 tell enough."""
+    """MNIST is read and the recorded network evaluated once for all these tests; of another network 500 answers tell enough."""
     known = recorded_net().state_dict()
 
     def evaluated(net, images, labels):
