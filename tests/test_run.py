@@ -68,16 +68,22 @@ def short(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def command(tmp_path):
-    """`run` over the notebooks of a folder, as the words of a command; on ten images, which are read sooner than the digits."""
+def ten(tmp_path) -> str:
+    """A folder with ten images as MNIST's files have them, which are read sooner than the digits."""
     images, labels = bytes((0, 0, 8, 3, 0, 0, 0, 10, 0, 0, 0, 28, 0, 0, 0, 28)), bytes((0, 0, 8, 1, 0, 0, 0, 10))
     (tmp_path / "ten").mkdir()
     for name in download.ARCHIVES:
         body = images + bytes(10 * 28 * 28) if "images" in name else labels + bytes(range(10))
         (tmp_path / "ten" / name).write_bytes(body)
+    return str(tmp_path / "ten")
+
+
+@pytest.fixture
+def command(ten):
+    """`run` over the notebooks of a folder, as the words of a command; on ten images."""
 
     def words(folder, *arguments: str) -> list[str]:
-        return [sys.executable, "-c", ELSEWHERE, str(folder), "run", "--data", str(tmp_path / "ten"), *arguments]
+        return [sys.executable, "-c", ELSEWHERE, str(folder), "run", "--data", ten, *arguments]
 
     return words
 
@@ -113,7 +119,7 @@ def test_run_executes_the_whole_course(tmp_path):
         assert "MNIST: 60,000" not in titles  # nothing of the stand-in is shown as MNIST
 
 
-def test_run_gives_notebook_04_its_parameters(tmp_path, monkeypatch, capsys):
+def test_run_gives_notebook_04_its_parameters(ten, tmp_path, monkeypatch, capsys):
     """The real notebook's setup, and the cells that train and show the record; what lies between takes them no further."""
     monkeypatch.delenv("MNIST_LIB_FAST", raising=False)  # nbval's profile, which trains less
     folder, out = tmp_path / "course", tmp_path / "out"
@@ -126,20 +132,20 @@ def test_run_gives_notebook_04_its_parameters(tmp_path, monkeypatch, capsys):
     nbformat.write(notebook, folder / "04_training.ipynb")
     (folder / "mnist_lib").symlink_to(ROOT / "mnist_lib")  # what the bootstrap cell looks for
     monkeypatch.setattr(headless, "NOTEBOOKS", [folder / "04_training.ipynb"])
-    status = run("--epochs", "2", "--seed", "7", "--out", str(out))
-    done = check_run(out, subprocess.CompletedProcess([], status, *capsys.readouterr()))
+    status = run("--epochs", "2", "--seed", "7", "--out", str(out), data=ten)
+    done = check_run(out, subprocess.CompletedProcess([], status, *capsys.readouterr()), "unverified", 10)
     assert [line[:10] for line in done.stdout.splitlines() if line.startswith("epoch")] == ["epoch  1/2", "epoch  2/2"]
     assert "04_training (1 of 1) ..." in done.stdout
     shown = "".join(str(cell.get("outputs", "")) for cell in nbformat.read(out / "04_training.ipynb", as_version=4).cells)
-    assert "digits" in shown and "MNIST: 60,000" not in shown
+    assert "unverified" in shown and "MNIST: 60,000" not in shown
 
 
-def check_run(out, done: subprocess.CompletedProcess) -> subprocess.CompletedProcess:
+def check_run(out, done: subprocess.CompletedProcess, name: str = "digits", n: int = 297) -> subprocess.CompletedProcess:
     assert done.returncode == 0, done.stdout + done.stderr
     record = json.loads((out / "record.json").read_text())
-    assert record["config"]["epochs"] == 2 and record["config"]["seed"] == 7 and record["dataset"]["name"] == "digits"
+    assert record["config"]["epochs"] == 2 and record["config"]["seed"] == 7 and record["dataset"]["name"] == name
     last = done.stdout.split("\n\n")[-1]
-    assert f"{record['test']['accuracy']:.2%} of 297 digits test images" in last and "seed 7" in last
+    assert f"{record['test']['accuracy']:.2%} of {n} {name} test images" in last and "seed 7" in last
     assert "not MNIST" in last and "record.json" in last and "model.pt" in last
     DigitNet().load_state_dict(torch.load(out / "model.pt", weights_only=True))
     return done
