@@ -37,7 +37,6 @@ pathlib.Path(OUT, "record.json").write_text(json.dumps(record))"""
 # The command over the notebooks of another folder
 ELSEWHERE = """import pathlib, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which a process in the background is started without
-sys.modules["rfc3987_syntax"] = None  # it checks addresses in JSON, which no notebook has, and takes a second to import
 from mnist_lib import __main__, headless
 headless.NOTEBOOKS[:] = sorted(pathlib.Path(sys.argv[1]).glob("[0-9]*.ipynb"))
 sys.exit(__main__.main(sys.argv[2:]))"""
