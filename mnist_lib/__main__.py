@@ -94,9 +94,6 @@ def run_named_study(options: argparse.Namespace) -> None:
 
     if options.name not in STUDIES:
         raise ValueError(f"There is no study {options.name!r}: choose one of {', '.join(STUDIES)}.")
-    for name in ("seeds", "workers"):
-        if getattr(options, name) is not None and getattr(options, name) < 1:
-            raise ValueError(f"--{name} is 1 or more.")
     study = STUDIES[options.name]
     found = run_study(study, options.seeds, options.data, workers=options.workers, scheduler=options.scheduler)
     print(as_text(table(study, found)))

@@ -112,6 +112,22 @@ def test_two_names_of_one_file_are_refused():
         small(**{"no dropout": SMALL, "no-dropout": SMALL})
 
 
+@pytest.mark.parametrize(
+    "odd", [{"seeds": 0}, {"held_out": -5}, {"held_out": 2.5}, {"images": 0}, {"images": -3}, {"images": "all"}]
+)
+def test_a_number_that_makes_no_sense_is_refused(odd):
+    with pytest.raises(ValueError, match=rf"^{next(iter(odd))} is a whole number, [^\n]+\.$"):
+        Study("small", {"first": SMALL}, **odd)
+    with pytest.raises(TypeError, match=r"^'first' is a TrainConfig, not NoneType\.$"):
+        Study("small", {"first": None})
+
+
+@pytest.mark.parametrize("odd", [{"seeds": -1}, {"seeds": 0}, {"seeds": 2.5}, {"workers": 0}, {"workers": "2"}])
+def test_no_such_number_of_seeds_or_workers_is_run(odd, tmp_path):
+    with pytest.raises(ValueError, match=rf"^{next(iter(odd))} is a whole number, 1 or more, [^\n]+\.$"):
+        run_study(small(first=SMALL), source="digits", folder=tmp_path, scratch=tmp_path, **odd)
+
+
 def test_the_projects_studies_leave_out_one_thing_each():
     card, quick = studies.CARD_STUDY, studies.QUICK_STUDY
     first = card.variants["card"].plain()
