@@ -94,9 +94,6 @@ def run_named_study(options: argparse.Namespace) -> None:
 
     if options.name not in STUDIES:
         raise ValueError(f"There is no study {options.name!r}: choose one of {', '.join(STUDIES)}.")
-    for name in ("seeds", "workers"):
-        if getattr(options, name) is not None and getattr(options, name) < 1:
-            raise ValueError(f"--{name} is 1 or more.")
     study = STUDIES[options.name]
     found = run_study(study, options.seeds, options.data, workers=options.workers, scheduler=options.scheduler)
     print(as_text(table(study, found)))
@@ -114,11 +111,18 @@ def publish() -> None:
         raise ReportError("The committed notebooks show seed 0: give `make run` without parameters first.")
     made = {}  # all of them, before the first is written
     for path in NOTEBOOKS:
-        notebook = nbformat.read(OUT / path.name, as_version=4)
+        try:
+            notebook = nbformat.read(OUT / path.name, as_version=4)
+            kernel, language = notebook.metadata["kernelspec"], notebook.metadata["language_info"]["name"]
+        except Exception as error:  # missing, damaged or something else
+            why = f"is no executed notebook ({type(error).__name__})"
+            raise ReportError(f"{path.name} in out {why}: give `make run` without parameters first.") from None
         sources = [[cell.source for cell in one.cells] for one in (notebook, nbformat.read(path, as_version=4))]
         if sources[0] != sources[1]:
             raise ReportError(f"{path.name} in out is another than in notebooks: give `make run` without parameters first.")
-        kernel, language = notebook.metadata["kernelspec"], notebook.metadata["language_info"]["name"]
+        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        if any(not cell.execution_count or any(one.output_type == "error" for one in cell.outputs) for cell in code):
+            raise ReportError(f"{path.name} in out was not run to its end: give `make run` without parameters first.")
         notebook.metadata = {"kernelspec": kernel, "language_info": {"name": language}}
         for cell in notebook.cells:
             cell.metadata = {key: cell.metadata[key] for key in ("tags", "jupyter", "cellView") if cell.metadata.get(key)}

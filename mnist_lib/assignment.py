@@ -40,7 +40,7 @@ class Submission:
             AssignmentError: one sentence, for a file that is not there, can't be run, or lacks one of the two.
         """
         try:
-            code = path.read_text(encoding="utf-8")
+            code = path.read_text(encoding="utf-8-sig")  # with the mark that Windows' Notepad may put first, or without
             found = runpy.run_path(str(path))
         except (Exception, SystemExit) as error:  # whatever a file of someone else's does
             raise AssignmentError(f"{path.name} can't be run ({type(error).__name__}: {error}).") from None
@@ -53,11 +53,14 @@ class Submission:
 
     @property
     def numbers(self) -> int:
-        """How many parameters the network has that the recipe trains."""
-        network = DigitNet(self.recipe.dropout)
-        for ingredient in self.recipe.ingredients:
-            network = ingredient.network(network)
-        return sum(p.numel() for p in network.parameters())
+        """How many parameters the network has that the recipe trains; AssignmentError if its ingredients make none."""
+        try:
+            network = DigitNet(self.recipe.dropout)
+            for ingredient in self.recipe.ingredients:
+                network = ingredient.network(network)
+            return sum(p.numel() for p in network.parameters())
+        except Exception as error:  # whatever an ingredient of someone else's does
+            raise AssignmentError(f"The network of RECIPE can't be made ({type(error).__name__}: {error}).") from None
 
 
 def grade(

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 
-from mnist_lib import records
+from mnist_lib import checks, records
 from mnist_lib.checkpoints import Checkpoints
 from mnist_lib.data import Dataset, load
 from mnist_lib.files import OUT
@@ -47,12 +47,16 @@ def run_study(
     checkpoints, else out/studies.
 
     Raises:
+        ValueError: one sentence, for a number of seeds or workers that is none.
         StudyError: one sentence, for a cluster that is not there or goes away, for workers with several threads or with
             other images than one another or the records, for a study that is being run already, and at the end if runs
             failed, which are named.
     """
     from distributed import as_completed  # here: slow to import
 
+    for name, value in (("seeds", seeds), ("workers", workers)):
+        if value is not None:
+            checks.number(name, value, at_least=1, at_most=10_000, whole=True)
     folder, seeds = folder or records.RECORDS, seeds or study.seeds
     found = recorded(study, folder)
     if all(is_done(study, found, seed) for seed in range(seeds)):

@@ -49,11 +49,12 @@ _TEST = _object(correct=_COUNT, n=_POSITIVE, loss={"type": "number"}, accuracy=_
 _CONFIG = _with(
     {**_object(**{name: {} for name in CARD.plain()}), "additionalProperties": False},
     seed={"type": "integer", "minimum": 0, "maximum": 2**40},
+    validation=_COUNT,
     ingredients={"type": "object"},
 )
 RUN = _with(
     _object(
-        dataset=_with(_DATASET, trained_on=_POSITIVE, validated_on=_COUNT),
+        dataset=_object(**_DATASET["properties"], trained_on=_POSITIVE, validated_on=_COUNT),
         config=_CONFIG,
         parameters=_POSITIVE,
         history={"type": "array", "minItems": 1, "items": _EPOCH},
@@ -67,21 +68,27 @@ RUN = _with(
     variant=_TEXT,
 )
 _LISTED = {"type": "array", "items": _SECONDS, "minItems": 1}
-_TIMES = {"type": "object", "additionalProperties": _LISTED}
+_SPLIT = {"type": "object", "minProperties": 1, "additionalProperties": _SECONDS}
+
+
+def _times(*names: str) -> dict:
+    return {"type": "object", "required": list(names), "additionalProperties": _LISTED}
+
+
 _VARIANTS = ("quick", *(f"no {type(one).__name__.lower()}" for one in QUICK.ingredients))  # of the study `quick`
 BENCHMARKS = {
     "speed": _object(
         dataset=_DATASET,
-        machine={"type": "object"},
-        versions={"type": "object"},
+        machine=_object(device=_TEXT),
+        versions=_object(python=_TEXT, torch=_TEXT, torchvision=_TEXT),
         date=_PROVENANCE["date"],
         engine=_TEXT,
         quick=_CONFIG,
         rounds=_POSITIVE,
-        workers={"type": "object"},
-        epochs=_TIMES,
-        ladder=_TIMES,
-        profile={"type": "object"},
+        workers=_SPLIT,
+        epochs=_times("classic", "ours", "ours, float32"),
+        ladder=_times("classic script"),
+        profile={"type": "object", "minProperties": 1, "additionalProperties": _SPLIT},
         accuracy_over_time={"type": "object"},
     ),
     "ingredients": _object(
@@ -106,13 +113,14 @@ def read(path: Path) -> dict:
 def check_run(record: object, name: str = "The record") -> dict:
     """The record, if it is one of a run and adds up; else RecordError."""
     _check(record, "run", name)
-    test, history = record["test"], record["history"]
-    if not isinstance(record["config"]["seed"], int):  # JSON takes 0.0 for an integer, too; a file's name does not
-        raise RecordError(f"{name} is no run record (its seed is {record['config']['seed']}): give the one that a run wrote.")
+    test, history, held_out = record["test"], record["history"], record["config"]["validation"]
     if [entry["epoch"] for entry in history] != list(range(1, len(history) + 1)):
         raise RecordError(f"{name} is no run record (its epochs are not 1 to {len(history)}): give the one that a run wrote.")
     if test and (test["accuracy"] != test["correct"] / test["n"] or test["epoch"] != len(history)):
         raise RecordError(f"{name} does not add up (accuracy, correct, n or epoch of its test): give the one that a run wrote.")
+    by_test_images = {bool(test), *("validation_accuracy" not in entry for entry in history)}
+    if by_test_images != {not held_out} or record["dataset"]["validated_on"] != held_out:
+        raise RecordError(f"{name} does not add up (what it held out, what it was judged by): give the one that a run wrote.")
     return record
 
 
@@ -194,10 +202,12 @@ def _parse(path: Path) -> object:
         raise ValueError(f"it holds {constant}")
 
     def number(digits: str) -> float:
-        return float(digits) if math.isfinite(float(digits)) else refuse(digits)  # 1e999 is none either
+        if not math.isfinite(float(digits)):  # 1e999 is none either
+            refuse(digits[:20])
+        return int(digits) if digits.lstrip("-").isdigit() else float(digits)
 
     try:
-        return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse, parse_float=number)
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse, parse_float=number, parse_int=number)
     except (OSError, ValueError, RecursionError) as error:
         raise RecordError(f"{path} is no record ({error}): give the record.json that a run wrote.") from None
 
@@ -216,4 +226,5 @@ def _check(record: object, kind: str, name: str, mend: str = "give the record.js
 def _validator(kind: str) -> Callable[[object], object]:
     import fastjsonschema
 
-    return fastjsonschema.compile({"run": RUN, **BENCHMARKS}[kind])
+    draft = {"$schema": "http://json-schema.org/draft-04/schema"}  # to later ones 20.0 is an integer, to what is printed not
+    return fastjsonschema.compile(draft | {"run": RUN, **BENCHMARKS}[kind])

@@ -13,7 +13,13 @@ MEASURED = "*What you measured* (write it in your own words):"
 
 
 def write_student_version(out: Path) -> list[Path]:
-    """Every notebook without its answers, and the glossary, into a folder -> the files written."""
+    """Every notebook without its answers, and the glossary, into a folder -> the files written.
+
+    Raises:
+        ValueError: one sentence, for the notebooks' own folder.
+    """
+    if out.resolve() == NOTEBOOKS:
+        raise ValueError("The version without answers would take the place of the notebooks: choose another folder with --out.")
     written = []
     for path in sorted(NOTEBOOKS.glob("[0-9]*.ipynb")):
         notebook = without_answers(json.loads(path.read_text(encoding="utf-8")))

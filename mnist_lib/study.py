@@ -27,7 +27,8 @@ class Study:
     images: only the first so many training images are used; None: all.
 
     Raises:
-        ValueError: one sentence, for a name that can't be a file's, two whose files would be one, or no variants.
+        ValueError: one sentence, for a name that can't be a file's, two whose files would be one, no variants, or a number
+            that makes no sense. TypeError for a variant that is no TrainConfig.
     """
 
     name: str
@@ -46,7 +47,12 @@ class Study:
                 raise ValueError(f"{other!r} and {variant!r} would have the same files: rename one of them.")
         if not self.variants:
             raise ValueError("A study needs at least one variant.")
+        for variant, config in self.variants.items():
+            checks.instance(f"{variant!r}", config, TrainConfig)
         checks.number("seeds", self.seeds, at_least=1, at_most=10_000, whole=True)
+        checks.number("held_out", self.held_out, at_least=0, whole=True)
+        if self.images is not None:
+            checks.number("images", self.images, at_least=1, whole=True)
 
     def config(self, variant: str, seed: int) -> TrainConfig:
         return replace(self.variants[variant], seed=seed, validation=self.held_out)

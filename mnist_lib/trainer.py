@@ -15,7 +15,7 @@ from mnist_lib.config import TrainConfig
 from mnist_lib.data import Dataset
 from mnist_lib.draws import epoch_seed, streams
 from mnist_lib.engine import Engine, keep_memory, provenance
-from mnist_lib.evaluation import evaluate
+from mnist_lib.evaluation import Score, evaluate
 from mnist_lib.model import DigitNet
 from mnist_lib.schedule import one_cycle
 from mnist_lib.sgd import SGD
@@ -89,7 +89,7 @@ def train(config: TrainConfig, dataset: Dataset, callbacks: Sequence[Callback] =
         began = time.perf_counter()
         entry = {"epoch": len(run.history) + 1} | train_epoch(run, step, callbacks)
         if config.validation:
-            entry["validation_accuracy"] = plain([evaluate(model, *run.held_out).accuracy for model in run.models])
+            entry["validation_accuracy"] = plain([score.accuracy for score in judge(run, *run.held_out)])
         run.history.append(entry | {"seconds": round(time.perf_counter() - began, 3)})
         for callback in callbacks:
             callback.on_epoch(run)
@@ -209,6 +209,13 @@ def stop_unless_finite(run: Run, loss: Tensor) -> None:
         )
 
 
+def judge(run: Run, images: Tensor, labels: Tensor) -> list[Score]:
+    """What each network reaches on images that are not learned from; TrainingError if its last step was one too many."""
+    scores = [evaluate(model, images, labels) for model in run.models]
+    stop_unless_finite(run, torch.tensor([score.loss for score in scores]))
+    return scores
+
+
 def plain(values: Tensor | list) -> float | list[float]:
     """One network's number as it is, several networks' as a list."""
     values = values.tolist() if isinstance(values, Tensor) else values
@@ -218,9 +225,8 @@ def plain(values: Tensor | list) -> float | list[float]:
 def make_records(run: Run) -> list[dict]:
     """For each seed all that a reader needs to judge its number: plain values only, ready for JSON."""
     config, dataset, records = run.config, run.dataset, []
-    tests = None if config.validation else (dataset.test_images, dataset.test_labels)  # read once
-    for k, (seed, model) in enumerate(zip(run.seeds, run.models, strict=True)):
-        score = evaluate(model, *tests) if tests else None
+    scores = [None] * len(run.seeds) if config.validation else judge(run, dataset.test_images, dataset.test_labels)  # read once
+    for k, (seed, model, score) in enumerate(zip(run.seeds, run.models, scores, strict=True)):
         history = [{key: value[k] if isinstance(value, list) else value for key, value in one.items()} for one in run.history]
         record = {
             "dataset": {

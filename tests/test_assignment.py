@@ -86,6 +86,20 @@ def test_what_is_no_submission(tmp_path, code, said, capsys):
     assert "\n" not in capsys.readouterr().err.strip()
 
 
+@pytest.mark.parametrize("fails", ["return None", "raise KeyError(model)"])
+def test_an_ingredient_that_makes_no_network(tmp_path, fails, capsys):
+    own = f"from mnist_lib.ingredients import Ingredient\nclass Own(Ingredient):\n    def network(self, model): {fails}\n"
+    written(tmp_path, after=f"{own}RECIPE = replace(RECIPE, ingredients=(Own(),))\n")
+    assert main(["assignment", str(tmp_path / "submission.py")]) == 1
+    assert capsys.readouterr().err.startswith("The network of RECIPE can't be made (")
+
+
+def test_a_file_of_windows_notepad(tmp_path):
+    path = written(tmp_path)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert before_training(Submission.read(path)) == []
+
+
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(AssignmentError, match="can't be run"):
         Submission.read(tmp_path / "none.py")

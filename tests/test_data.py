@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torchvision.datasets import MNIST
 
-from mnist_lib import download
+from mnist_lib import download, idx
 from mnist_lib.data import DataError, load
 
 
@@ -298,6 +298,18 @@ def test_without_a_home_folder_nothing_is_kept_and_the_data_are_right(mirror, ho
     assert not list(tmp_path.iterdir())  # no folder of the name ~
     with pytest.raises(DataError, match=r"^~/mnist names no folder, [^\n]+: give the whole path\.$"):
         load("~/mnist")
+
+
+def test_an_archive_that_unpacks_without_end_is_not_unpacked(folder, monkeypatch):
+    monkeypatch.setattr(idx, "LARGEST", 10_000)
+    archive = folder / "train-images-idx3-ubyte"
+    whole = archive.read_bytes()
+    archive.write_bytes(gzip.compress(whole))
+    assert len(load(folder).train_labels) == 6
+    for body in (whole + bytes(10_000), whole + b"1"):
+        archive.write_bytes(gzip.compress(body))
+        with pytest.raises(DataError, match="damaged or no idx file"):
+            load(folder)
 
 
 @pytest.mark.parametrize("named_by", ["argument", "environment"])

@@ -165,6 +165,12 @@ def test_lesions_are_silences_one_by_one():
     assert max(one.wrong for one in found) > whole.wrong
 
 
+@pytest.mark.parametrize("images, labels", [(500, 250), (4, 6), (0, 0)])
+def test_lesions_are_of_images_with_a_label_each(images, labels):
+    with pytest.raises(ValueError, match=rf"^lesions needs [^\n]+, not {labels} and {images}\.$"):
+        interpret.lesions(_some_net(10, widths=SMALL), _some_images(images, 10), torch.zeros(labels, dtype=torch.int64))
+
+
 def test_the_card_has_122_maps_to_switch_off():
     _, found = interpret.lesions(recorded_net(), _some_images(2, 0), torch.zeros(2, dtype=torch.int64))
     assert len(found) == 122

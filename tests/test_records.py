@@ -40,6 +40,13 @@ BROKEN = {
     "a machine with markup in its name": lambda r: r["machine"].update(device="<script>"),
     "no machine": lambda r: r.pop("machine"),
     "images of none": lambda r: r["dataset"].update(sha256=""),
+    "nobody knows how many images": lambda r: r["dataset"].pop("trained_on"),
+    "a last epoch that would be printed as 20.0": lambda r: r["test"].update(epoch=20.0),
+    "parameters that would be printed as 13,960.0": lambda r: r.update(parameters=13_960.0),
+    "judged by nothing": lambda r: r.update(test=None),
+    "judged by test images, though some were held out": lambda r: r["config"].update(validation=5_000),
+    "an epoch that was judged by others": lambda r: r["history"][3].update(validation_accuracy=0.9),
+    "images held out that no setting asks for": lambda r: r["dataset"].update(validated_on=5_000),
 }
 
 
@@ -57,7 +64,11 @@ def test_a_record_that_is_not_whole_or_does_not_add_up_is_one_sentence(record, c
     assert [one.name for one in tmp_path.iterdir()] == ["record.json"]
 
 
-@pytest.mark.parametrize("text", ["half of a rec", "{}", "[]", "3", "[" * 100_000, '{"loss": NaN}', '{"loss": 1e999}', "null"])
+NONE = ["half of a rec", "{}", "[]", "3", "[" * 100_000, "null"]
+NO_NUMBERS = [f'{{"loss": {number}}}' for number in ("NaN", "1e999", "9" * 400, "9" * 5_000)]
+
+
+@pytest.mark.parametrize("text", NONE + NO_NUMBERS)
 def test_a_file_that_is_no_record_is_one_sentence(tmp_path, text):
     path = tmp_path / "record.json"
     path.write_text(text)
@@ -73,7 +84,6 @@ OTHER_RUNS = {
     "Nesterov": lambda r: r["config"].update(nesterov=True),
     "no augmentation": lambda r: r["config"].update(augment=None),
     "an ingredient": lambda r: r["config"].update(ingredients={"Settle": {"last": 0.2}}),
-    "no test": lambda r: r.update(test=None),
     "other test images": lambda r: r["test"].update(n=5_000, correct=4_978, accuracy=4_978 / 5_000),
     "fewer epochs": lambda r: (r.update(history=r["history"][:2]), r["test"].update(epoch=2)),
 }
@@ -113,7 +123,7 @@ def test_a_copy_of_a_record_does_not_count_twice(record, tmp_path, name):
 
 HELD_OUT = {
     "other images": lambda r: r["dataset"].update(sha256="3c" * 32),
-    "no images held out": lambda r: r["config"].update(validation=0),
+    "fewer images held out": lambda r: (r["config"].update(validation=100), r["dataset"].update(validated_on=100)),
     "another seed": lambda r: r["config"].update(seed=1),
     "another learning rate": lambda r: r["config"].update(max_lr=0.2),
     "fewer epochs": lambda r: r.update(history=r["history"][:19]),
@@ -153,6 +163,26 @@ def test_no_record_holds_what_is_no_json(record, tmp_path):
     with pytest.raises(ValueError):
         records.write(tmp_path / "card-seed-0.json", record)
     assert not list(tmp_path.iterdir())
+
+
+NO_SPEED = {
+    "no machine": lambda r: r.update(machine={}),
+    "no torchvision": lambda r: r["versions"].pop("torchvision"),
+    "no workers": lambda r: r.update(workers={}),
+    "no classic epochs": lambda r: r["epochs"].pop("classic"),
+    "no classic rung": lambda r: r.update(ladder={}),
+    "no profile": lambda r: r.update(profile={}),
+    "a profile of words": lambda r: r["profile"]["ours"].update(convolution="much"),
+}
+
+
+@pytest.mark.parametrize("change", NO_SPEED.values(), ids=NO_SPEED)
+def test_a_benchmark_has_all_that_the_pages_quote(change, tmp_path):
+    record = records.benchmark("speed")
+    change(record)
+    (tmp_path / "speed.json").write_text(json.dumps(record))
+    with pytest.raises(RecordError, match=r"^speed\.json is no whole record [^\n]+`python -m benchmarks\.speed`\.$"):
+        records.benchmark("speed", tmp_path)
 
 
 @pytest.mark.parametrize("name", ["speed", "ingredients"])

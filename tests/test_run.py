@@ -349,7 +349,7 @@ def test_publish_takes_all_notebooks_or_none(tmp_path, monkeypatch, capsys):
     for folder in (notebooks, out):
         folder.mkdir()
         for number in (1, 2):
-            notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(f"{number}", id="number")])
+            notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(f"{number}", id="number", execution_count=1)])
             notebook.metadata = {
                 "kernelspec": {"name": "python3", "display_name": "Python"},
                 "language_info": {"name": "python"},
@@ -365,6 +365,19 @@ def test_publish_takes_all_notebooks_or_none(tmp_path, monkeypatch, capsys):
     assert main(["publish"]) == 1 and "02_short.ipynb in out is another" in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in notebooks.iterdir()} == before
     second.write_text(second.read_text().replace('"3"', '"2"'))
+    whole = (out / "02_short.ipynb").read_text()
+    error = '{"output_type": "error", "ename": "E", "evalue": "e", "traceback": []}'
+    for cut_off, said in (
+        (whole.replace('"execution_count": 1', '"execution_count": null'), "was not run to its end"),
+        (whole.replace('"outputs": []', f'"outputs": [{error}]'), "was not run to its end"),
+        (whole.replace('"kernelspec"', '"none"'), "is no executed notebook"),
+        (whole[:100], "is no executed notebook"),
+    ):
+        (out / "02_short.ipynb").write_text(cut_off)
+        assert main(["publish"]) == 1
+        assert re.fullmatch(rf"02_short\.ipynb in out {said}[^\n]*: give `make run`[^\n]+\n", capsys.readouterr().err)
+        assert {path.name: path.read_bytes() for path in notebooks.iterdir()} == before | {second.name: second.read_bytes()}
+    (out / "02_short.ipynb").write_text(whole)
     assert main(["publish"]) == 0
     assert all("run" not in nbformat.read(path, as_version=4).metadata for path in notebooks.iterdir())
 

@@ -10,6 +10,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
+from mnist_lib import student
 from mnist_lib.__main__ import main
 from mnist_lib.files import ROOT
 from mnist_lib.student import without_answers
@@ -22,6 +23,16 @@ def out(tmp_path_factory):
     folder = tmp_path_factory.mktemp("handed") / "out"
     assert main(["student", "--out", str(folder)]) == 0
     return folder
+
+
+def test_the_notebooks_themselves_keep_their_answers(tmp_path, monkeypatch, capsys):
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "notebooks")
+    monkeypatch.setattr(student, "NOTEBOOKS", tmp_path / "notebooks")
+    for name in ("notebooks", "link"):
+        assert main(["student", "--out", str(tmp_path / name)]) == 1
+        assert re.fullmatch(r"[^\n]+ choose another folder with --out\.\n", capsys.readouterr().err)
+    assert not list((tmp_path / "notebooks").iterdir())
 
 
 def texts(notebook) -> list[str]:

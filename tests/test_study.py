@@ -55,9 +55,12 @@ def one_record(digits) -> dict:
 
 def made_up(one_record: dict, study: Study, variant: str, seed: int, share: float, device: str = "a machine") -> dict:
     """A record as such a run might have made it."""
-    history = [one_record["history"][0] | {"validation_accuracy": share}]
-    config = study.config(variant, seed).plain()
-    return one_record | {"config": config, "history": history, "machine": one_record["machine"] | {"device": device}}
+    [epoch], dataset = one_record["history"], one_record["dataset"] | {"validated_on": study.held_out}
+    config, machine = study.config(variant, seed).plain(), one_record["machine"] | {"device": device}
+    made = one_record | {"config": config, "dataset": dataset, "machine": machine}
+    if study.held_out:
+        return made | {"history": [epoch | {"validation_accuracy": share}]}
+    return made | {"history": [{key: epoch[key] for key in epoch if key != "validation_accuracy"}]} | TESTED
 
 
 def put(folder: Path, study: Study, variant: str, record: dict) -> Path:
@@ -107,6 +110,22 @@ def test_a_name_that_can_be_no_file_is_refused(name):
 def test_two_names_of_one_file_are_refused():
     with pytest.raises(ValueError, match=r"^'no dropout' and 'no-dropout' would have the same files: rename one of them\.$"):
         small(**{"no dropout": SMALL, "no-dropout": SMALL})
+
+
+@pytest.mark.parametrize(
+    "odd", [{"seeds": 0}, {"held_out": -5}, {"held_out": 2.5}, {"images": 0}, {"images": -3}, {"images": "all"}]
+)
+def test_a_number_that_makes_no_sense_is_refused(odd):
+    with pytest.raises(ValueError, match=rf"^{next(iter(odd))} is a whole number, [^\n]+\.$"):
+        Study("small", {"first": SMALL}, **odd)
+    with pytest.raises(TypeError, match=r"^'first' is a TrainConfig, not NoneType\.$"):
+        Study("small", {"first": None})
+
+
+@pytest.mark.parametrize("odd", [{"seeds": -1}, {"seeds": 0}, {"seeds": 2.5}, {"workers": 0}, {"workers": "2"}])
+def test_no_such_number_of_seeds_or_workers_is_run(odd, tmp_path):
+    with pytest.raises(ValueError, match=rf"^{next(iter(odd))} is a whole number, 1 or more, [^\n]+\.$"):
+        run_study(small(first=SMALL), source="digits", folder=tmp_path, scratch=tmp_path, **odd)
 
 
 def test_the_projects_studies_leave_out_one_thing_each():
@@ -267,7 +286,7 @@ TESTED = {"test": {"correct": 9, "n": 10, "loss": 1.0, "accuracy": 0.9, "epoch":
 @pytest.mark.parametrize("held_out", [300, 0])
 def test_records_of_two_datasets_are_no_study(one_record, tmp_path, held_out):
     study = replace(small(), held_out=held_out)
-    one, two = (made_up(one_record, study, "first", seed, 0.5) | (TESTED if not held_out else {}) for seed in range(2))
+    one, two = (made_up(one_record, study, "first", seed, 0.5) for seed in range(2))
     put(tmp_path, study, "first", of_mnist(one))
     assert len(recorded(study, tmp_path)) == 1
     put(tmp_path, study, "first", two)
@@ -302,7 +321,7 @@ def test_what_is_still_to_do(one_record, tmp_path):
 
 def test_a_frozen_recipe_stays_with_its_machine(one_record, tmp_path):
     study = Study("frozen", {"first": SMALL}, held_out=0)
-    tested = one_record | TESTED | {"config": study.config("first", 0).plain()}
+    tested = made_up(one_record, study, "first", 0, 0.9)
     path = put(tmp_path, study, "first", tested)
     assert path.name == "first-seed-0.json" and accuracy(tested) == 0.9
     assert missing(study, 2, tmp_path, {machine_of(tested)}) == [("first", 1)]
@@ -599,7 +618,7 @@ def test_a_worker_that_runs_several_tasks_at_a_time_is_refused():
 @pytest.mark.parametrize("held_out", [300, 0])
 def test_other_images_than_those_of_the_records_are_not_run(one_record, tmp_path, monkeypatch, held_out):
     study = replace(small(), held_out=held_out)
-    made = made_up(one_record, study, "first", 0, 0.5) | (TESTED if not held_out else {})
+    made = made_up(one_record, study, "first", 0, 0.5)
     put(tmp_path, study, "first", of_mnist(made))
     here = about(sha256=made["dataset"]["sha256"]) | {one: made[one] for one in ("machine", "versions")}
     monkeypatch.setattr(cluster, "client_of", contextmanager(lambda *_: (yield Workers(a1=here))))

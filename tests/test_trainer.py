@@ -359,6 +359,13 @@ def test_a_run_that_diverges_stops_with_a_sentence(small, validation):
     assert len(steps) < 5  # at once, not at the end
 
 
+@pytest.mark.parametrize("validation", [0, 50])
+def test_a_run_whose_last_step_diverges_has_no_result(small, validation):
+    """No loss of training tells: it was computed before that step."""
+    with pytest.raises(TrainingError, match=r"^The loss is no number any more at step 1 of 1[^\n]+\.$"):
+        train(replace(SHORT, max_lr=1e30, div_factor=1, epochs=0.01, validation=validation), small)
+
+
 def test_images_of_another_kind_are_refused_where_they_would_be_read_wrongly(small):
     model = DigitNet()
     reads = logits(model, small.test_images)
