@@ -216,7 +216,7 @@ def _check(record: object, kind: str, name: str, mend: str = "give the record.js
     from fastjsonschema import JsonSchemaValueException  # here: only those who read records need it
 
     try:
-        _validator(kind)(json.loads(json.dumps(record)))  # a run's tuples are lists in its file
+        _validator(kind)(record)
     except JsonSchemaValueException as error:
         what = error.message.removeprefix("data.")
         raise RecordError(f"{name} is no whole record ({what if len(what) < 80 else f'{what[:77]}...'}): {mend}.") from None

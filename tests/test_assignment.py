@@ -131,6 +131,7 @@ def test_the_lower_end_of_the_interval_decides(runs):
     assert "99.05 % of held-out MNIST images (95 % interval 98.95 to 99.15; 5 seeds, 5,000 images each" in result(runs)
     [sentence] = after_training(judged(runs, 98.1, 98.2, 98.15, 98.1, 98.2))
     assert sentence.endswith("the mean itself is not above it.")
+    assert len(after_training(judged(runs, *5 * [99.0]))) == 1  # at the goal, not above it
 
 
 def test_what_the_records_give_away(runs):
@@ -145,6 +146,25 @@ def test_what_the_records_give_away(runs):
         sentences = after_training(changed)
         assert any(sentence.startswith(said) for sentence in sentences), said
     assert after_training(good[:4])[-1] == "There are 4 runs, with 5 seeds there should be 5."
+
+
+def test_seeds_beyond_the_five_do_not_count(tmp_path, runs, monkeypatch, capsys):
+    six = dict(enumerate([*judged(runs, 99.1, 99.2, 99.15, 99.1, 99.2), copy.deepcopy(runs[0])]))
+    monkeypatch.setattr(assignment, "run_study", lambda *_: {"a machine": {"submission": six}})
+    assert grade(written(tmp_path), folder=tmp_path) == [] and "; 5 seeds, " in capsys.readouterr().out
+
+
+def test_each_recipe_has_a_folder_of_its_own(tmp_path, runs, monkeypatch):
+    places = []
+
+    def run_study(study, seeds, source, folder, *_):
+        places.append(folder)
+        return {"a machine": {"submission": dict(enumerate(runs))}}
+
+    monkeypatch.setattr(assignment, "run_study", run_study)
+    for changes in ("max_lr=0.1,", "max_lr=0.2,", "max_lr=0.1,"):
+        grade(written(tmp_path, changes=changes), folder=tmp_path)
+    assert places[0] == places[2] != places[1]
 
 
 def test_a_submission_is_run_once_by_the_study_engine(tmp_path, capsys, nearby):

@@ -267,6 +267,7 @@ def test_the_result_is_there_before_the_checkpoints_go(small, tmp_path, monkeypa
     with pytest.raises(OSError):
         run()
     assert len(list(tmp_path.glob("checkpoints/*/*.pt"))) == 1
+    assert (tmp_path / "model.pt").is_file()  # before its record: no record stands beside another run's weights
     monkeypatch.undo()
     assert run().history[-1]["epoch"] == 1 and (tmp_path / "record.json").is_file()
 

@@ -254,6 +254,12 @@ def test_the_folder_of_the_environment_comes_first(folder, monkeypatch):
     assert load(mirrors=()).name == "unverified"
 
 
+def test_a_relative_folder_of_the_environment_is_one_of_the_project(folder, monkeypatch):
+    monkeypatch.setattr("mnist_lib.data.BASE", folder.parent)
+    monkeypatch.setenv("MNIST_LIB_DATA", folder.name)
+    assert load(mirrors=()).name == "unverified"
+
+
 BROKEN = {
     "no folder": (lambda folder: shutil.rmtree(folder), "There is no folder"),
     "missing": (lambda folder: (folder / "t10k-labels-idx1-ubyte").unlink(), "lacks t10k-labels-idx1-ubyte"),
@@ -358,6 +364,14 @@ def test_the_stand_in_looks_like_mnist(digits):
     assert digits.train_images.max() > 200 and not digits.train_images[..., :4, :].any()
     assert set(digits.train_labels.tolist()) == set(range(10))
     assert "digits" in repr(digits)
+
+
+def test_the_stand_ins_greys_are_rounded_to_the_nearest(digits):
+    """The last corner of an enlarged digit is as grey as that of the 8x8."""
+    from sklearn.datasets import load_digits
+
+    corners = 255 * torch.from_numpy(load_digits().images[:1500, 7, 7]) / 16
+    assert (digits.train_images[:, 0, 23, 23] - corners).abs().max() < 0.501
 
 
 def test_a_part_of_mnist_is_not_called_mnist(mnist):

@@ -126,6 +126,16 @@ def test_the_running_numbers_are_batchnorms_in_a_small_batch_too():
         assert torch.allclose(a, b, rtol=1e-4, atol=1e-6), name
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_backward_scales_by_what_the_masks_hold(dtype, monkeypatch):
+    """To the bit: in bfloat16, 1 / 0.93 is 1.078125."""
+    monkeypatch.setattr(torch, "compile", lambda function: function)
+    model = DigitNet()
+    for number, scale in enumerate(CompiledPass(model, dtype, model).scales, 1):
+        mask = getattr(model, f"drop{number}").mask(1000, dtype)
+        assert mask.double().unique().tolist() == [0, scale]
+
+
 @nightly
 def test_in_bfloat16_the_compiled_pass_is_as_near_to_float32_as_the_plain_one(compiler):
     exact, expected = next(passes("float32"))

@@ -116,6 +116,12 @@ def test_top_patches_are_those_of_a_loop_over_all_units(layer):
                 assert patch[0, y - top, x - left] == (images[i, 0, y, x] if inside else 0)
 
 
+def test_a_unit_is_a_row_and_a_column_where_images_are_no_squares():
+    net, images = _some_net(7), torch.randn(4, 1, 28, 40, generator=torch.Generator().manual_seed(7))
+    said, found = interpret.maps(net, "conv2", images)[:, 1], interpret.top_patches(net, "conv2", 1, images, 4)
+    assert [said[i, row, col] for i, (row, col) in zip(found.images, found.units)] == found.responses.tolist()
+
+
 def test_a_patch_at_the_border_is_framed_by_zeros():
     """A bright corner excites the corner unit of conv7, whose field begins two pixels outside."""
     images = torch.ones(1, 1, 28, 28)

@@ -12,7 +12,7 @@ CELLS = [
     ("markdown", "# 3. What is it?\n\n*20 minutes, and a walk. You need\nnotebook 1.*\n\nWords."),
     ("markdown", "## Maps\n\n*12 minutes. You will count\nmaps.*\n\n**Predict.** How many?"),
     ("code", 'guesses.ask("maps", None)'),
-    ("code", 'guesses.reveal(\n    "maps", 7)', "maps: 7. Two | five."),
+    ("code", 'guesses.reveal(\n    "maps", 7)', "maps in all: 122.", "maps: 7. Two | five."),
     ("markdown", "## Exercises\n\n*8 minutes. You will write.*\n\n**Exercise 3a.** Write `turn`. It turns."),
     ("code", 'def turn(\n    image: Tensor,\n) -> Tensor:\n    """An image, turned."""\n\n\n_ = check("3a", turn)'),
     ("markdown", "### Write it: 3b (optional)\n\nName the biases. Then rest."),

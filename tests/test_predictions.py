@@ -65,6 +65,7 @@ def test_numbers(guess, kept, capsys):
     [
         (7, 7, "exactly"),
         (100, 95, "within a tenth"),
+        (11, 10, "within a tenth"),
         (30, 10, "3 times too much"),
         (10, 15, "1.5 times too little"),
         (0, 4, "off by 4"),

@@ -182,6 +182,7 @@ def test_measure_field_sees_every_layer_of_digitnet(method):
         (nn.AvgPool2d(5, ceil_mode=True), (5, 5), (5, 5), (2, 2), (5, 10, 9, 14), False),
         (nn.AdaptiveAvgPool2d(3), (4, 4), (4, 4), (1.5, 1.5), (4, 8, 7, 11), False),
         (nn.Upsample(scale_factor=3), (1, 1), (1 / 3, 1 / 3), (0, 0), (0, 0, 0, 0), False),
+        (nn.Upsample(scale_factor=2, mode="bicubic"), (4, 4), (0.5, 0.5), (-0.5, -0.5), (-1, -1, 2, 2), False),
         (nn.PixelUnshuffle(2), (2, 2), (2, 2), (0.5, 0.5), (2, 4, 3, 5), False),
         (nn.ConvTranspose2d(1, 1, 2, 2), (1, 1), (0.5, 0.5), (0, 0), (0, 1, 0, 1), False),
         (nn.ConvTranspose2d(1, 1, 4, 2, 1), (2, 2), (0.5, 0.5), (-0.5, -0.5), (0, 0, 1, 1), False),
@@ -332,6 +333,11 @@ def test_shared_modules_blocks_slices_and_names():
         fields[0].size = (1, 1)
 
 
+def test_an_operator_has_one_name_whichever_side_the_image_is_on():
+    fields = receptive_fields(Net(lambda m, x: 1 / (2 - 3 * (4 + x))), channels=1)
+    assert [row.name for row in fields] == ["add", "mul", "sub", "div"]
+
+
 def test_prints_an_aligned_table_html_and_dicts():
     fields = receptive_fields(DigitNet()).only("conv1", "pool1", "gap")
     assert str(fields).split("\n") == [
@@ -363,6 +369,22 @@ def test_purely_functional_code_and_control_flow():
     assert [row.name for row in fields] == names and fields[-1].size == (6, 6)
     assert len(receptive_fields(Functional(), (8, 8), 1)) == 6
     agrees(Functional(), "max_pool2d", (1, 2), (10, 10))
+
+
+def test_a_slice_from_the_end_may_ask_for_more_than_there_is():
+    field = agrees(Net(lambda m, x: m.a(x)[:, :, -100:, -3:], a=conv(3)), "getitem", (1, 2), (8, 9))
+    assert field.box(1, 2) == (1, 6, 3, 8)
+
+
+def test_a_norm_across_channels_is_known_as_a_function_too():
+    model = Net(lambda m, x: F.local_response_norm(m.a(x), 3), a=conv(3, 4))
+    assert agrees(model, "local_response_norm", (1, 2), (6, 7), 4).size == (3, 3)
+
+
+def test_images_that_share_their_statistics_do_not_poison_each_other():
+    model = nn.Sequential(conv(1, stride=2), nn.BatchNorm2d(1, track_running_stats=False))
+    seen = measure_field(model, "1", (0, 0), (4, 6), method="poison")
+    assert seen.nonzero().tolist() == [[row, col] for row in (0, 2) for col in (0, 2, 4)]  # what a stride of 2 reads
 
 
 # ---------------------------------------------------------------- the model is left as it was
@@ -456,6 +478,20 @@ def test_an_unknown_layer_is_one_sentence_and_can_be_taught():
     agrees(nn.Sequential(conv(), Blur()), "1", (0, 3), (12, 12))
     with pytest.raises(TypeError, match="classes of modules"):
         rule("conv")
+
+
+def test_nothing_inside_of_a_taught_layer_is_looked_at():
+    class Mirror(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a = conv(1)
+
+        def forward(self, x):
+            return self.a(x).flip(3)
+
+    rule(Mirror)(lambda layer: EVERYTHING)
+    fields = receptive_fields(nn.Sequential(Mirror(), conv(3)), (6, 6))
+    assert [row.name for row in fields] == ["0", "1"] and fields["0"].size == (6, 6)
 
 
 @pytest.mark.parametrize(

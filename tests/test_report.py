@@ -6,12 +6,13 @@ import json
 import math
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from scipy import stats
 
-from mnist_lib import data, records, report
+from mnist_lib import data, plots, records, report
 from mnist_lib.__main__ import main
 from mnist_lib.checkpoints import recorded_net
 from mnist_lib.data import MNIST_SHA256
@@ -20,6 +21,7 @@ from mnist_lib.exercises import check
 from mnist_lib.files import ROOT
 from mnist_lib.model import DigitNet
 from mnist_lib.report import COURSE, ReportError, fill, pages, studies_on_record
+from mnist_lib.study import Row, recorded
 
 README, RESULTS, INSTRUCTOR, CONTRIBUTING = (
     (ROOT / name).read_text() for name in ("README.md", "RESULTS.md", "INSTRUCTOR.md", "CONTRIBUTING.md")
@@ -146,6 +148,7 @@ def test_a_run_joins_the_records_with_all_that_follows_from_it(record, asked_onc
     assert names["records/card-seed-0.pt"] == WEIGHTS and json.loads(names["records/card-seed-0.json"]) == record
     assert names["README.md"].decode() == README and names["RESULTS.md"].decode() == RESULTS
     assert {"figures/architecture-dark.png", "figures/training-light.png", "notebooks/04_training.ipynb"} <= names.keys()
+    assert list(names)[-1] == "docs"  # the page is made of the weights that are written before it
     written.clear()
     monkeypatch.setattr(report, "figures", lambda net, dataset, studied: {})  # as above
     record["config"]["seed"], record["test"]["correct"], record["test"]["accuracy"] = 5, 9_990, 0.999
@@ -251,6 +254,8 @@ def test_markers_are_filled_once():
     assert fill("a\n<!-- X -->\nold\n<!-- END_X -->\nb", {"X": "new"}) == "a\n<!-- X -->\nnew\n<!-- END_X -->\nb"
     with pytest.raises(ReportError, match="markers of X"):
         fill("no markers", {"X": "new"})
+    with pytest.raises(ReportError, match="not 2 times"):
+        fill(2 * "<!-- X -->\nold\n<!-- END_X -->\n", {"X": "new"})
 
 
 def test_the_address_stands_in_one_place():
@@ -426,6 +431,35 @@ def test_the_seconds_of_quicks_ingredients_are_the_benchmarks_medians():
     rows = re.search(r"<!-- STUDY_QUICK -->(.*?)<!-- END_STUDY_QUICK -->", RESULTS, re.DOTALL)[1]
     for name, seconds in timed.items():
         assert re.search(rf"^\| {name} \|.*\| {sorted(seconds)[len(seconds) // 2]:.1f} \|$", rows, re.MULTILINE)
+
+
+def test_seeds_trained_side_by_side_take_their_hours_once():
+    study = report.SMALL_STUDY
+    [own] = recorded(study).values()
+    pairs = {name: {seed: run | {"seconds": 3600.0, "together": 2} for seed, run in runs.items()} for name, runs in own.items()}
+    assert "10 runs, 5.0 hours of training in all" in report.study_table(study, {"a machine": pairs})
+
+
+def test_no_number_of_pairs_settles_a_difference_of_nothing():
+    first, other = (Row("a", 1, {0: a, 1: b}, 99.5, None, 2, 0.0, (-1.0, 1.0)) for a, b in ((99.0, 100.0), (100.0, 99.0)))
+    assert report.settling_of(other, first) == "over 1,000"
+
+
+def test_the_line_of_the_figure_of_small_networks_is_the_goal_on_held_out_images(monkeypatch):
+    """`quick` reads fewer of those than of the test images: by so much the line lies below 99.4."""
+    lines, blank = [], SimpleNamespace(savefig=lambda *_, **__: None)
+    for name in ("architecture", "curves", "step_times"):
+        monkeypatch.setattr(plots, name, lambda *_: blank)
+    monkeypatch.setattr(plots, "accuracy_over_parameters", lambda _, title, line, called: lines.append(line) or blank)
+    studies = (report.QUICK_STUDY, report.FEWEST_STUDY, report.FEWEST_LONG_STUDY)
+    report.figures(DigitNet(), SimpleNamespace(train_images=torch.zeros(16)), {one.name: recorded(one) for one in studies})
+    tested, held_out = (
+        [json.loads(path.read_text()) for path in (ROOT / "records").glob(files)]
+        for files in ("quick-seed-*.json", "studies/quick/*/quick-seed-*.json")
+    )
+    reads = sum(run["test"]["accuracy"] for run in tested) / len(tested)
+    harder = reads - sum(run["history"][-1]["validation_accuracy"] for run in held_out) / len(held_out)
+    assert harder > 0 and lines == 2 * [pytest.approx(99.4 - 100 * harder)]
 
 
 @pytest.mark.parametrize(("mark", "study"), report.SHOWN.items())

@@ -198,8 +198,9 @@ def test_what_a_killed_run_left_goes_with_the_next(temporary):
             assert left.is_dir()  # of a run that lives
         process.kill()
     (temporary / "mnist_lib-file").touch()
+    (temporary / "mnist_lib-young").mkdir()  # whose run may be about to lock it
     with headless.private_folder() as own:
-        assert set(temporary.iterdir()) == {own, temporary / "mnist_lib-file"}
+        assert set(temporary.iterdir()) == {own, temporary / "mnist_lib-file", temporary / "mnist_lib-young"}
 
 
 def test_names_of_folders_are_taken_as_they_are(short, tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 import copy
 import errno
+import itertools
 import os
 import signal
 import socket
@@ -81,6 +82,7 @@ def test_twelve_seeds_hold_out_each_training_image_once(digits):
     shares = [200 * place[:, 0] + place[:, 1] for place in places]
     assert sorted(torch.cat([share[-100:] for share in shares[:12]]).tolist()) == list(range(1200))
     assert shares[12].equal(shares[0])
+    assert [share[-100].item() for share in shares[:12]] == [*range(1000, -1, -100), 1100]  # as in all records
     assert all(sorted(share.tolist()) == list(range(1200)) for share in shares)
 
 
@@ -159,6 +161,13 @@ def test_what_can_not_take_as_many_steps_is_refused():
         studies.with_equal_steps({"quick": QUICK, "short": replace(QUICK, epochs=3)})
 
 
+def test_of_the_frozen_recipes_nothing_is_left_to_run():
+    """But for the card, which was read with five seeds: each run more would read the test images again."""
+    for study, names in ((studies.FROZEN, ["quick"]), (studies.FROZEN_BEST, ["best"]), (studies.FROZEN_FEW, ["few"])):
+        [own] = recorded(study).values()
+        assert all(sorted(own[name]) == list(range(study.seeds)) for name in names)
+
+
 def test_networks_of_fewer_numbers_are_trained_alike():
     for study, recipe in ((studies.FEWEST_STUDY, QUICK), (studies.FEWEST_LONG_STUDY, LONG), (studies.SHAPES_STUDY, LONG)):
         assert {config.without(Widths) for config in study.variants.values()} == {recipe}
@@ -199,9 +208,10 @@ def test_a_part_that_is_taken_out_is_gone(part, numbers):
     assert (torch.nn.AvgPool2d in kinds) == (part is not Flatten)
     assert isinstance(network.conv3, torch.nn.Conv2d) == (part is not NoBottleneck)
     seen = {}
-    network.gap.register_forward_hook(lambda module, inputs, output: seen.update(maps=output))
+    network.gap.register_forward_hook(lambda module, inputs, output: seen.update(maps=inputs[0]))
     answers = network(torch.randn(2, 1, 28, 28))
-    assert answers.shape == (2, 10)
+    assert answers.shape == (2, 10) and seen["maps"].shape == (2, 16, 6, 6)  # all else is as it was
+    assert kinds.count(layers.Dropout) == (6 if part is NoBottleneck else 7)
     if part is Flatten:  # a linear layer over all places of conv7's maps
         weight, bias = network.conv8.weight.flatten(1), network.conv8.bias
         assert torch.nn.functional.linear(seen["maps"].flatten(1), weight, bias).allclose(answers, atol=1e-5)
@@ -359,12 +369,14 @@ def only_files(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.rglob("*.json"))
 
 
-def test_runs_are_trains_own_and_are_not_run_again(digits, tmp_path, capfd, nearby):
-    study = tiny(small(other=replace(SMALL, max_lr=0.2)))
+def test_runs_are_trains_own_and_are_not_run_again(digits, tmp_path, capfd, monkeypatch, nearby):
+    study, ticks = tiny(small(other=replace(SMALL, max_lr=0.2))), itertools.count()
+    clock = SimpleNamespace(perf_counter=lambda: next(ticks), time_ns=time.time_ns)  # each run takes a second
+    monkeypatch.setattr(cluster, "time", clock)
     found = run_study(study, source="digits", folder=tmp_path / "records", scratch=tmp_path / "scratch")
     assert only_files(tmp_path) == ["first-seed-0.json", "first-seed-1.json", "other-seed-0.json", "other-seed-1.json"]
     said = capfd.readouterr().out
-    assert "4 runs to do, 1 at a time" in said and "about" in said and "4 of 4" in said
+    assert "4 runs to do, 1 at a time" in said and "1 of 4, about 3 s left; " in said and "4 of 4" in said
     [runs] = found.values()
     threads = torch.get_num_threads()
     torch.set_num_threads(next(iter(runs["first"].values()))["machine"]["threads"])
@@ -607,6 +619,21 @@ def test_workers_with_different_images_are_refused():
 
 def test_workers_of_one_host_share_its_cores():
     assert {one["machine"]["threads"] for one in cluster.look_at(Workers(a1=about(8), a2=about(8), b1=about(6)), "auto")} == {4}
+
+
+def test_seeds_are_trained_side_by_side_only_where_every_worker_has_a_gpu(tmp_path, monkeypatch):
+    class Asked(Exception):
+        """With how many seeds a task has at most."""
+
+    def asked(study, todo, most):
+        raise Asked(most)
+
+    monkeypatch.setattr(cluster, "together", asked)
+    for second, most in ((True, cluster.TOGETHER), (False, 1)):
+        workers = Workers(a1=about() | {"cuda": True}, b1=about() | {"cuda": second})
+        monkeypatch.setattr(cluster, "client_of", contextmanager(lambda *_, workers=workers: (yield workers)))
+        with pytest.raises(Asked, match=rf"^{most}$"):
+            run_study(small(), folder=tmp_path, scratch=tmp_path / "scratch")
 
 
 def test_a_worker_that_runs_several_tasks_at_a_time_is_refused():

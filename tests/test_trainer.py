@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from conftest import nightly
 
+from mnist_lib import trainer
 from mnist_lib.batches import augments, batches
 from mnist_lib.config import TrainConfig
 from mnist_lib.draws import epoch_seed
@@ -119,6 +120,10 @@ def test_the_schedule_has_the_cards_numbers():
     assert (ours[0], max(ours), ours[-1]) == pytest.approx((0.01, 0.1, 0.0001))
 
 
+def test_the_first_step_may_be_the_peak():
+    assert rates(TrainConfig(epochs=1, batch_size=1, pct_start=0.5), 2) == pytest.approx([0.1, 0.0001])
+
+
 def test_training_uses_the_schedule_step_by_step(small):
     seen = []
 
@@ -157,18 +162,19 @@ def test_evaluation_weighs_the_short_last_batch_right(small):
         evaluate(model, small.test_images, small.test_labels[:5])
 
 
-def test_an_epochs_loss_and_accuracy_are_means_over_its_images(small):
-    """Not over its batches, of which the last is short."""
+@pytest.mark.parametrize(("epochs", "batches"), [(1, (64, 64, 64, 64, 44)), (0.6, (64, 64, 64))])
+def test_an_epochs_loss_and_accuracy_are_means_over_its_images(small, epochs, batches):
+    """Not over its batches, of which the last is short, nor over images that it does not come to."""
     losses = []
 
     class Watch(Callback):
         def on_step(self, run):
             losses.append(run.loss.item())
 
-    run = train(replace(SHORT, epochs=1), small, [Watch()])
-    mean = sum(loss * n for loss, n in zip(losses, (64, 64, 64, 64, 44), strict=True)) / 300
-    assert run.history[0]["train_loss"] == pytest.approx(mean, rel=1e-5)
-    assert run.history[0]["train_accuracy"] * 300 == pytest.approx(round(run.history[0]["train_accuracy"] * 300), abs=1e-9)
+    run = train(replace(SHORT, epochs=epochs), small, [Watch()])
+    [entry], n = run.history, sum(batches)
+    assert entry["train_loss"] == pytest.approx(sum(map(math.prod, zip(losses, batches, strict=True))) / n, rel=1e-5)
+    assert entry["train_accuracy"] * n == pytest.approx(round(entry["train_accuracy"] * n), abs=1e-9)
 
 
 def test_validation_is_on_images_that_are_not_trained_on(small):
@@ -344,6 +350,7 @@ def test_no_two_epochs_of_any_seeds_draw_alike():
     """Neither seed 1's epoch 2 nor seed 2's epoch 1 draws what the other draws."""
     drawn = {epoch_seed(seed, epoch) for seed in range(30) for epoch in range(60)}
     assert len(drawn) == 30 * 60
+    assert epoch_seed(3, 20) == 300_029  # by which every recorded run can be had again
 
 
 @pytest.mark.parametrize("validation", [0, 50])
@@ -366,11 +373,21 @@ def test_a_run_whose_last_step_diverges_has_no_result(small, validation):
         train(replace(SHORT, max_lr=1e30, div_factor=1, epochs=0.01, validation=validation), small)
 
 
+def test_an_epochs_end_is_looked_at_too(small, monkeypatch):
+    """On a GPU no step is: there a run that diverges ends with its epoch."""
+    looked = []
+    monkeypatch.setattr(trainer, "stop_unless_finite", lambda run, loss: looked.append((run.step, loss.item())))
+    run = train(replace(SHORT, epochs=1), small.head(130, 20))
+    assert [step for step, _ in looked] == [1, 2, 3, 3, 3]  # at last the test images' loss
+    assert looked[3][1] == pytest.approx(130 * run.history[0]["train_loss"])
+
+
 def test_images_of_another_kind_are_refused_where_they_would_be_read_wrongly(small):
     model = DigitNet()
     reads = logits(model, small.test_images)
     assert torch.allclose(logits(model, small.test_images / 255), reads, atol=1e-5)
-    for wrong in (small.test_images.long(), small.test_images.float(), small.test_images / 255 - 0.5, small.test_images > 0):
+    scaled = (small.test_images / 255 - 0.5, small.test_images / 240)
+    for wrong in (small.test_images.long(), small.test_images.float(), *scaled, small.test_images > 0):
         for call in (lambda wrong=wrong: logits(model, wrong), lambda wrong=wrong: evaluate(model, wrong, small.test_labels)):
             with pytest.raises(ValueError, match=r"^images must be uint8 [^\n]+\.$"):
                 call()
@@ -509,6 +526,7 @@ def test_the_hardest_are_picked_within_the_first_epochs_batches_by_hand():
         assert sorted(hardest_order(first_order, losses, 0.5, size)) == expected
     config = TrainConfig(batch_size=3, ingredients=(Hardest(0.5),))
     assert config.steps(8) == 3 + 19 * 2 and replace(config, epochs=1.5).steps(8) == 4
+    assert replace(config, batch_size=4).steps(7) == 2 + 19  # two of four and two of three: one batch
 
 
 def test_later_epochs_see_the_images_that_were_hardest(small):

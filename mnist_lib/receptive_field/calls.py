@@ -49,7 +49,7 @@ class Calls(TorchFunctionMode):
     def __torch_function__(self, function, types, args=(), kwargs=None):
         out = self.call(function, args, kwargs or {})
         name = getattr(function, "__name__", "").strip("_")
-        name = name[1:] if name[1:] in ("add", "sub", "mul", "truediv") else name  # a += b and 1 + a are "add" too
+        name = name[1:] if name[1:] in ("add", "sub", "mul", "div") else name  # a += b and 1 + a are "add" too
         if not self.leaves and name != "get":  # "get": an attribute, such as x.shape
             self.named(name, "function", out, True)
         return out
