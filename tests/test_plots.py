@@ -7,6 +7,7 @@ import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import pytest
 import torch
+from conftest import NIGHT
 from ipywidgets import Image, Label
 from matplotlib.colors import to_rgba
 
@@ -96,14 +97,16 @@ def test_differences_are_of_one_seed_and_are_called_as_told():
 
 
 def test_every_picture_is_drawn_and_left_closed():
+    """By day they are made here, and drawn by the notebooks, which have them all; by night they are drawn here, too."""
     drawn = pictures()
     public = {name for name in plots.__all__ if callable(getattr(plots, name))}
     assert set(drawn) == public - {"LiveCurves", "use_theme"}  # none is forgotten here
     for name, draw in drawn.items():
         figure = draw()
         png = io.BytesIO()
-        figure.savefig(png, dpi=50)
-        assert len(png.getvalue()) > 2_000, name  # an empty one has 1,000 bytes
+        if NIGHT:
+            figure.savefig(png, dpi=50)
+            assert len(png.getvalue()) > 2_000, name  # an empty one has 1,000 bytes
     assert not plt.get_fignums()  # a notebook shows each once, where it is named
 
 
