@@ -1,6 +1,7 @@
 """Every fast piece against the plain PyTorch that it stands for: values, gradients, statistics."""
 
 import copy
+import statistics
 from functools import partial
 
 import pytest
@@ -142,10 +143,13 @@ def test_in_bfloat16_the_compiled_pass_is_as_near_to_float32_as_the_plain_one(co
     both = list(passes("bfloat16"))
     distances = [((answers - expected).norm() / expected.norm()).item() for _, answers in both]
     assert distances[0] < 0.05 and distances[1] < 1.3 * distances[0]
+    ratios = []
     for name, p in exact.named_parameters():
         if p.grad.norm() > 1e-4:  # a bias before BatchNorm has gradient 0, but for rounding
             errors = [((model.get_parameter(name).grad - p.grad).norm() / p.grad.norm()).item() for model, _ in both]
-            assert errors[1] < 1.3 * errors[0] + 0.01, (name, errors)
+            assert errors[1] < 2 * errors[0] + 0.01, (name, errors)  # of ten numbers, one may be off by chance
+            ratios.append(errors[1] / errors[0])
+    assert statistics.median(ratios) < 1.1, ratios
 
 
 def test_a_short_last_batch_takes_the_plain_way_and_changes_nothing_else():
