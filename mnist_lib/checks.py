@@ -58,6 +58,12 @@ def labelled(part: str, images, labels) -> None:
         raise ValueError(f"{part}_labels must be 0 to 9, not {labels.min()} to {labels.max()}.")
 
 
+def label_each(needs: str, images, labels) -> None:
+    """ValueError unless there are images, and as many labels."""
+    if len(images) != len(labels) or len(labels) == 0:
+        raise ValueError(f"{needs} needs as many labels as images and at least one, not {len(labels)} and {len(images)}.")
+
+
 def in_unit_range(images) -> None:
     """ValueError unless images are float (N, 1, H, W) in [0, 1]."""
     found = kind(images)

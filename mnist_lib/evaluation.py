@@ -29,8 +29,7 @@ def evaluate(model: nn.Module, images: Tensor, labels: Tensor, batch_size: int =
 
     ValueError in one sentence for images or labels of another kind or range: they would be read wrongly without a word.
     """
-    if len(images) != len(labels) or len(labels) == 0:
-        raise ValueError(f"evaluate needs as many labels as images and at least one, not {len(labels)} and {len(images)}.")
+    checks.label_each("evaluate", images, labels)
     if not isinstance(labels, Tensor) or labels.dim() != 1 or labels.is_floating_point() or labels.is_complex():
         raise ValueError(f"labels must be a tensor (N,) of whole numbers, not {checks.kind(labels)}.")
     if not 0 <= labels.min() <= labels.max() <= 9:

@@ -1,5 +1,7 @@
 """The format of MNIST's files: idx, gzipped or raw."""
 
+import gzip
+import io
 import zlib
 
 import torch
@@ -30,14 +32,14 @@ def _idx(body: bytes, what: str) -> Tensor:
     """One idx file, gzipped or raw: two zero bytes, 8 for uint8, the number of axes, their lengths, the values."""
     try:
         if body[:2] == b"\x1f\x8b":
-            unpacked = zlib.decompressobj(wbits=31)  # 31: gzip
-            body = unpacked.decompress(body, LARGEST)
-            if not unpacked.eof or unpacked.unused_data.strip(b"\0"):  # it is cut off, too large, or goes on
+            with gzip.open(io.BytesIO(body)) as file:
+                body = file.read(LARGEST + 1)
+            if len(body) > LARGEST:
                 raise ValueError
         axes = body[3]
         shape = [int.from_bytes(body[4 + 4 * i : 8 + 4 * i], "big") for i in range(axes)]
         if body[:3] != b"\0\0\x08" or not 1 <= axes <= 3:
             raise ValueError
         return torch.frombuffer(bytearray(body), dtype=torch.uint8, offset=4 + 4 * axes).reshape(shape)
-    except (IndexError, ValueError, RuntimeError, zlib.error):
+    except (IndexError, ValueError, RuntimeError, OSError, EOFError, zlib.error):
         raise DataError(f"{what} is damaged or no idx file: put the original MNIST file there.") from None

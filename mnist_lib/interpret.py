@@ -119,8 +119,7 @@ def lesions(net: nn.Module, images: Tensor, labels: Tensor) -> tuple[Lesion, lis
     What lies below a map does not change when it is switched off, so each layer's maps are computed once, and only what
     lies above them is run again. Raises ValueError, one sentence, unless there is a label for each image.
     """
-    if len(labels) != len(images) or not len(images):
-        raise ValueError(f"lesions needs as many labels as images and at least one, not {len(labels)} and {len(images)}.")
+    checks.label_each("lesions", images, labels)
     blocks = _blocks(net)
     counts = torch.zeros(sum(layer.out_channels for _, layer, _ in blocks[:-1]) + 1, 2, dtype=torch.float64)
     names = [("", -1)] + [(name, map) for name, layer, _ in blocks[:-1] for map in range(layer.out_channels)]
