@@ -12,7 +12,7 @@ PYTEST := PYTHONPATH="$(CURDIR)/tests/light" OMP_NUM_THREADS=1 PYTHONDONTWRITEBY
 
 .PHONY: run test lab report publish student book
 run: $(READY)
-	@$(BIN)/python -m mnist_lib run $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(SEED),--seed $(SEED)) $(if $(DATA),--data "$(DATA)") $(if $(OUT),--out "$(OUT)")
+	@$(BIN)/python -m course run $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(SEED),--seed $(SEED)) $(if $(DATA),--data "$(DATA)") $(if $(OUT),--out "$(OUT)")
 
 test: $(READY)
 	$(BIN)/ruff check .
@@ -24,17 +24,17 @@ lab: $(READY)
 
 # README's numbers, figures/ and addresses, from records/ and pyproject.toml
 report: $(READY)
-	$(BIN)/python -m mnist_lib report $(if $(RECORD),--record "$(RECORD)")
+	$(BIN)/python -m course report $(if $(RECORD),--record "$(RECORD)")
 
 # the executed notebooks of the last plain `make run`, to be committed
 publish: $(READY)
-	$(BIN)/python -m mnist_lib publish
+	$(BIN)/python -m course publish
 
 student: $(READY)
-	$(BIN)/python -m mnist_lib student $(if $(OUT),--out "$(OUT)")
+	$(BIN)/python -m course student $(if $(OUT),--out "$(OUT)")
 
 book: .venv/.book
-	$(BIN)/python -m book $(if $(OUT),--out "$(OUT)")
+	$(BIN)/python -m course.book $(if $(OUT),--out "$(OUT)")
 
 .venv/.book: $(READY) requirements-book.txt
 	@$(BIN)/uv pip install -q --python $(BIN)/python -r requirements-book.txt

@@ -1,12 +1,12 @@
-"""My submission. Check it with `python -m mnist_lib assignment assignment/submission.py` (with .venv/bin/python after make)."""
+"""My submission. Check it with `python -m course assignment assignment/submission.py` (with .venv/bin/python after make)."""
 
 from dataclasses import replace
 
-from mnist_lib.recipes import CARD
-from mnist_lib.surgery import Widths
+from mnist_lib.trainer.recipes import CARD
+from mnist_lib.trainer.variants import Widths
 
 # The card's recipe with the card's widths: 13,960 numbers, too many. Change what you like: the filters and kernel sides of
-# conv1 to conv7 (Widths), every setting of a TrainConfig (mnist_lib/config.py), the ingredients (mnist_lib/ingredients.py).
+# conv1 to conv7 (Widths), every setting of a TrainConfig (mnist_lib/trainer/config.py), ingredients (beside it).
 RECIPE = replace(
     CARD,
     epochs=20,

@@ -20,12 +20,12 @@ from pathlib import Path
 import torch
 
 from benchmarks.common import arguments, mnist
-from mnist_lib.config import TrainConfig
 from mnist_lib.data import Dataset
-from mnist_lib.engine import MEMORY, Engine, provenance
-from mnist_lib.files import OUT, ROOT, write_whole
-from mnist_lib.recipes import CARD, QUICK
-from mnist_lib.trainer import begin, one_step, train, train_epoch
+from mnist_lib.support.paths import OUT, ROOT, write_whole
+from mnist_lib.trainer.config import TrainConfig
+from mnist_lib.trainer.fast.engine import MEMORY, Engine, provenance
+from mnist_lib.trainer.loop import begin, one_step, train, train_epoch
+from mnist_lib.trainer.recipes import CARD, QUICK
 
 
 def suite(dataset: Dataset) -> dict:
@@ -125,7 +125,7 @@ def quick(dataset: Dataset) -> dict:
 
 def notebook(dataset: Dataset) -> dict:
     """Notebook 04 through papermill; its weights lie in out/gpu-notebook, to be read on a machine without a GPU."""
-    command = [sys.executable, "-m", "mnist_lib", "run", "--out", str(OUT / "gpu-notebook")]
+    command = [sys.executable, "-m", "course", "run", "--out", str(OUT / "gpu-notebook")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=500)
     return {"exit_status": done.returncode, "end": (done.stdout + done.stderr)[-3000:]}
 

@@ -9,11 +9,11 @@ evaluate 5,000 after each epoch would cost a way with more epochs more.
 from dataclasses import replace
 
 from benchmarks.common import arguments, mnist
-from mnist_lib import records
-from mnist_lib.engine import Engine, provenance
-from mnist_lib.statistics import ratio
-from mnist_lib.studies import QUICK_STUDY
+from mnist_lib.studies import records
+from mnist_lib.studies.catalogue import QUICK_STUDY
+from mnist_lib.studies.statistics import ratio
 from mnist_lib.trainer import train
+from mnist_lib.trainer.fast.engine import Engine, provenance
 
 IMAGES, HELD_OUT = 55_000, 10  # to train on, and to be judged by, which no one reads
 

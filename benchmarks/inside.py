@@ -10,9 +10,9 @@ import time
 
 import torch
 
-from mnist_lib.checkpoints import recorded_net
-from mnist_lib.widgets import browser
-from mnist_lib.widgets.page import PAGE
+from course import browser
+from course.page import PAGE
+from mnist_lib.model.pretrained import recorded_net
 
 # A stroke of 200 moves. Each frame ends when one pixel of every canvas has been read back: then it is really drawn.
 FRAMES = """async () => {

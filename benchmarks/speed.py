@@ -26,18 +26,18 @@ from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.classic import Classic, network
 from benchmarks.common import arguments, mnist
-from mnist_lib import records
-from mnist_lib.batches import batches
-from mnist_lib.config import TrainConfig
 from mnist_lib.data import Dataset
-from mnist_lib.engine import Engine, keep_memory, provenance
-from mnist_lib.evaluation import evaluate
-from mnist_lib.files import write_whole
-from mnist_lib.layers import Dropout
 from mnist_lib.model import DigitNet
-from mnist_lib.recipes import QUICK
-from mnist_lib.statistics import ratio
-from mnist_lib.trainer import one_step, optimizer_of, train
+from mnist_lib.model.layers import Dropout
+from mnist_lib.studies import records
+from mnist_lib.studies.statistics import ratio
+from mnist_lib.support.paths import write_whole
+from mnist_lib.trainer.batches import batches
+from mnist_lib.trainer.config import TrainConfig
+from mnist_lib.trainer.evaluation import evaluate
+from mnist_lib.trainer.fast.engine import Engine, keep_memory, provenance
+from mnist_lib.trainer.loop import one_step, optimizer_of, train
+from mnist_lib.trainer.recipes import QUICK
 from mnist_lib.transforms import Augment, normalise, to_float
 
 KINDS = {  # of a step's work: the profiler's rows

@@ -22,3 +22,8 @@ if _late and os.environ.get("OMP_NUM_THREADS") != "1":
                 "long. Import mnist_lib first, or set GOMP_SPINCOUNT=10000 before Python starts.",
                 stacklevel=2,
             )
+
+if (
+    sys.argv[0] == "-m" and sys.orig_argv[-len(sys.argv)] == __name__
+):  # python -m mnist_lib: here, a __main__.py would be a door
+    sys.exit("The commands of the clone are the course's: python -m course, from its folder.")

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mnist_lib import checks
+from mnist_lib.support import validation
 
 RADIANS = math.pi / 180
 MEAN, STD = 0.1307, 0.3081  # of all MNIST training pixels in [0, 1]: the usual figures
@@ -76,9 +76,9 @@ class Augment:
 
     def __post_init__(self):
         for name in ("degrees", "translate", "shear", "brightness", "contrast"):
-            if not checks.finite(getattr(self, name)):
+            if not validation.finite(getattr(self, name)):
                 raise ValueError(f"{name} is a finite number, not {getattr(self, name)!r}.")
-        two = isinstance(self.scale, tuple | list) and len(self.scale) == 2 and all(map(checks.finite, self.scale))
+        two = isinstance(self.scale, tuple | list) and len(self.scale) == 2 and all(map(validation.finite, self.scale))
         if not two or not 0 < self.scale[0] <= self.scale[1]:
             raise ValueError(f"scale is (smallest, largest), two finite numbers above 0, not {self.scale!r}.")
         if not all(0 <= share <= 1 for share in (self.translate, self.brightness, self.contrast)):
@@ -90,7 +90,7 @@ class Augment:
 
     def __call__(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """float (N, 1, H, W) in [0, 1] -> the same shape and range, on the same device."""
-        checks.in_unit_range(images)
+        validation.in_unit_range(images)
         n, _, height, width = images.shape
         device = generator.device if generator else images.device
         draw = self.draw(n, height, width, generator, device)
@@ -98,7 +98,7 @@ class Augment:
 
     def times(self, strength: float) -> "Augment":
         """The same with every range multiplied by strength: 0 changes nothing, 1 is as it was."""
-        checks.number("strength", strength, at_least=0)
+        validation.number("strength", strength, at_least=0)
         scale = tuple(1 + strength * (end - 1) for end in self.scale)
         ranges = {name: strength * getattr(self, name) for name in ("degrees", "translate", "shear", "brightness", "contrast")}
         return replace(self, scale=scale, **ranges)
@@ -129,7 +129,7 @@ def apply(images: Tensor, draw: Draw, interpolation: str = "bilinear") -> Tensor
 
 def affine(images: Tensor, draw: Draw, interpolation: str = "bilinear") -> Tensor:
     """Rotate, shear, scale about the centre, then shift: torchvision's affine, with numbers of its own for each image."""
-    checks.in_unit_range(images)
+    validation.in_unit_range(images)
     height, width = images.shape[-2:]
     angle, tan_shear = draw.angle * RADIANS, torch.tan(draw.shear * RADIANS)
     cos, sin = torch.cos(angle), torch.sin(angle)

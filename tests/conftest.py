@@ -70,7 +70,7 @@ def nearby(monkeypatch) -> None:
     import torch
     from distributed import Client
 
-    from mnist_lib import cluster
+    from mnist_lib.studies import runner
 
     @contextmanager
     def client_of(workers, scheduler):
@@ -81,7 +81,7 @@ def nearby(monkeypatch) -> None:
             finally:
                 torch.set_num_threads(before)
 
-    monkeypatch.setattr(cluster, "client_of", client_of)
+    monkeypatch.setattr(runner, "client_of", client_of)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0}, raising=False)
 
 
@@ -99,7 +99,7 @@ def mnist() -> data.Dataset:
 @pytest.fixture(scope="session")
 def archives() -> dict[str, bytes]:
     """The four original archives, as bytes."""
-    from mnist_lib import download
+    from mnist_lib.data import download
 
     for folder in (os.environ.get("MNIST_LIB_DATA"), os.environ.get("MNIST_LIB_CACHE"), "~/.cache/mnist_lib"):
         paths = [Path(folder or "").expanduser() / f"{name}.gz" for name in download.ARCHIVES]
@@ -111,7 +111,7 @@ def archives() -> dict[str, bytes]:
 @pytest.fixture(scope="session")
 def compiler() -> None:
     """Where torch.compile works."""
-    from mnist_lib.compiled import can_compile
+    from mnist_lib.trainer.fast.compiled import can_compile
 
     if not can_compile():
         pytest.skip("torch.compile needs a C++ compiler and Python's headers")

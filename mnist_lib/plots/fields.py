@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from torch import Tensor
 
-from mnist_lib.plots.look import BLUE, GREEN, ORANGE, PURPLE, SKY, Box, box_patch, image_frame, new_figure
+from mnist_lib.plots.style import BLUE, GREEN, ORANGE, PURPLE, SKY, Box, box_patch, image_frame, new_figure
 from mnist_lib.receptive_field import ReceptiveField
 
 

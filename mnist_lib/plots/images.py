@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from torch import Tensor
 
-from mnist_lib.plots.look import BLUE, ORANGE, new_figure, show_image
+from mnist_lib.plots.style import BLUE, ORANGE, new_figure, show_image
 
 
 def grid(images: Tensor, labels: Tensor | Sequence[str], title: str, columns: int = 10) -> Figure:

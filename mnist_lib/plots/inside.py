@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from torch import Tensor
 
-from mnist_lib.plots.look import BLUE, ORANGE, frame, new_figure, show_image
+from mnist_lib.plots.style import BLUE, ORANGE, frame, new_figure, show_image
 from mnist_lib.receptive_field import ReceptiveField
 
 

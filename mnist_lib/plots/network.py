@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor, nn
 
-from mnist_lib.plots.look import BLUE, MULTIPLICATIONS, ORANGE, PARAMETERS, SKY, box_patch, frame, new_figure, reference_line
+from mnist_lib.plots.style import BLUE, MULTIPLICATIONS, ORANGE, PARAMETERS, SKY, box_patch, frame, new_figure, reference_line
 from mnist_lib.receptive_field import receptive_fields
 from mnist_lib.transforms import normalise
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from mnist_lib.plots.look import (
+from mnist_lib.plots.style import (
     BLUE,
     CLASSIC,
     GREEN,

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from mnist_lib.plots.look import BLUE, ORANGE, SKY, YELLOW, new_figure, reference_line
-from mnist_lib.statistics import mean_interval
+from mnist_lib.plots.style import BLUE, ORANGE, SKY, YELLOW, new_figure, reference_line
+from mnist_lib.studies.statistics import mean_interval
 
 
 def seeds(records: Sequence[dict], title: str) -> Figure:

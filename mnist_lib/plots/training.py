@@ -10,7 +10,7 @@ from IPython.display import display
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from mnist_lib.plots.look import BLUE, GREEN, ORANGE, PURPLE, SKY, YELLOW, new_figure, plain_numbers, reference_line
+from mnist_lib.plots.style import BLUE, GREEN, ORANGE, PURPLE, SKY, YELLOW, new_figure, plain_numbers, reference_line
 from mnist_lib.trainer import Callback, Run
 
 

@@ -12,11 +12,11 @@ and the set of real pixels. The recurrence: Araujo, Norris & Sim, "Computing Rec
 Networks", Distill 2019. An operation without a rule is refused in one sentence; `rule` teaches it.
 """
 
-from mnist_lib.receptive_field.calls import UnknownName
+from mnist_lib.receptive_field.empirical import effective_field, measure_field
 from mnist_lib.receptive_field.formula import ReceptiveField, ReceptiveFields, receptive_fields
 from mnist_lib.receptive_field.geometry import UnknownLayer
-from mnist_lib.receptive_field.rules import EVERYTHING, POINTWISE, Window, rule
-from mnist_lib.receptive_field.witness import effective_field, measure_field
+from mnist_lib.receptive_field.propagation import EVERYTHING, POINTWISE, Window, rule
+from mnist_lib.receptive_field.tracing import UnknownName
 
 __all__ = [
     "EVERYTHING",

@@ -8,7 +8,9 @@ from functools import partial, reduce
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from mnist_lib.receptive_field.calls import (
+from mnist_lib.receptive_field.geometry import Axis, Grid, UnknownLayer, number, whole
+from mnist_lib.receptive_field.propagation import POINTWISE, RULES, aten, rule_of
+from mnist_lib.receptive_field.tracing import (
     LOOKS_AT_VALUES,
     Calls,
     UnknownName,
@@ -18,8 +20,6 @@ from mnist_lib.receptive_field.calls import (
     tensors_in,
     unknown_name,
 )
-from mnist_lib.receptive_field.geometry import Axis, Grid, UnknownLayer, number, whole
-from mnist_lib.receptive_field.rules import POINTWISE, RULES, aten, rule_of
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-ROOMS = {"explorer": "sliders", "slider": "sliders", "Inside": "inside", "recorded_epochs": "content"}
+ROOMS = {"explorer": "sliders", "slider": "sliders", "Inside": "inside"}
 
 
 def __getattr__(name: str):

@@ -11,16 +11,16 @@ import traitlets
 from torch import Tensor, nn
 
 from mnist_lib.transforms import MEAN, STD
-from mnist_lib.widgets.chain import SIDE
-from mnist_lib.widgets.content import content
-from mnist_lib.widgets.script import HERE, script
+from mnist_lib.widgets.bundle import HERE, script
+from mnist_lib.widgets.export import SIDE
+from mnist_lib.widgets.payload import content
 
 
 class Inside(anywidget.AnyWidget):
     """A network to look into, on what the reader draws or chooses.
 
     Args:
-        model: any chain of the layers that `mnist_lib.widgets.chain` knows, for one-channel images of 28x28 pixels. It is
+        model: any chain of the layers that `mnist_lib.widgets.export` knows, for one-channel images of 28x28 pixels. It is
             read as in evaluation mode, on the CPU, and left as it is.
         images, labels: test digits to choose from, uint8 or float in [0, 1] (N, 1, 28, 28), and what they are (N,).
         epochs: {epoch: state dict} of the same model, for the slider over epochs.

@@ -1,5 +1,5 @@
 // The forward pass of a chain of layers, in float32. Python hands over the layers and their numbers
-// (mnist_lib/widgets/chain.py).
+// (mnist_lib/widgets/export.py).
 
 export const SIDE = 28; // of the images
 

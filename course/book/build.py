@@ -1,0 +1,141 @@
+"""Gathers what the site shows, in the form that Sphinx wants, and has Sphinx build it. Needs no network."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from course import outline
+from course.report import COURSE, repository
+from mnist_lib.support.paths import ROOT
+
+PAGES = (
+    "RESULTS.md",
+    "CONTRIBUTING.md",
+    "notebooks/glossary.md",
+)  # INSTRUCTOR.md has the answers in the open: not for students
+DOWNLOAD = "download [docs/index.html](docs/index.html), open it in a browser, and draw."  # in README; the site has the page
+
+
+class BookError(RuntimeError):
+    """A site that can't be built; the message says why."""
+
+
+def build(out: Path) -> None:
+    """The site into a folder, which is replaced.
+
+    Raises:
+        BookError: with what Sphinx said, for any warning: a link that leads nowhere, a notebook that can't be read.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        source, site = Path(place) / "source", Path(place) / "site"
+        gather(source)
+        command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "-c", str(Path(__file__).parent)]
+        settings = os.environ | {"MNIST_LIB_REPOSITORY": repository(), "MNIST_LIB_BOOK_SOURCE": str(source)}
+        done = subprocess.run([*command, str(source), str(site)], env=settings, capture_output=True, text=True)
+        if done.returncode:
+            missing = "No module named" in done.stderr
+            raise BookError("`make book` installs what is missing here." if missing else done.stderr.strip().replace(place, ""))
+        shutil.rmtree(site / ".doctrees", ignore_errors=True)
+        (site / ".nojekyll").touch()  # GitHub Pages would leave out folders that begin with _
+        shutil.rmtree(out, ignore_errors=True)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(site, out)
+
+
+def gather(source: Path) -> None:
+    """All pages into a folder, laid out as in the repository, so that their links hold."""
+    (source / "notebooks/solutions").mkdir(parents=True)
+    paths = [ROOT / "notebooks" / f"{name}.ipynb" for name in COURSE]
+    solutions = sorted((ROOT / "notebooks/solutions").glob("*.md"))
+    pages = [ROOT / name for name in PAGES] + solutions
+    known = {path.relative_to(ROOT).as_posix() for path in [*paths, *pages]}
+    for path in paths:
+        notebook = for_the_book(json.loads(path.read_text(encoding="utf-8")), path.name, known)
+        (source / "notebooks" / path.name).write_text(json.dumps(notebook))
+    for page in pages:
+        name = page.relative_to(ROOT)
+        (source / name).write_text(on_the_site(page.read_text(encoding="utf-8"), name.as_posix(), known), encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").replace(DOWNLOAD, "[draw a digit](draw.md).")
+    readme = on_the_site(readme, "README.md", known)
+    (source / "index.md").write_text(readme + contents(solutions), encoding="utf-8")
+    (source / "draw.md").write_text(DRAW, encoding="utf-8")
+    (source / "extra/draw").mkdir(parents=True)  # copied to the site as it is
+    shutil.copytree(ROOT / "figures", source / "extra/figures")
+    shutil.copy(ROOT / "docs/index.html", source / "extra/draw/index.html")
+
+
+DRAW = """# Draw for it
+
+<iframe src="draw/index.html" title="Draw a digit, and the network answers" class="draw"></iframe>
+
+[The same on a page of its own](draw/index.html){.external}
+"""
+
+
+def contents(solutions: list[Path]) -> str:
+    """The table of contents, as Sphinx takes it from the first page."""
+    parts = {
+        "The course": [f"notebooks/{name}" for name in COURSE],
+        "To look up": ["draw", "notebooks/glossary", "RESULTS", "CONTRIBUTING"],
+        "Solutions": [f"notebooks/solutions/{path.stem}" for path in solutions],
+    }
+    return "".join(
+        f"\n```{{toctree}}\n:hidden:\n:caption: {title}\n\n{chr(10).join(pages)}\n```\n" for title, pages in parts.items()
+    )
+
+
+def for_the_book(notebook: dict, name: str, known: set[str]) -> dict:
+    """A notebook whose folded cells are folded here, too, under what their first line calls them; its links hold."""
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            cell["source"] = on_the_site(outline.source(cell), f"notebooks/{name}", known)
+        if cell["cell_type"] == "code":
+            hidden = cell["metadata"].get("jupyter", {}).get("source_hidden")
+            cell["metadata"] = {"tags": ["hide-input"]} if hidden else {}
+            title = re.match(r"#@title (.+)\n", outline.source(cell))
+            if hidden and title:
+                cell["metadata"]["mystnb"] = {"code_prompt_show": title[1], "code_prompt_hide": title[1]}
+    return {**notebook, "metadata": {"kernelspec": notebook["metadata"]["kernelspec"]}}
+
+
+def on_the_site(text: str, name: str, known: set[str]) -> str:
+    """A page's Markdown with links to what the site has, else to the repository, and pictures for the site's themes."""
+    text = re.sub(r"<picture>.*?</picture>", lambda found: two_themes(found[0]), text, flags=re.DOTALL)
+    text = re.sub(r"\[!\[Open In Colab\]\([^)]*\)\]", "[Open in Colab]", text)
+
+    def link(found: re.Match) -> str:
+        target, _, anchor = found[2].partition("#")
+        if not target or re.match(r"\w+:", target):
+            return found[0]
+        path = os.path.normpath(os.path.join(os.path.dirname(name), target))
+        if path in known | {"draw.md"}:
+            return found[0]
+        if path == "README.md":
+            return f"{found[1]}({'../' * name.count('/')}index.md)"
+        return f"{found[1]}({repository()}/tree/main/{path}{f'#{anchor}' if anchor else ''})"
+
+    return re.sub(r"(\[[^\]]*\])\(([^)\s]+)\)", link, text)
+
+
+def two_themes(picture: str) -> str:
+    """A <picture> for GitHub, which asks the system for its theme, as two, of which the site's theme shows one."""
+    light = re.search(r'<img src="([^"]+)"', picture)[1]
+    still = re.search(r'"\(prefers-reduced-motion: reduce\)" srcset="([^"]+)"', picture)
+    words = re.search(r'alt="([^"]+)"', picture)[1]
+
+    def one(theme: str, moving: str, calm: str | None) -> str:
+        source = f'<source media="(prefers-reduced-motion: reduce)" srcset="{calm}">' if calm else ""
+        return f'<picture class="only-{theme}">{source}<img src="{moving}" class="only-{theme}" alt="{words}"></picture>'
+
+    shown = (
+        (theme, light.replace("-light", f"-{theme}"), still and still[1].replace("-light", f"-{theme}")) for theme in THEMES
+    )
+    return "\n".join(one(*each) for each in shown)
+
+
+THEMES = ("light", "dark")

@@ -1,0 +1,364 @@
+"""Exercises of notebook 03."""
+
+import math
+from collections.abc import Callable
+from itertools import combinations, product
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from course.exercises.checking import NotYet, alike, case, to_tensor
+
+SIDE, MIDDLE = 28, 13.5
+
+
+def _generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def _noise(seed: int) -> Tensor:
+    """(28, 28), float32 between 0.1 and 1: no pixel can be taken for an empty one, and no two are alike."""
+    return 0.1 + 0.9 * torch.rand(SIDE, SIDE, generator=_generator(seed))
+
+
+def _require_out_of_bounds(error: IndexError) -> None:
+    """Raises an IndexError of another kind again, such as that of an index which is no whole number."""
+    if "out of" not in str(error):  # "out of bounds" in torch and numpy, "out of range" in Python
+        raise error
+
+
+# 3a
+
+ANGLES = (90, 180, 0, 20, -20, 33, -137)  # at none of these does a source lie half-way between two pixels
+
+# {slip: what it changes in _turned}
+TURN_SLIPS = {
+    "turned about 14: pixels are 0 to 27, and the middle of those is 13.5": {"centre": 14.0},
+    "turned about 13: pixels are 0 to 27, and the middle of those is 13.5": {"centre": 13.0},
+    "turned about the corner: measure x and y from the centre, and add it again at the end": {"centre": 0.0},
+    "it turns the other way, anticlockwise: the sign of the angle, or x and y are swapped": {"way": -1},
+    "the forward map: each pixel is sent on, and some places get none (holes). Ask of each place where it comes from": {
+        "forward": True
+    },
+    "degrees are taken for radians: sine and cosine want radians": {"radians": True},
+    "positions are cut off, not rounded: 4.9 is nearest to 5": {"whole": torch.trunc},
+    "positions are rounded down: 4.9 is nearest to 5": {"whole": torch.floor},
+    "int(position + 0.5) rounds -0.7 to 0, as int cuts towards 0: take round": {"whole": lambda at: torch.trunc(at + 0.5)},
+    "outside the image the border is repeated, where it should be 0": {"outside": "border"},
+    "negative positions wrap round: in Python, index -1 is the last pixel. Outside the image it is 0": {"outside": "negative"},
+    "what leaves on one side comes back on the other: outside the image it is 0": {"outside": "wrap"},
+}
+
+
+def _turned(
+    image: Tensor,
+    degrees: float,
+    centre: float = MIDDLE,
+    way: int = 1,
+    forward: bool = False,
+    radians: bool = False,
+    whole: Callable = torch.round,
+    outside: str = "zero",
+) -> Tensor:
+    """The image (28, 28) turned clockwise, nearest pixel; each argument puts a slip in."""
+    angle = way * (degrees if radians else math.radians(degrees))
+    cos, sin = math.cos(angle), math.sin(angle if forward else -angle)
+    row, column = torch.meshgrid(*[torch.arange(SIDE, dtype=torch.float64)] * 2, indexing="ij")
+    x, y = column - centre, row - centre
+    x, y = (whole(place + centre).long() for place in (x * cos - y * sin, x * sin + y * cos))
+    inside = (x >= 0) & (x < SIDE) & (y >= 0) & (y < SIDE)
+    if forward:
+        turned = torch.zeros_like(image)
+        turned[y[inside], x[inside]] = image[inside]
+        return turned
+    if outside == "wrap":
+        return image[y % SIDE, x % SIDE]
+    found = image[y.clamp(0, SIDE - 1), x.clamp(0, SIDE - 1)]
+    if outside == "border":
+        return found
+    if outside == "negative":
+        behind = (x < SIDE) & (y < SIDE) & (x >= -SIDE) & (y >= -SIDE)
+        return torch.where(behind, image[y % SIDE, x % SIDE], 0)
+    return torch.where(inside, found, 0)
+
+
+def _turn(answer: Callable) -> bool:
+    """Each place takes the pixel nearest to where it comes from."""
+    cases = [(_noise(seed), degrees) for seed, degrees in enumerate(ANGLES)]
+    try:
+        got = [to_tensor(answer(image.clone(), degrees)) for image, degrees in cases]
+    except IndexError as error:
+        _require_out_of_bounds(error)
+        raise NotYet("It asks for a pixel outside the image (IndexError): where a place comes from outside, it is 0.") from None
+    failed = [i for i, case in enumerate(cases) if not alike(_turned(*case), got[i])]
+    if not failed:
+        return True
+    image, degrees = cases[failed[0]]
+    shown = _first_difference(image, degrees, got[failed[0]])
+    two_at_once = (f"{a}; and also: {b}" for a, b in combinations(TURN_SLIPS, 2))
+    changes = [*TURN_SLIPS.values(), *({**a, **b} for a, b in combinations(TURN_SLIPS.values(), 2))]
+    for slip, change in zip([*TURN_SLIPS, *two_at_once], changes, strict=True):
+        if all(alike(_turned(*case, **change), mine) for case, mine in zip(cases, got, strict=True)):
+            raise NotYet(f"It looks like this slip: {slip}.{shown}")
+    raise NotYet(shown)
+
+
+def _first_difference(image: Tensor, degrees: float, got: Tensor) -> str:
+    """The first place, row by row, that is wrong, with where it comes from."""
+    words, expected = f"a random image (28, 28), degrees = {degrees}", _turned(image, degrees)
+    if got.shape != expected.shape:
+        return case(words, f"shape {tuple(expected.shape)}", f"shape {tuple(got.shape)}")
+    row, column = (~torch.isclose(expected.double(), got, rtol=1e-4, atol=1e-4)).nonzero()[0].tolist()
+    angle, x, y = math.radians(degrees), column - MIDDLE, row - MIDDLE
+    from_x, from_y = (x * math.cos(angle) + y * math.sin(angle), y * math.cos(angle) - x * math.sin(angle))
+    words = (
+        f"{words}; look at row {row}, column {column}, which comes from row {from_y + MIDDLE:.2f}, column {from_x + MIDDLE:.2f}"
+    )
+    return case(words, f"{expected[row, column]:.4f}", f"{got[row, column]:.4f}")
+
+
+# 3b
+
+POINTS = {  # (x, y); none lies half-way between two pixels, where "the nearest" has two meanings
+    "on a pixel": [(5.0, 9.0), (0.0, 0.0)],
+    "between pixels": [(10.25, 3.75), (2.6, 20.0), (7.0, 13.9), (13.4, 13.3)],
+    "on the last row or column": [(27.0, 4.4), (11.3, 27.0), (27.0, 27.0)],
+    "partly outside": [(-0.25, 6.0), (27.75, 8.4), (14.2, -0.6), (3.0, 27.4)],
+    "outside": [(-2.0, 5.0), (12.0, 31.6), (40.0, 40.0), (-1.6, -1.6)],
+}
+
+
+def _blended(image: Tensor, x: float, y: float) -> Tensor:
+    """The value at (x, y) by PyTorch's own grid_sample; what is outside counts as 0."""
+    place = torch.tensor([[[[x, y]]]], dtype=torch.float64) * 2 / (SIDE - 1) - 1  # -1 and 1 are the outermost pixels' centres
+    return F.grid_sample(image.double()[None, None], place, padding_mode="zeros", align_corners=True).flatten()[0]
+
+
+def _mixed(
+    image: Tensor,
+    x: float,
+    y: float,
+    swapped: bool = False,
+    weights: bool = False,
+    nearest: bool = False,
+    whole: Callable = math.floor,
+    pixel: Callable | None = None,
+) -> Tensor:
+    """The value at (x, y), written out; each argument puts a slip in."""
+    x, y = (y, x) if swapped else (x, y)
+    pixel = pixel or _pixel
+    if nearest:
+        return pixel(image, round(x), round(y))
+    left, top = whole(x), whole(y)
+    right_share, bottom_share = x - left, y - top
+    if weights:
+        right_share, bottom_share = 1 - right_share, 1 - bottom_share
+    upper = (1 - right_share) * pixel(image, left, top) + right_share * pixel(image, left + 1, top)
+    lower = (1 - right_share) * pixel(image, left, top + 1) + right_share * pixel(image, left + 1, top + 1)
+    return (1 - bottom_share) * upper + bottom_share * lower
+
+
+def _pixel(image: Tensor, column: int, row: int) -> Tensor:
+    return image[row, column] if 0 <= column < SIDE and 0 <= row < SIDE else image.new_tensor(0.0)
+
+
+def _repeated(image: Tensor, column: int, row: int) -> Tensor:
+    return image[min(max(row, 0), SIDE - 1), min(max(column, 0), SIDE - 1)]
+
+
+def _from_behind(image: Tensor, column: int, row: int) -> Tensor:
+    inside = -SIDE <= column < SIDE and -SIDE <= row < SIDE
+    return image[row, column] if inside else image.new_tensor(0.0)
+
+
+def _less(image: Tensor, x: float, y: float) -> Tensor:
+    """0 as soon as one of the four neighbours lies outside."""
+    left, top = math.floor(x), math.floor(y)
+    whole = 0 <= left < SIDE - 1 and 0 <= top < SIDE - 1
+    return _mixed(image, x, y) if whole else image.new_tensor(0.0)
+
+
+def _only_inside(image: Tensor, x: float, y: float) -> Tensor:
+    """0 as soon as the position itself lies outside."""
+    return _mixed(image, x, y) if 0 <= x <= SIDE - 1 and 0 <= y <= SIDE - 1 else image.new_tensor(0.0)
+
+
+def _crossed(image: Tensor, x: float, y: float) -> Tensor:
+    """The square of four pixels is mirrored along its diagonal."""
+    left, top = math.floor(x), math.floor(y)
+    return _mixed(image, left + y - top, top + x - left)
+
+
+def _nothing_on_a_pixel(image: Tensor, x: float, y: float) -> Tensor:
+    """ceil(x) - x and x - floor(x) are both 0 where x is whole."""
+    return image.new_tensor(0.0) if x == math.floor(x) or y == math.floor(y) else _mixed(image, x, y)
+
+
+BILINEAR_SLIPS: dict[str, Callable] = {
+    "the nearest pixel alone, where the four around the position should be blended": lambda *at: _mixed(*at, nearest=True),
+    "x and y are swapped: x is the column, and image[row, column] takes the row first": lambda *at: _mixed(*at, swapped=True),
+    "the weights are swapped: the nearer a pixel lies, the more it weighs": lambda *at: _mixed(*at, weights=True),
+    "the upper right and the lower left pixel have each other's weight": _crossed,
+    "blended along x alone: the same is to be done along y": lambda image, x, y: _mixed(image, x, round(y)),
+    "blended along y alone: the same is to be done along x": lambda image, x, y: _mixed(image, round(x), y),
+    "0 on a whole x or y: there ceil(x) is floor(x), and both weights are 0. Right is floor(x) + 1": _nothing_on_a_pixel,
+    "an error at the last pixel: at x = 27 the right neighbour lies outside and counts as 0; here all of it becomes 0": _less,
+    "a position just outside is 0 at once: a neighbour that lies inside still counts": _only_inside,
+    "outside the image the border is repeated, where it should be 0": lambda *at: _mixed(*at, pixel=_repeated),
+    "negative positions wrap round: in Python, index -1 is the last pixel. Outside the image it is 0": lambda *at: _mixed(
+        *at, pixel=_from_behind
+    ),
+    "int() cuts towards 0, so that -0.25 becomes 0: take math.floor": lambda *at: _mixed(*at, whole=math.trunc),
+    "the plain mean of the four neighbours: the nearer a pixel lies, the more it weighs": lambda image, x, y: (
+        sum(_pixel(image, math.floor(x) + i, math.floor(y) + j) for i, j in product((0, 1), repeat=2)) / 4
+    ),
+}
+
+
+def _bilinear(answer: Callable) -> bool:
+    """A number for each position: inside, at the edge, outside."""
+    image, got = _noise(20), {}
+    for kind, points in POINTS.items():
+        for x, y in points:
+            try:
+                value = to_tensor(answer(image.clone(), x, y))
+            except IndexError as error:
+                _require_out_of_bounds(error)
+                last = 27 in (x, y) or kind == "partly outside"
+                slip = "an error at the last pixel" if last else "an error outside the image"
+                raise NotYet(
+                    f"It looks like this slip: {slip}: a neighbour that lies outside counts as 0; ask whether it lies inside "
+                    f"before you index.{case(_at(image, kind, x, y), f'{_blended(image, x, y):.4f}', 'IndexError')}"
+                ) from None
+            if value.numel() != 1:
+                raise NotYet(case(_at(image, kind, x, y), "one number", f"shape {tuple(value.shape)}"))
+            got[kind, x, y] = value.reshape(())
+    failed = [place for place, value in got.items() if not alike(_blended(image, *place[1:]), value)]
+    if not failed:
+        return True
+    kind, x, y = failed[0]
+    shown = case(_at(image, kind, x, y), f"{_blended(image, x, y):.4f}", f"{got[failed[0]]:.4f}")
+    for slip, wrong in BILINEAR_SLIPS.items():
+        if all(alike(torch.as_tensor(wrong(image, *place[1:])), value) for place, value in got.items()):
+            raise NotYet(f"It looks like this slip: {slip}.{shown}")
+    raise NotYet(shown)
+
+
+def _at(image: Tensor, kind: str, x: float, y: float) -> str:
+    left, top = math.floor(x), math.floor(y)
+    upper, lower = (", ".join(f"{_pixel(image, left + i, top + j):.4f}" for i in (0, 1)) for j in (0, 1))
+    around = f"; the four around it: {upper}, and below {lower}"
+    return f"a random image, x = {x} (column), y = {y} (row), {kind}{around if kind != 'outside' else ''}"
+
+
+# 3c
+
+FARTHEST = 3
+SHIFTS = list(product(range(-FARTHEST, FARTHEST + 1), repeat=2))  # (down, right), 49 of them
+
+
+def _moved(image: Tensor, down: int, right: int) -> Tensor:
+    """What leaves (28, 28) is lost, what comes in is 0."""
+    wide = F.pad(image, (SIDE,) * 4)
+    return wide[..., SIDE - down : 2 * SIDE - down, SIDE - right : 2 * SIDE - right]
+
+
+def _shift_batch(answer: Callable) -> bool:
+    """A draw for each image, from the generator alone; ink that leaves is lost."""
+    images = torch.stack([_noise(seed)[None] for seed in range(30, 36)])  # (6, 1, 28, 28)
+    words = "six random images (6, 1, 28, 28), a generator with seed 0"
+    given = images.clone()
+    with torch.random.fork_rng(devices=[]):
+        result = to_tensor(answer(given, _generator(0)))
+        if result.shape != images.shape:
+            raise NotYet(case(words, f"shape {tuple(images.shape)}", f"shape {tuple(result.shape)}"))
+        if not torch.equal(given, images):
+            raise NotYet(_slip("in place: the images that were handed in are changed; write into a new tensor", words))
+        for i, one in enumerate(result):
+            _require_a_shift(images[i], one[0], f"{words}; image {i}")
+        torch.manual_seed(1)
+        first = to_tensor(answer(images.clone(), _generator(0)))
+        torch.manual_seed(2)
+        again = to_tensor(answer(images.clone(), _generator(0)))
+        many = images[:1].expand(4200, 1, SIDE, SIDE).clone()
+        once, other = (to_tensor(answer(many.clone(), _generator(seed))) for seed in (0, 1))
+    if not torch.equal(first, again):
+        slip = "global random numbers: the same seed in the generator gives another result; hand it on, generator=generator"
+        raise NotYet(_slip(slip, f"{words}, twice"))
+    if all(torch.equal(one, images.double()) for one in (result, first)):
+        raise NotYet(_slip("nothing is moved", words))
+    if torch.equal(once, other):
+        raise NotYet(_slip("the generator is not used: with another seed it gives the same result", "seeds 0 and 1"))
+    which = _which(images[0, 0], once[:, 0])
+    if -1 in which:
+        _require_a_shift(images[0], once[which.index(-1), 0], f"one image 4,200 times; image {which.index(-1)}")
+    _require_the_draws(torch.tensor([SHIFTS[i] for i in which]))
+    return True
+
+
+def _slip(slip: str, words: str, expected: str = "", got: str = "") -> str:
+    return f"It looks like this slip: {slip}." + (case(words, expected, got) if expected else f"\n  input: {words}")
+
+
+def _which(image: Tensor, results: Tensor) -> list[int]:
+    """Which of the 49 shifts of image (28, 28) each result (N, 28, 28) is; -1 for none."""
+    wanted = torch.stack([_moved(image, *shift) for shift in SHIFTS]).flatten(1).double()  # (49, 784)
+    away, which = torch.cdist(results.flatten(1).double(), wanted, compute_mode="donot_use_mm_for_euclid_dist").min(1)
+    return torch.where(away < 1e-3, which, -1).tolist()
+
+
+def _require_a_shift(image: Tensor, result: Tensor, words: str) -> None:
+    """NotYet unless the result (28, 28) is the image (1, 28, 28) moved by whole pixels, at most 3 along each axis."""
+    if _which(image[0], result[None]) != [-1]:
+        return
+    expected = "the image moved by -3 to 3 pixels along each axis, 0 where nothing came from"
+    for down, right in product(range(-SIDE, SIDE + 1), repeat=2):
+        near = max(abs(down), abs(right)) <= FARTHEST
+        if near and alike(image[0].roll((down, right), (0, 1)), result):
+            slip = "it wraps round: what leaves on one side comes back on the other, where it should be lost"
+            raise NotYet(_slip(slip, words, expected, f"moved by {down} down and {right} to the right, and round the border"))
+        if not near and alike(_moved(image[0], down, right), result):
+            slip = "further than 3 pixels: for -3 to 3, torch.randint wants (-3, 4)"
+            raise NotYet(_slip(slip, words, expected, f"moved by {down} down and {right} to the right"))
+    raise NotYet(case(words, expected, "something else: is it moved by whole pixels, and is what comes in 0?"))
+
+
+def _require_the_draws(draws: Tensor) -> None:
+    """NotYet unless the draws (N, 2) differ from image to image, and -3 to 3 come equally often along each axis."""
+    words, expected = "one image 4,200 times", "about 600 times each of -3 to 3, along each axis, independently"
+    (down, right), first = draws.T, draws[0].tolist()
+    if (draws == draws[0]).all():
+        slip = "one draw a batch: each image needs its own"
+        raise NotYet(_slip(slip, words, expected, f"each time {first[0]} down and {first[1]} to the right"))
+    for axis, name in ((down, "up and down"), (right, "to the left and right")):
+        if (axis == axis[0]).all():
+            raise NotYet(_slip(f"one draw a batch for the moves {name}: each image needs its own", words))
+    if (down == right).all() or (down == -right).all():
+        raise NotYet(_slip("one draw for both directions: each needs its own", words))
+    for axis, name in ((down, "down"), (right, "to the right")):
+        counts = torch.stack([(axis == move).sum() for move in range(-FARTHEST, FARTHEST + 1)]).tolist()
+        got = f"{name}, {', '.join(f'{move}: {count}' for move, count in zip(range(-3, 4), counts))}"
+        if not counts[-1] or not counts[0]:
+            slip = f"{'3' if not counts[-1] else '-3'} never comes: the upper end of torch.randint is not drawn"
+            raise NotYet(_slip(slip, words, expected, got))
+        if min(counts) < 475:  # 5.5 standard deviations below 600
+            slip = "not all moves come equally often, as when a uniform number is rounded: torch.randint draws whole numbers"
+            raise NotYet(_slip(slip, words, expected, got))
+
+
+EXERCISES = {
+    "3a": (
+        _turn,
+        "for each row and column of the result: measure from 13.5, turn back by the angle, add 13.5, round, and take "
+        "that pixel of the image if there is one.",
+    ),
+    "3b": (
+        _bilinear,
+        "left = math.floor(x) and right = left + 1; the right pixel weighs x - left, the left one the rest. The same with y.",
+    ),
+    "3c": (
+        _shift_batch,
+        "torch.randint(-3, 4, (len(images), 2), generator=generator) draws; frame each image with zeros, and cut 28×28 out.",
+    ),
+}

@@ -1,0 +1,377 @@
+"""Exercises of notebook 02: the recurrence written out, a field measured by poison, a network designed to a field."""
+
+import copy
+import random
+from collections.abc import Callable
+from functools import cache
+
+import torch
+from torch import Tensor, nn
+
+from course.exercises.checking import NotYet, case, to_tensor
+from mnist_lib.receptive_field import receptive_fields
+
+Layer = tuple[int, int, int, int]  # kernel, stride, padding, dilation
+CARD: list[Layer] = [  # conv1 to conv8, with pool1 and gap
+    *((3, 1, 0, 1), (3, 1, 0, 1), (1, 1, 0, 1), (2, 2, 0, 1)),
+    *((3, 1, 0, 1), (3, 1, 0, 1), (3, 1, 0, 1), (3, 1, 1, 1), (6, 6, 0, 1), (1, 1, 0, 1)),
+]
+
+COLUMNS, IMAGE = ("field", "jump", "first centre"), (1.0, 1.0, 0.0)  # IMAGE: the image's own row, before any layer
+
+
+# 2a
+def _by_library(layers: list[Layer]) -> Tensor:
+    """(field, jump, first centre) of each layer, (n, 3), from windows that the library follows unit by unit."""
+    side = 2  # units of the last layer; how many pixels the layers need for it
+    for k, t, _, d in reversed(layers):
+        side = (side - 1) * t + (k - 1) * d + 1
+    net = nn.Sequential(*(nn.Conv2d(1, 1, k, t, p, d, device="meta") for k, t, p, d in layers))
+    rows = receptive_fields(net, (side, side))
+    return torch.tensor([(row.size[0], row.jump[0], row.start[0]) for row in rows], dtype=torch.float64)
+
+
+def _recurrence(layers: list[Layer], column: str, way: Callable) -> Tensor:
+    """The recurrence (n, 3) in which one column is worked out in a wrong way: way(r, j, s, k, t, p, d) -> its new value."""
+    r, j, s = IMAGE
+    rows = []
+    for k, t, p, d in layers:
+        right = (r + (k - 1) * d * j, j * t, s + ((k - 1) * d / 2 - p) * j)
+        wrong = way(r, j, s, k, t, p, d)
+        r, j, s = (wrong if name == column else value for name, value in zip(COLUMNS, right))
+        rows.append((r, j, s))
+    return torch.tensor(rows, dtype=torch.float64)
+
+
+# Of each column: {slip: the ways to make it}. The jump comes first, as the two others stand on it
+SLIPS_2A: dict[str, dict[str, list[Callable]]] = {
+    "jump": {
+        "the jump is the layer's own stride: strides multiply up": [lambda r, j, s, k, t, p, d: float(t)],
+        "strides are added: they multiply up": [lambda r, j, s, k, t, p, d: j + t, lambda r, j, s, k, t, p, d: j + t - 1],
+        "the jump never changes: a stride multiplies it": [lambda r, j, s, k, t, p, d: j],
+        "the dilation lengthens the jump: it spreads the kernel, and leaves the units where they were": [
+            lambda r, j, s, k, t, p, d: j * t * d,
+        ],
+    },
+    "field": {
+        "both sides are counted: a kernel of k takes k - 1 steps in all, not on each side": [
+            lambda r, j, s, k, t, p, d: r + 2 * (k - 1) * d * j,
+        ],
+        "the kernel multiplies the field: the boxes of neighbours overlap, and each step adds one jump": [
+            lambda r, j, s, k, t, p, d: r * k,
+        ],
+        "the stride multiplies the field: it makes the steps of the next layers longer, and leaves this field alone": [
+            lambda r, j, s, k, t, p, d: (r + (k - 1) * d * j) * t,
+            lambda r, j, s, k, t, p, d: r * t + (k - 1) * d * j,
+            lambda r, j, s, k, t, p, d: r * t if t > 1 else r + (k - 1) * d * j,
+            lambda r, j, s, k, t, p, d: r * t + (k - 1) * d,
+        ],
+        "the jump is updated before the field: the kernel steps over the units below, whose jump is the old one": [
+            lambda r, j, s, k, t, p, d: r + (k - 1) * d * j * t,
+        ],
+        "the jump is left out: a step is as long as the units below lie apart": [
+            lambda r, j, s, k, t, p, d: r + (k - 1) * d,
+        ],
+        "the dilation is left out: a step is d jumps long": [lambda r, j, s, k, t, p, d: r + (k - 1) * j],
+        "padding widens the field: it only moves the box": [
+            lambda r, j, s, k, t, p, d: r + (k - 1) * d * j + 2 * p * j,
+            lambda r, j, s, k, t, p, d: r + (k - 1) * d * j + 2 * p,
+            lambda r, j, s, k, t, p, d: r + (k - 1) * d * j + p * j,
+            lambda r, j, s, k, t, p, d: r + (k - 1) * d * j + p,
+        ],
+        "padding is taken off the field: it only moves the box": [
+            lambda r, j, s, k, t, p, d: r + ((k - 1) * d - 2 * p) * j,
+            lambda r, j, s, k, t, p, d: r + ((k - 1) * d - p) * j,
+        ],
+        "k * d in place of (k - 1) * d: between k taps lie k - 1 steps": [lambda r, j, s, k, t, p, d: r + k * d * j],
+        "k * d - 1 in place of (k - 1) * d: the dilation stretches the steps, not the kernel": [
+            lambda r, j, s, k, t, p, d: r + (k * d - 1) * j,
+        ],
+    },
+    "first centre": {
+        "padding does not move the centre: it lets the first unit start p units earlier": [
+            lambda r, j, s, k, t, p, d: s + (k - 1) * d / 2 * j,
+        ],
+        "padding moves the centre the wrong way: the first unit starts p units earlier": [
+            lambda r, j, s, k, t, p, d: s + ((k - 1) * d / 2 + p) * j,
+        ],
+        "the jump is updated before the centre: the centre moves over the units below, whose jump is the old one": [
+            lambda r, j, s, k, t, p, d: s + ((k - 1) * d / 2 - p) * j * t,
+        ],
+        "the jump is left out of the centre": [lambda r, j, s, k, t, p, d: s + (k - 1) * d / 2 - p],
+        "padding is counted in pixels: it is p units of the layer below, each a jump apart": [
+            lambda r, j, s, k, t, p, d: s + (k - 1) * d / 2 * j - p,
+        ],
+        "the centre is rounded: between two pixels it ends in .5": [
+            lambda r, j, s, k, t, p, d: s + ((k - 1) * d // 2 - p) * j,
+            lambda r, j, s, k, t, p, d: s + (k // 2 * d - p) * j,
+        ],
+        "the whole kernel is stepped over: the centre lies half way": [lambda r, j, s, k, t, p, d: s + ((k - 1) * d - p) * j],
+        "the dilation is left out of the centre": [lambda r, j, s, k, t, p, d: s + ((k - 1) / 2 - p) * j],
+        "the first pixel of the box in place of its centre": [lambda r, j, s, k, t, p, d: s - p * j],
+    },
+}
+
+
+def _stacks() -> list[list[Layer]]:
+    """Stacks of layers, from the plainest on, so that the first that fails says most; then random ones."""
+    plain, draw = (3, 1, 0, 1), random.Random(0)
+    stacks = [
+        [plain],
+        [plain, plain],
+        [plain, (2, 2, 0, 1)],
+        [(2, 2, 0, 1), plain],
+        [(2, 2, 0, 1), (3, 1, 1, 1)],
+        [(3, 1, 0, 2)],
+    ]
+    stacks += [[(3, 2, 1, 1), (5, 2, 1, 1), (3, 1, 0, 2)], CARD]
+    for _ in range(12):
+        stacks.append(
+            [
+                (draw.randint(1, 5), draw.randint(1, 3), draw.randint(0, 2), draw.randint(1, 3))
+                for _ in range(draw.randint(2, 4))
+            ]
+        )
+    return stacks
+
+
+@cache
+def _expected() -> list[tuple[list[Layer], Tensor]]:
+    return [(layers, _by_library(layers)) for layers in _stacks()]
+
+
+def _fields(answer: Callable) -> bool:
+    """Each column against the library; the slip is named whose column is the answer's own in every stack."""
+    results = []
+    for layers, want in _expected():
+        got = to_tensor(answer(list(layers)))
+        if got.shape != want.shape:
+            wanted = "A row of (field, jump, first centre) for each layer is asked for"
+            raise NotYet(f"{wanted}.{case(_stack(layers), f'shape {tuple(want.shape)}', f'shape {tuple(got.shape)}')}")
+        results.append((layers, want, got))
+    for name, slips in SLIPS_2A.items():
+        column = COLUMNS.index(name)
+        wrong = next((one for one in results if not _alike(*one[1:], column)), None)
+        if wrong is None:
+            continue
+        layers, want, got = wrong
+        shown = case(_stack(layers), _row(want[:, column]), _row(got[:, column]))
+        for slip, ways in slips.items():
+            if any(all(_alike(_recurrence(stack, name, way), got, column) for stack, _, got in results) for way in ways):
+                raise NotYet(f"The {name} is not right yet. It looks like this slip: {slip}.{shown}")
+        moved = got[0, column] - want[0, column]
+        if all(_alike(want + moved, got, column) for _, want, got in results):
+            raise NotYet(f"The {name} is not right yet. All are shifted: the image has {name} {IMAGE[column]:g}.{shown}")
+        raise NotYet(f"The {name} is not right yet.{shown}")
+    return True
+
+
+def _alike(a: Tensor, b: Tensor, column: int) -> bool:
+    return torch.allclose(a[:, column], b[:, column], atol=1e-6)
+
+
+def _stack(layers: list[Layer]) -> str:
+    return f"layers = {layers}, each (kernel, stride, padding, dilation)"
+
+
+def _row(numbers: Tensor) -> str:
+    return ", ".join(f"{number:g}" for number in numbers.tolist())
+
+
+# 2b
+class _Skip(nn.Module):
+    """Two dilated convolutions, and a way around them."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(1, 2, 3, padding=2, dilation=2), nn.ReLU(), nn.Conv2d(2, 1, 3, padding=3, dilation=3)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(x) + x
+
+
+class _Cross(nn.Module):
+    """Rows and columns, added: what a unit sees is no rectangle."""
+
+    def __init__(self):
+        super().__init__()
+        self.flat, self.tall = nn.Conv2d(1, 2, (1, 5), padding=(0, 2)), nn.Conv2d(1, 2, (3, 1), padding=(1, 0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.flat(x) + self.tall(x)
+
+
+class _Apart(nn.Module):
+    """Two maps that see different pixels."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([x[:, :, :-2, :-1], x[:, :, 2:, 1:]], 1)
+
+
+def _nets() -> list[tuple[str, nn.Module, tuple[int, int], tuple[int, int]]]:
+    """(in words, network, unit, image size); the first three have neither ReLU nor max pooling."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(2)
+        nets = [
+            ("a 3x3 convolution", nn.Conv2d(1, 3, 3), (2, 1), (7, 6)),
+            ("a 3x3 convolution with dilation 2", nn.Conv2d(1, 2, 3, dilation=2), (0, 3), (8, 9)),
+            ("two maps that see different pixels", _Apart(), (1, 2), (6, 7)),
+            ("convolution, ReLU, max pooling", nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.MaxPool2d(2)), (1, 0), (10, 8)),
+            (
+                "a stride, BatchNorm, padding",
+                nn.Sequential(
+                    nn.Conv2d(1, 4, 3, stride=2), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 3, padding=1), nn.ReLU()
+                ),
+                (0, 2),
+                (9, 11),
+            ),
+            ("two dilated convolutions with a skip around them", _Skip(), (5, 4), (10, 13)),
+            ("a row and a column, added: a cross", _Cross(), (2, 4), (6, 9)),
+            (
+                "three padded 5x5 convolutions, whose field of 13 is larger than the image",
+                nn.Sequential(*(nn.Conv2d(1, 1, 5, padding=2) for _ in range(3))),
+                (1, 3),
+                (7, 8),
+            ),
+        ]
+    return [(words, net.eval(), unit, size) for words, net, unit, size in nets]
+
+
+def _poison(net: nn.Module, unit: tuple[int, int], size: tuple[int, int], keep=False, maps=..., every=False) -> Tensor:
+    """Pixel by pixel -> bool (H, W); each argument puts a slip in."""
+    seen, image = torch.zeros(size, dtype=torch.bool), torch.zeros(1, 1, *size)
+    for row in range(size[0]):
+        for col in range(size[1]):
+            image[0, 0, row, col] = float("nan")
+            with torch.no_grad():
+                dead = net(image)[0, :, unit[0], unit[1]][maps].isnan()
+            seen[row, col] = dead.all() if every else dead.any()
+            if not keep:
+                image[0, 0, row, col] = 0
+    return seen
+
+
+def _dying(net: nn.Module, unit: tuple[int, int], size: tuple[int, int]) -> Tensor:
+    """The other way round: which units die when the pixel in the unit's place is poisoned."""
+    image = torch.zeros(1, 1, *size)
+    image[0, 0, unit[0], unit[1]] = float("nan")
+    with torch.no_grad():
+        return net(image)[0].isnan().any(0)
+
+
+def _box(net: nn.Module, unit: tuple[int, int], size: tuple[int, int], holes=False) -> Tensor:
+    """What the formula says: its box, or its mask."""
+    field = receptive_fields(net, size, channels=1)[-1]
+    if holes:
+        return field.mask(*unit)
+    seen, (top, left, bottom, right) = torch.zeros(size, dtype=torch.bool), field.box(*unit)
+    seen[max(top, 0) : bottom + 1, max(left, 0) : right + 1] = True
+    return seen
+
+
+SLIPS_2B: dict[str, Callable] = {
+    "the formula in disguise: its box is not a measurement, and has no holes": _box,
+    "the formula in disguise: it is not a measurement, and knows only rows and columns": lambda n, u, s: _box(n, u, s, True),
+    "the units that die of one pixel, where the pixels that kill one unit are asked for": _dying,
+    "the poison stays in the image: put the pixel back, or begin with a clean image each time": lambda n, u, s: _poison(
+        n, u, s, keep=True
+    ),
+    "only map 0 is asked: the unit is dead if it is nan in any map": lambda n, u, s: _poison(n, u, s, maps=slice(1)),
+    "all maps must die: the unit is dead if it is nan in any map": lambda n, u, s: _poison(n, u, s, every=True),
+    "true and false are swapped": lambda n, u, s: ~_poison(n, u, s),
+    "row and column of the pixels are swapped": lambda n, u, s: _poison(n, u, s).T,
+}
+
+
+def _measure(answer: Callable) -> bool:
+    """On small networks, pixel by pixel; the network must be as it was afterwards."""
+    results = []
+    for words, net, unit, size in _nets():
+        kept = {name: value.clone() for name, value in net.state_dict().items()}
+        words = f"{words}; unit {unit}, image {size}"
+        got = to_tensor(answer(net, unit, size)) != 0
+        changed = [name for name, value in net.state_dict().items() if not torch.equal(value, kept[name])]
+        if changed or net.training:
+            what = f"{changed[0]} has changed" if changed else "it is in training mode"
+            raise NotYet(f"It looks like this slip: it changes what it was given.{case(words, 'the network as it was', what)}")
+        results.append((words, net, unit, size, _poison(net, unit, size), got))
+    wrong = [(words, want, got) for words, *_, want, got in results if not _same(want, got)]
+    if not wrong:
+        return True
+    words, want, got = wrong[0]
+    shown = case(words, _pixels(want), _pixels(got))
+    for slip, wrongly in SLIPS_2B.items():
+        if all(_same(wrongly(net, unit, size), got) for _, net, unit, size, _, got in results):
+            raise NotYet(f"It looks like this slip: {slip}.{shown}")
+    if want.shape != got.shape:
+        raise NotYet(f"The result should have a place for each pixel of the image.{shown}")
+    plain = all(_same(want, got) for *_, want, got in results[:3])
+    if plain and not any((got & ~want).any() for *_, want, got in results if want.shape == got.shape):
+        hidden = "a change or a gradient in place of poison: ReLU and max pooling hide it, and nan they cannot hide"
+        raise NotYet(f"It looks like this slip: {hidden}.{shown}")
+    raise NotYet(shown)
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    return a.shape == b.shape and bool((a == b).all())
+
+
+def _pixels(seen: Tensor) -> str:
+    """A small bool tensor (H, W), drawn."""
+    if seen.dim() != 2 or seen.numel() > 400:
+        return f"shape {tuple(seen.shape)}"
+    rows = ("".join("#" if one else "." for one in row) for row in seen.tolist())
+    return f"shape {tuple(seen.shape)}, {int(seen.sum())} pixels" + "".join(f"\n    {row}" for row in rows)
+
+
+# 2c
+LIMIT, SIDE = 3_000, 28
+
+
+def _design(net: nn.Module) -> bool:
+    """What is handed in runs on 28x28, keeps to the budget, and its last units see 28 pixels across."""
+    if not isinstance(net, nn.Module):
+        raise NotYet(f"Hand in the network itself, an nn.Module, not {type(net).__name__}.")
+    if any(isinstance(module, nn.Linear) for module in net.modules()):
+        raise NotYet("nn.Linear reads all of the image at once: do it with convolutions and poolings.")
+    convolutions = sum(isinstance(module, nn.Conv2d) for module in net.modules())
+    numbers = sum(p.numel() for p in net.parameters())
+    net = copy.deepcopy(net).eval()
+    try:
+        with torch.no_grad():
+            out = net(torch.zeros(2, 1, SIDE, SIDE))
+    except (RuntimeError, ValueError) as error:
+        raise NotYet(f"It does not run on {SIDE}x{SIDE}: {str(error).splitlines()[0]}") from None
+    if out.dim() < 2 or out.flatten(1).shape != (2, 10):
+        raise NotYet(f"Two images should give (2, 10) or (2, 10, 1, 1), ten numbers each, not {tuple(out.shape)}.")
+    if not 1 <= convolutions <= 4:
+        raise NotYet(f"It has {convolutions} convolutions: one to four are asked for.")
+    field = receptive_fields(net, (SIDE, SIDE))[-1].size
+    if field != (SIDE, SIDE):
+        fit = (
+            "nearly: even fields need an even kernel somewhere"
+            if min(field) == max(field) in (27, 29)
+            else "not the image's 28x28"
+        )
+        raise NotYet(f"The field of its last units is {field[0]}x{field[1]}, {fit}.")
+    if numbers > LIMIT:
+        raise NotYet(f"It has {numbers:,} numbers: {numbers - LIMIT:,} over the budget of {LIMIT:,}.")
+    return True
+
+
+EXERCISES = {
+    "2a": (
+        _fields,
+        "begin with (1, 1, 0), the image itself; work out the new field and centre with the old jump, then the jump.",
+    ),
+    "2b": (
+        _measure,
+        "for each pixel: an image of zeros with nan in this pixel, `net(image)[0, :, row, column].isnan().any()`.",
+    ),
+    "2c": (
+        _design,
+        "a convolution or a pooling adds (k - 1) times the jump: after a stride of 2, a 5x5 adds 8. Few maps cost little.",
+    ),
+}

@@ -1,0 +1,320 @@
+"""Exercises of notebook 07."""
+
+import copy
+import math
+import random
+import statistics
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from course.exercises.checking import NotYet, Unwritten, case, compare, to_tensor
+from mnist_lib.model import DigitNet
+
+
+def _share(answer: Callable) -> bool:
+    """Amdahl's law, solved for the share: a round trip from a share to the gain of the whole and back."""
+
+    def whole_of(share: float, alone: float) -> float:
+        return 1 / (1 - share + share / alone)
+
+    def share(alone: float, whole: float) -> float:
+        return (1 - 1 / whole) / (1 - 1 / alone)
+
+    slips = {
+        "1 - 1 / whole is the share of the time that was saved. It ignores the factor, as if the part now took no time": (
+            lambda alone, whole: 1 - 1 / whole
+        ),
+        "whole / alone: a gain of the whole is no sum of gains of its parts. Add up times": lambda alone, whole: whole / alone,
+        "(whole - 1) / (alone - 1) is the part's share of the new time. What was asked is its share of the old time": (
+            lambda alone, whole: (whole - 1) / (alone - 1)
+        ),
+        "1 / whole is the share of the time that is left, of the whole": lambda alone, whole: 1 / whole,
+        "the share of the time that was not the part's": lambda alone, whole: 1 - share(alone, whole),
+        "in percent: a share lies between 0 and 1": lambda alone, whole: 100 * share(alone, whole),
+        "the two arguments are swapped: alone comes first": lambda alone, whole: share(whole, alone),
+        "the law forwards, with the gain of the whole in the share's place": lambda alone, whole: whole_of(whole, alone),
+    }
+    draw = random.Random(0)
+    settings = [(draw.uniform(0.05, 0.95), draw.uniform(1.5, 60)) for _ in range(20)]
+    cases = [("the part is 42 times as fast, the whole 1.31 times", (42.0, 1.31))]
+    for part, alone in settings:
+        whole = whole_of(part, alone)
+        cases.append((f"the part is {alone:.4f} times as fast, the whole {whole:.4f} times", (alone, whole)))
+    return compare(answer, lambda alone, whole: to_tensor(share(alone, whole)), slips, cases)
+
+
+def _address(answer: Callable) -> bool:
+    """Where torch itself puts the value, by the strides of a tensor in channels-last order."""
+
+    def right(n: int, c: int, h: int, w: int, shape: tuple[int, int, int, int]) -> Tensor:
+        strides = torch.empty(shape, device="meta").contiguous(memory_format=torch.channels_last).stride()
+        return to_tensor(sum(index * stride for index, stride in zip((n, c, h, w), strides)))
+
+    def nested(order: str) -> Callable:
+        """The address when the axes lie as in `order`, the last one side by side."""
+
+        def wrong(n, c, h, w, shape):
+            sizes, indices, place = dict(zip("NCHW", shape)), {"N": n, "C": c, "H": h, "W": w}, 0
+            for axis in order:
+                place = place * sizes[axis] + indices[axis]
+            return place
+
+        return wrong
+
+    slips = {
+        "this is NCHW, the plain order, channel after channel": nested("NCHW"),
+        "W before H: in channels last, pixels still lie row by row": nested("NWHC"),
+        "the images lie side by side: each image comes as a whole, one after another": nested("CHWN"),
+        "H and W are right, but the channels come before the image": nested("CNHW"),
+        "the shape is read as (N, H, W, C): it is still (N, C, H, W), only the memory has another order": (
+            lambda n, c, h, w, shape: ((n * shape[1] + h) * shape[2] + w) * shape[3] + c
+        ),
+        "H where W is meant: a row has W pixels": (
+            lambda n, c, h, w, shape: ((n * shape[2] + h) * shape[2] + w) * shape[1] + c
+        ),
+        "the image's number is ignored": lambda n, c, h, w, shape: nested("NHWC")(0, c, h, w, shape),
+        "counted from 1: the first value has address 0": lambda *case: nested("NHWC")(*case) + 1,
+        "in bytes: count values, not bytes": lambda *case: 4 * nested("NHWC")(*case),
+    }
+    draw, cases = random.Random(1), []
+    for _ in range(12):
+        shape = tuple(draw.sample(range(2, 7), 4))  # all sides different, so that none is taken for another
+        for place in (tuple(draw.randrange(size) for size in shape), tuple(size - 1 for size in shape)):
+            words = f"n, c, h, w = {', '.join(map(str, place))} in the shape {shape}"
+            cases.append((words, (*place, shape)))
+    return compare(answer, right, slips, cases)
+
+
+def _multiplications(answer: Callable) -> bool:
+    """Counted by hooks, from each convolution's weights and the output that it really gave."""
+    with torch.random.fork_rng(devices=[]):
+        return _compare_counts(answer)
+
+
+def _compare_counts(answer: Callable) -> bool:
+    cases = [
+        ("DigitNet()", lambda: DigitNet()),
+        ("DigitNet(widths=(4, 6, 3, 5, 5, 5, 5))", lambda: DigitNet(widths=(4, 6, 3, 5, 5, 5, 5))),
+        ("a stride, a kernel of 5x3 and a padding", _strided),
+        ("groups: each filter reads only some of the maps", _grouped),
+    ]
+    results = []
+    for words, make in cases:
+        got = answer(make().eval())
+        if got is None:
+            raise Unwritten
+        if not isinstance(got, Mapping):
+            raise NotYet(f'It should return a dict such as {{"conv1": 97344}}, not {type(got).__name__}.')
+        names = list(_counted(make(), _right))
+        if set(map(str, got)) != set(names):
+            found = case(
+                words, "one number for each of " + ", ".join(names), "numbers for " + (", ".join(map(str, got)) or "none")
+            )
+            raise NotYet(_about_names(list(map(str, got)), names) + found)
+        results.append((words, make, {name: float(got[name]) for name in names}))
+    failed = [
+        (words, name, expected, got[name])
+        for words, make, got in results
+        for name, expected in _counted(make(), _right).items()
+        if got[name] != expected
+    ]
+    if not failed:
+        return True
+    words, name, expected, got = failed[0]
+    shown = case(f"{words}, {name}", f"{expected:,}", f"{got:,.0f}")
+    for slip, count in _COUNTING_SLIPS.items():
+        if all(_counted(make(), count) == got for _, make, got in results):
+            raise NotYet(f"It looks like this slip: {slip}.{shown}")
+    raise NotYet(shown.removeprefix("\n  "))
+
+
+def _about_names(got: list[str], names: list[str]) -> str:
+    if got == names[-1:]:
+        slip = "every hook uses the loop's last name. Keep each its own: def hook(conv, inputs, output, name=name)"
+        return f"It looks like this slip: {slip}."
+    if set(names) < set(got):
+        return "Only convolutions are asked for."
+    return "The names should be those that named_modules() gives the convolutions."
+
+
+def count_multiplications(net: nn.Module) -> dict[str, int]:
+    """{name: how many multiplications a convolution does for one image (1, 28, 28)}: what 7c asks for."""
+    return _counted(copy.deepcopy(net), _right)
+
+
+def _right(conv: nn.Conv2d, _before: Tensor, after: Tensor) -> int:
+    """weight.numel() is out x in / groups x k x k: one multiplication each, at every place of the output."""
+    return conv.weight.numel() * after.shape[2] * after.shape[3]
+
+
+_COUNTING_SLIPS: dict[str, Callable[[nn.Conv2d, Tensor, Tensor], int]] = {
+    "the output's size is ignored: this is the number of weights, and each is used at every place of the output": (
+        lambda conv, before, after: conv.weight.numel()
+    ),
+    "the output's size is ignored: this is the number of parameters": (
+        lambda conv, before, after: sum(p.numel() for p in conv.parameters())
+    ),
+    "the side of the input, where that of the output is meant: the filter stops once for each place of the output": (
+        lambda conv, before, after: conv.weight.numel() * before.shape[2] * before.shape[3]
+    ),
+    "the side of the image, 28, in every layer: each layer's own output counts": (
+        lambda conv, before, after: conv.weight.numel() * 28 * 28
+    ),
+    "groups are ignored: with groups a filter reads in_channels / groups maps": (
+        lambda conv, before, after: _right(conv, before, after) * conv.groups
+    ),
+    "the bias is counted: it is added, not multiplied": (
+        lambda conv, before, after: _right(conv, before, after) + after[0].numel() * (conv.bias is not None)
+    ),
+    "twice as many: additions are counted, too": lambda conv, before, after: 2 * _right(conv, before, after),
+    "one side of the output only: a filter moves over its height and its width": (
+        lambda conv, before, after: conv.weight.numel() * after.shape[3]
+    ),
+    "one side of the kernel only: it has k x k weights for each map": (
+        lambda conv, before, after: _right(conv, before, after) // conv.kernel_size[0]
+    ),
+    "the input's maps are forgotten: a filter reads all of them": (
+        lambda conv, before, after: after[0].numel() * conv.kernel_size[0] * conv.kernel_size[1]
+    ),
+    "this is the number of values that come out: each needs many multiplications": lambda conv, before, after: after[0].numel(),
+}
+
+
+def _counted(net: nn.Module, count: Callable[[nn.Conv2d, Tensor, Tensor], int]) -> dict[str, int]:
+    """{name: count(convolution, its input, its output)} for one image."""
+    counts: dict[str, int] = {}
+    for name, module in net.eval().named_modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_hook(
+                lambda conv, inputs, output, name=name: counts.update({name: count(conv, inputs[0], output)})
+            )
+    with torch.no_grad():
+        net(torch.zeros(1, 1, 28, 28))
+    return counts
+
+
+def _strided() -> nn.Module:
+    first = nn.Sequential(nn.Conv2d(1, 6, 3, stride=2), nn.BatchNorm2d(6), nn.ReLU())
+    return nn.Sequential(first, nn.Conv2d(6, 8, (5, 3), padding=1, bias=False), nn.Flatten(), nn.LazyLinear(10))
+
+
+def _grouped() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(1, 8, 3), nn.MaxPool2d(2), nn.Conv2d(8, 12, 3, groups=4), nn.Conv2d(12, 12, 3, groups=12))
+
+
+class _Machine:
+    """Work that takes a time of the machine's own choosing, and the clock that shows it: no second is really spent.
+
+    The first call is slow, or, on one kind of machine, quick; now and then something else comes between.
+    """
+
+    def __init__(self, seed: int, first: float):
+        self.draw, self.first, self.now, self.reads = random.Random(seed), first, 1000.0, 0
+        self.took: list[float] = []
+
+    def work(self) -> None:
+        seconds = self.first if not self.took else 0.1 * self.draw.uniform(0.9, 1.1)
+        if self.took and self.draw.random() < 0.15:
+            seconds *= self.draw.uniform(4, 9)
+        self.took.append(seconds)
+        self.now += seconds
+        self.reads = 0
+
+    def clock(self) -> float:
+        self.reads += 1
+        if self.reads > 10_000:
+            raise NotYet("The clock is read again and again, and no work is done in between.")
+        return self.now
+
+
+_ENOUGH = 5  # calls that count: with fewer, two spikes are the median
+
+
+def _time_it(answer: Callable) -> bool:
+    """The median of the calls after the first, whichever of them an answer chooses to count."""
+    runs = []
+    for seed, first in enumerate((2.0, 0.7, 0.01, 3.0, 0.02)):
+        machine = _Machine(seed, first)
+        started = machine.now
+        got = answer(machine.work, machine.clock)
+        if got is None:
+            raise Unwritten
+        if not isinstance(got, (int, float)) and getattr(got, "shape", None) != ():  # numpy's and torch's numbers pass
+            raise NotYet(f"It should return one number, the seconds of a call, not {type(got).__name__}.")
+        if not machine.took:
+            raise NotYet("The work is never done: call work() between two readings of clock().")
+        runs.append((machine.took, float(got), started))
+    took, got, started = runs[0]
+    fewest = min(len(took) for took, _, _ in runs)
+
+    def fits(estimate: Callable[[list[float]], float], skip: int) -> bool:
+        """Whether one way of estimating, after so many calls that do not count, gives the answer on every machine."""
+        return all(len(t) > skip and math.isclose(estimate(t[skip:]), g, rel_tol=1e-6, abs_tol=1e-9) for t, g, _ in runs)
+
+    middles = (statistics.median, statistics.median_low, statistics.median_high)
+    if any(fits(middle, skip) for skip in range(1, fewest - _ENOUGH + 1) for middle in middles):
+        return True
+    skips = range(fewest)
+    slip = ""
+    if fits(lambda t: started + sum(t), 0):
+        slip = "a reading of the clock: only the difference of two readings is a time"
+    elif fewest > _ENOUGH and any(fits(lambda t: t[len(t) // 2], skip) for skip in (0, 1)):
+        slip = "the call in the middle of the list: the median is the middle one of the sorted times"
+    elif fewest == 1 or any(fits(lambda t, k=k: t[k], 0) for k in range(fewest)) or fits(lambda t: t[-1], 0):
+        slip = "one run: if something else came between, its time is in the answer, and nothing tells you so"
+    elif any(fits(middle, 0) for middle in middles):
+        slip = "no warm-up: the first call is counted, and it is not like the others"
+    elif any(fits(statistics.mean, skip) for skip in skips):
+        slip = "the mean: a single call that was interrupted moves it" + (
+            ", and the first call is in it" * fits(statistics.mean, 0)
+        )
+    elif any(fits(sum, skip) for skip in skips):
+        slip = "the sum of all calls: asked is the time of one"
+    elif any(fits(min, skip) for skip in skips):
+        slip = "the shortest call: what the machine can do, not what it usually does"
+    elif any(fits(max, skip) for skip in skips):
+        slip = "the longest call: that is the machine's trouble, not the work"
+    elif any(fits(middle, skip) for skip in skips for middle in middles):
+        slip = f"too few calls that count: with fewer than {_ENOUGH}, two that were interrupted are the median"
+    elif any(fits(lambda t: 1000 * statistics.median(t), skip) for skip in skips):
+        slip = "in milliseconds: seconds are asked for"
+    elif all(g < 1e-3 for _, g, _ in runs):
+        slip = "another clock than the one that is handed in, or no work between two readings of it: hardly any time passed"
+    said = (
+        f"It looks like this slip: {slip}."
+        if slip
+        else "It is not the median of your calls, whichever of them are left out at the beginning."
+    )
+    shown = ", ".join(f"{seconds:.3f}" for seconds in took[:8]) + (", ..." if len(took) > 8 else "")
+    expected = f"{statistics.median(took[1:]):.4f}, the median after the first call" if len(took) > _ENOUGH else "more calls"
+    raise NotYet(
+        said
+        + case(
+            f"work that you called {len(took)} time{'s' * (len(took) != 1)}; the calls took {shown} s", expected, f"{got:.4f}"
+        )
+    )
+
+
+EXERCISES = {
+    "7a": (
+        _share,
+        "let the old time be 1. What is left alone still takes 1 - share, the part now share / alone, and together they take "
+        "1 / whole. Solve for the share.",
+    ),
+    "7b": (
+        _address,
+        "count what lies before it: whole images first, then whole rows, then whole pixels of C values each, then c.",
+    ),
+    "7c": (
+        _multiplications,
+        "a forward hook sees each convolution's output; its weight holds out x (in / groups) x k x k numbers, and each is used "
+        "once for every place of the output. (What a hook returns replaces the output: let it return nothing.)",
+    ),
+    "7d": (
+        _time_it,
+        "call work() once and forget it; then, at least five times, read the clock, call work(), read the clock; then "
+        "statistics.median.",
+    ),
+}

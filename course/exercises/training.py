@@ -1,0 +1,319 @@
+"""Exercises of notebook 04."""
+
+import math
+import random
+from collections.abc import Callable
+from functools import cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from course.exercises.checking import NotYet, alike, brief, case, compare, to_tensor
+from mnist_lib.model import DigitNet
+from mnist_lib.trainer.config import TrainConfig
+from mnist_lib.trainer.loop import one_step
+from mnist_lib.trainer.schedule import rates
+
+
+def _cross_entropy(answer: Callable) -> bool:
+    """First ordinary logits, then large ones, then whether a gradient comes through."""
+    slips = {
+        "softmax over the images (dim 0): each image's ten numbers become probabilities by themselves (dim 1)": lambda a, y: (
+            F.nll_loss(a.log_softmax(0), y)
+        ),
+        "softmax twice: F.cross_entropy takes logits and makes the probabilities itself": lambda a, y: F.cross_entropy(
+            a.softmax(1), y
+        ),
+        "the losses are added up; the loss of a batch is their mean": lambda a, y: F.cross_entropy(a, y, reduction="sum"),
+        "one loss for each image; the loss of a batch is their mean": lambda a, y: F.cross_entropy(a, y, reduction="none"),
+        "divided by the number of logits, not of images": lambda a, y: F.cross_entropy(a, y) / a.shape[1],
+        "log2: the natural logarithm is meant, torch.log": lambda a, y: F.cross_entropy(a, y) / math.log(2),
+        "log10: the natural logarithm is meant, torch.log": lambda a, y: F.cross_entropy(a, y) / math.log(10),
+        "the sign: a probability's logarithm is below zero, the loss above": lambda a, y: -F.cross_entropy(a, y),
+        "1 - p in place of -log p": lambda a, y: (1 - a.softmax(1).gather(1, y[:, None])).mean(),
+        "the most probable digit's logarithm, not the label's": lambda a, y: -a.log_softmax(1).amax(1).mean(),
+        "the logarithm of the mean probability, not the mean of the logarithms": lambda a, y: (
+            -a.softmax(1).gather(1, y[:, None]).mean().log()
+        ),
+        "the labels pick rows, which are images; each row's own label is wanted: p[torch.arange(len(labels)), labels]": (
+            lambda a, y: -a.log_softmax(1)[y].mean()
+        ),
+        "every label is picked in every row; each row's own is wanted: p[torch.arange(len(labels)), labels]": (
+            lambda a, y: -a.log_softmax(1)[:, y].mean()
+        ),
+        "no softmax: the logit itself is taken for a probability's logarithm": lambda a, y: -a.gather(1, y[:, None]).mean(),
+    }
+    cases, draw = [], torch.Generator().manual_seed(4)
+    for n, dtype in ((12, torch.float32), (10, torch.float64), (16, torch.float32)):
+        logits = 2 * torch.randn(n, 10, generator=draw, dtype=dtype)
+        labels = torch.randint(10, (n,), generator=draw)
+        p = logits.softmax(1)[0, labels[0]]
+        words = f"random logits ({n}, 10); the first label is {labels[0]}, its probability {p:.4f}"
+        cases.append((words, (logits, labels)))
+    compare(answer, F.cross_entropy, slips, cases)
+    logits, labels = cases[0][1][0] * 2000, cases[0][1][1]
+    words, expected, got = "the same logits times 2000", F.cross_entropy(logits, labels), to_tensor(answer(logits, labels))
+    if not torch.isfinite(got).all():
+        slip = (
+            "overflow: exp(2000) is infinite, and a probability that is rounded to 0 has an infinite logarithm. Take the "
+            "largest logit of each image away first, and the logarithm of the sum, not of the quotient"
+        )
+        raise NotYet(f"It looks like this slip: {slip}.{case(words, expected, got)}")
+    if not alike(expected, got):
+        slip = "the probability is kept above 0 by a small number, so what is very wrong costs too little"
+        named = f"It looks like this slip: {slip}." if got.numel() == 1 and got < expected else ""
+        raise NotYet(f"{named}{case(words, expected, got)}")
+    try:
+        loss = answer(cases[0][1][0].clone().requires_grad_(), labels)
+    except RuntimeError:  # NumPy takes no tensor that wants a gradient
+        loss = None
+    if not (isinstance(loss, Tensor) and loss.requires_grad):
+        raise NotYet(
+            "The number is right, but backward can't go through it. Stay with tensors and torch's functions: without .item(), "
+            ".detach(), .data, float() and NumPy."
+        )
+    return True
+
+
+def _step(answer: Callable) -> bool:
+    """Eight steps of torch's SGD, whose rate changes from step to step."""
+
+    def steps(step: Callable, start: Tensor, gradients: Tensor, rates: list[float], momentum: float) -> Tensor:
+        """Where each of the steps arrives: (8, 3)."""
+        p, v, seen = start.clone(), torch.zeros_like(start), []
+        for g, rate in zip(gradients, rates, strict=True):
+            pair = step(p.clone(), v.clone(), g.clone(), rate, momentum)
+            if not isinstance(pair, tuple | list) or len(pair) != 2:
+                raise NotYet(f"It should return two things, the new (p, v), not {type(pair).__name__}.")
+            p, v = (to_tensor(one).clone() for one in pair)
+            seen.append(p)
+        return torch.stack(seen)
+
+    def by_torch(start: Tensor, gradients: Tensor, rates: list[float], momentum: float) -> Tensor:
+        p, seen = nn.Parameter(start.clone()), []
+        optimizer = torch.optim.SGD([p], lr=1.0, momentum=momentum)
+        for g, rate in zip(gradients, rates, strict=True):
+            optimizer.param_groups[0]["lr"], p.grad = rate, g.clone()
+            optimizer.step()
+            seen.append(p.detach().clone())
+        return torch.stack(seen)
+
+    def inside(p, v, g, lr, m):
+        v = m * v + lr * g
+        return p - v, v
+
+    wrong = {
+        "the rate is inside v: when it changes, old steps keep their old rate; take lr times v when p moves": inside,
+        "g is multiplied by 1 - m, so that steps are ten times too small with m = 0.9": lambda p, v, g, lr, m: (
+            p - lr * (m * v + (1 - m) * g),
+            m * v + (1 - m) * g,
+        ),
+        "the old v moves p: make the new v first": lambda p, v, g, lr, m: (p - lr * v, m * v + g),
+        "plus where minus belongs: it climbs": lambda p, v, g, lr, m: (p + lr * (m * v + g), m * v + g),
+        "no momentum: nothing of the old v is kept": lambda p, v, g, lr, m: (p - lr * g, g),
+        "Nesterov's step, which looks one step ahead": lambda p, v, g, lr, m: (p - lr * (g + m * (m * v + g)), m * v + g),
+        "m is left out: v never forgets": lambda p, v, g, lr, m: (p - lr * (v + g), v + g),
+        "m multiplies the gradient, too": lambda p, v, g, lr, m: (p - lr * m * (v + g), m * (v + g)),
+        "the pair is the other way round: first p, then v": lambda p, v, g, lr, m: (m * v + g, p - lr * (m * v + g)),
+    }
+    slips = {name: lambda *case, one=one: steps(one, *case) for name, one in wrong.items()}
+    cases, draw = [], torch.Generator().manual_seed(5)
+    for momentum in (0.9, 0.5):
+        start, gradients = (torch.randn(*shape, generator=draw, dtype=torch.float64) for shape in ((3,), (8, 3)))
+        rate = torch.rand(8, generator=draw).mul(0.4).add(0.1).tolist()
+        words = f"eight steps from p = [{', '.join(f'{x:.2f}' for x in start)}], v = 0, m = {momentum}, with rates "
+        words += f"{', '.join(f'{x:.2f}' for x in rate)}; after each step p is"
+        cases.append((words, (start, gradients, rate, momentum)))
+    return compare(lambda *case: steps(answer, *case), by_torch, slips, cases)
+
+
+@cache
+def _rates(n: int, max_lr: float, pct_start: float, div_factor: float, final_div_factor: float) -> list[float]:
+    config = TrainConfig(
+        epochs=1,
+        batch_size=1,
+        max_lr=max_lr,
+        pct_start=pct_start,
+        div_factor=div_factor,
+        final_div_factor=final_div_factor,
+    )
+    return rates(config, images=n)
+
+
+def _one_cycle(answer: Callable) -> bool:
+    """Every step of some random cycles, against torch's OneCycleLR."""
+
+    def cycle(shape: Callable, step, n, max_lr, pct_start, div_factor, final_div_factor, end=None, late=0, last=None) -> float:
+        """The cycle, for slips to change: its shape from 0 to 1, its end, its peak, its last step."""
+        first = max_lr / div_factor
+        end = first / final_div_factor if end is None else end
+        peak, last = pct_start * n - 1 + late, n - 1 if last is None else last
+        if step <= peak:
+            return first + (max_lr - first) * shape(step / peak)
+        return max_lr + (end - max_lr) * shape((step - peak) / (last - peak))
+
+    def cosine(share: float) -> float:
+        return (1 - math.cos(math.pi * share)) / 2
+
+    def quarter(share: float) -> float:
+        return math.sin(math.pi / 2 * share)
+
+    slips = {
+        "straight lines where half a cosine belongs": lambda *case: cycle(lambda share: share, *case),
+        "the end is max_lr / final_div_factor: it is the first rate that is divided": lambda *case: cycle(
+            cosine, *case, end=case[2] / case[5]
+        ),
+        "the peak comes one step late: steps count from 0, so it is at pct_start * n - 1": lambda *case: cycle(
+            cosine, *case, late=1
+        ),
+        "it never arrives: the last step is n - 1, not n": lambda *case: cycle(cosine, *case, last=case[1]),
+        "the peak comes one step late and it never arrives: steps count from 0 to n - 1": lambda *case: cycle(
+            cosine, *case, late=1, last=case[1]
+        ),
+        "a quarter of a wave where half a one belongs: (1 - cos(pi * share)) / 2 is flat at both ends": lambda *case: cycle(
+            quarter, *case
+        ),
+        "it begins at 0, not at max_lr / div_factor": lambda step, n, high, share, div, final: (
+            high * cosine(step / (share * n - 1)) if step <= share * n - 1 else cycle(cosine, step, n, high, share, div, final)
+        ),
+        "the rate stays at its peak: the way down is missing": lambda step, n, high, share, div, final: (
+            cycle(cosine, step, n, high, share, div, final) if step <= share * n - 1 else high
+        ),
+        "up and down are swapped": lambda step, n, high, share, div, final: cycle(
+            cosine, n - 1 - step, n, high, share, div, final
+        ),
+    }
+    cases, draw = [], random.Random(4)
+    for _ in range(4):
+        n, share = draw.randint(20, 60), draw.uniform(0.2, 0.6)
+        settings = (draw.uniform(1, 3), share, draw.uniform(2, 6), draw.uniform(2, 6))  # rates that rounding can't hide
+        names = zip(("max_lr", "pct_start", "div_factor", "final_div_factor"), settings)
+        words = ", ".join(f"{name}={value:.4f}" for name, value in names)
+        cases += [(f"one_cycle(step={step}, n={n}, {words})", (step, n, *settings)) for step in range(n)]
+    return compare(answer, lambda step, *settings: torch.tensor(_rates(*settings)[step]), slips, cases)
+
+
+def _train_step(answer: Callable) -> bool:
+    """Three steps beside the library's, from the same weights; when they differ, what was called when tells the slip."""
+
+    def start() -> tuple[DigitNet, torch.optim.SGD]:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(4)
+            net = DigitNet(dropout=(0.0, 0.0))  # no chance in it: two that do the same get the same
+        return net, torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+
+    draw = torch.Generator().manual_seed(6)
+    batches = [(torch.randn(8, 1, 28, 28, generator=draw), torch.randint(10, (8,), generator=draw)) for _ in range(3)]
+    (net, optimizer), (reference, its_optimizer) = start(), start()
+    events, expected, got = _watch(net, optimizer), [], []
+    words = "three batches of 8 random images, one call each, for a network that was left in evaluation mode; "
+    for images, labels in batches:
+        losses, _ = one_step(reference.train(), its_optimizer, images, labels)
+        expected.append(losses.mean())
+        net.eval()  # as whoever has just measured leaves it
+        events.append("call")
+        try:
+            loss = to_tensor(answer(net, optimizer, images.clone(), labels.clone()))
+        except RuntimeError as error:  # torch refuses to go backward through weights that a step has changed
+            if "step" not in _last_call(events) or "backward" in _last_call(events):
+                raise
+            why = case(words, "three losses", f"RuntimeError: {str(error).split(':')[0]}")
+            raise NotYet(f"It looks like this slip: {EARLY}.{why}") from None
+        if loss.numel() != 1:
+            raise NotYet(f"It should return one number, the mean loss of the batch, not {brief(loss)}.")
+        got.append(loss.reshape(()))
+    seen = [(f"{words}the losses are", torch.stack(expected), torch.stack(got))]
+    ours, theirs = reference.state_dict(), net.state_dict()
+    for name, told in (
+        ("bn1.running_mean", "afterwards bn1.running_mean is"),
+        ("conv8.weight", "afterwards conv8.weight is"),
+        *((name, f"afterwards {name} is") for name in ours),
+    ):
+        seen.append((f"{words}{told}", ours[name], theirs[name]))
+    failed = [(words, a, b) for words, a, b in seen if not alike(a, b)]
+    if not failed:
+        return True
+    slip = _slip_of(events) or _slip_of_loss(start, batches, torch.stack(got))
+    raise NotYet(f"{f'It looks like this slip: {slip}.' if slip else ''}{case(*failed[0])}")
+
+
+EARLY = "the step comes before backward: it uses the last batch's gradients, or none"
+
+
+def _watch(net: nn.Module, optimizer: torch.optim.Optimizer) -> list[str]:
+    """A list that fills with what is done to a network: forward in which mode, zero, backward, step."""
+    events: list[str] = []
+
+    def noted(word: str, work: Callable) -> Callable:
+        def do(*args, **settings):
+            events.append(word)
+            return work(*args, **settings)
+
+        return do
+
+    net.register_forward_pre_hook(lambda module, inputs: events.append("train" if module.training else "eval"))
+    net.conv8.weight.register_hook(lambda gradient: events.append("backward"))
+    optimizer.zero_grad, net.zero_grad = noted("zero", optimizer.zero_grad), noted("zero", net.zero_grad)
+    optimizer.register_step_pre_hook(lambda *_: events.append("step"))
+    return events
+
+
+def _last_call(events: list[str]) -> list[str]:
+    return events[len(events) - events[::-1].index("call") :]
+
+
+def _slip_of(events: list[str]) -> str | None:
+    """What went wrong in the last call, by the order of things."""
+    last = _last_call(events)
+    at = {word: last.index(word) for word in last}  # the first of each
+    if "eval" in at:
+        return "evaluation mode: BatchNorm uses and keeps its running statistics; call net.train() first"
+    if "backward" not in at:
+        return "nothing goes backward: loss.backward() makes the gradients"
+    if "step" not in at:
+        return "no step: gradients alone change nothing, optimizer.step() does"
+    if at["step"] < at["backward"]:
+        return EARLY
+    if "zero" not in at:
+        return "no zero_grad: each batch's gradients are added to those of all batches before"
+    if at["backward"] < at["zero"] < at["step"]:
+        return "zero_grad comes between backward and step: the gradients are thrown away before they are used"
+    return None
+
+
+def _slip_of_loss(start: Callable, batches: list, got: Tensor) -> str | None:
+    """All is done in order: then it is the loss."""
+    losses = {
+        "softmax before the loss: cross-entropy takes logits": lambda answers, labels: F.cross_entropy(
+            answers.softmax(1), labels
+        ),
+        "the losses are added up; the loss of a batch is their mean": lambda answers, labels: F.cross_entropy(
+            answers, labels, reduction="sum"
+        ),
+    }
+    for slip, loss_of in losses.items():
+        (net, optimizer), seen = start(), []
+        for images, labels in batches:
+            loss = loss_of(net.train()(images), labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            seen.append(loss.detach())
+        if alike(torch.stack(seen), got):
+            return slip
+    return None
+
+
+EXERCISES = {
+    "4a": (
+        _cross_entropy,
+        "-log of softmax is log(sum of exp(logits)) minus the label's logit; take the largest logit away before exp.",
+    ),
+    "4b": (_train_step, "train mode, forward, loss, zero_grad, backward, step; return the loss."),
+    "4c": (_step, "first the new v, m times the old one plus g; then p goes against it, by lr."),
+    "4d": (
+        _one_cycle,
+        "the share of the way, from 0 to 1, goes through (1 - cos(pi * share)) / 2, once up and once down.",
+    ),
+}

@@ -1,0 +1,217 @@
+"""The notebooks without a browser: papermill runs them in order, and a terminal is told how far they are."""
+
+import errno
+import logging
+import os
+import re
+import shutil
+import stat
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from mnist_lib.support.paths import OUT, ROOT
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+SOCKETS = "mnist_lib-"  # how the names of the folders begin by which runs speak with their kernels
+AGAIN = "give the same command again, it goes on after the last whole epoch"
+
+
+def run_notebooks(epochs: int, seed: int, data: str, out: Path) -> None:
+    """Execute the notebooks in order into out, and say what was reached and where to look.
+
+    Raises:
+        ValueError, RuntimeError, OSError: one sentence that says what to do.
+    """
+    from mnist_lib.data import load
+    from mnist_lib.studies import records
+    from mnist_lib.trainer.config import TrainConfig
+
+    TrainConfig(epochs=epochs, seed=seed)  # a bad value is one sentence now, not a notebook's error later
+    if out == ROOT / "notebooks":
+        raise ValueError("The executed notebooks would take the place of the notebooks: choose another folder with --out.")
+    dataset = load(data)
+    source = dataset.name if dataset.name == "digits" else data  # so that a missing network is waited for once
+    if data not in ("auto", "MNIST", "digits"):
+        source = str(Path(data).expanduser().resolve())
+    chosen = {"DATA": source, "EPOCHS": epochs, "SEED": seed, "OUT": str(out)}
+    usual = {"DATA": "auto", "EPOCHS": 20, "SEED": 0, "OUT": str(OUT)}  # as the notebooks say themselves
+    parameters = {name: value for name, value in chosen.items() if value != usual[name]}
+    with alone_in(out), private_folder() as private:
+        before = written(out / "record.json")  # of an earlier run; it stays until this one has its own
+        progress = Progress(len(NOTEBOOKS))
+        for path in NOTEBOOKS:
+            execute(path, out / path.name, parameters, private, progress)
+        record, place = records.read(out / "record.json"), shown(out)
+        if written(out / "record.json") == before:
+            raise RuntimeError(f"The notebooks wrote no new record: {place}/record.json is of an earlier run.")
+    config, test, name = record["config"], record["test"], record["dataset"]["name"]
+    if (config["epochs"], config["seed"]) != (epochs, seed):
+        raise RuntimeError(
+            f"Meanwhile another run wrote {place}/record.json (seed {config['seed']}, epochs {config['epochs']}): "
+            f"what this one reached stands in {place}/04_training.ipynb; give each a folder of its own with --out."
+        )
+    print(
+        f"\n{test['accuracy']:.2%} of {test['n']:,} {name} test images after epoch {test['epoch']}, seed {config['seed']}; "
+        f"training took {record['seconds']:.0f} s on {record['machine']['device']}."
+    )
+    if name != "MNIST":
+        print(f"The images were {name}, not MNIST: these numbers say nothing about MNIST.")
+    print(f"Look at {place}/04_training.ipynb (the run), {place}/record.json (its record), {place}/model.pt (the weights).")
+
+
+def execute(path: Path, target: Path, parameters: dict, private: Path, progress: "Progress") -> None:
+    """One notebook, headless; how its training gets on appears as it is printed."""
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    accepted = papermill.inspect_notebook(_literal(path))
+    with progress.of(path.stem):
+        try:
+            papermill.execute_notebook(
+                _literal(path),
+                _literal(target),
+                {name: value for name, value in parameters.items() if name in accepted},
+                kernel_name="python3",
+                cwd=str(path.parent),
+                progress_bar=False,
+                stdout_file=progress,
+                config=kernel_settings(private),
+            )
+        except PapermillExecutionError as error:
+            full = f"; free some space and {AGAIN}" if os.strerror(errno.ENOSPC) in str(error.evalue) else ""
+            raise RuntimeError(f"{path.name} stopped: {error.ename}: {error.evalue}{full} (see {shown(target)})") from None
+        except DeadKernelError:
+            raise RuntimeError(
+                f"{path.name} stopped: its kernel was killed from outside, as systems do when memory runs out; "
+                f"close other programs and {AGAIN}."
+            ) from None
+        except OSError as error:
+            raise RuntimeError(
+                f"{path.name} stopped: {shown(target)} can't be written ({error.strerror or error}); "
+                f"free some space or choose another folder with --out, and {AGAIN}."
+            ) from None
+        except RuntimeError as error:  # of a kernel that does not start
+            raise RuntimeError(f"{path.name} stopped: {str(error).rstrip('.')}; {AGAIN}.") from None
+
+
+def _literal(path: Path) -> str:
+    """The path of a notebook for papermill, which fills in what stands in braces."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+def kernel_settings(private: Path):
+    """How a kernel is spoken to and ended.
+
+    Through sockets in a folder that only this user can open, where the system has such sockets and their names fit; else by
+    TCP on 127.0.0.1. It is ended at once: all that it was to leave is written, and asked politely it quarrels on stderr.
+    """
+    from traitlets.config import Config
+
+    manager = {"connection_file": str(private / "kernel.json")}
+    if sys.platform != "win32" and len(str(private)) < 80:
+        manager |= {"transport": "ipc", "ip": str(private / "kernel")}
+    return Config(KernelManager=manager, NotebookClient={"shutdown_kernel": "immediate"})
+
+
+@contextmanager
+def alone_in(out: Path) -> Iterator[None]:
+    """Hold the folder for this run; RuntimeError, one sentence, while another run has it or if it can't be written."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(out / ".running", timeout=0)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise RuntimeError(f"Another run writes into {shown(out)}: wait for its end, or choose another with --out.") from None
+    except OSError as error:
+        raise RuntimeError(f"{shown(out)} can't be written ({error.strerror}): choose another folder with --out.") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def private_folder() -> Iterator[Path]:
+    """A temporary folder that only this user can open, gone at the end; those that killed runs left go, too."""
+    from filelock import FileLock, Timeout
+
+    for left in Path(tempfile.gettempdir()).glob(f"{SOCKETS}*"):
+        with suppress(OSError, Timeout):
+            about = left.lstat()
+            mine = stat.S_ISDIR(about.st_mode) and (sys.platform == "win32" or about.st_uid == os.getuid())
+            if mine and time.time() - about.st_mtime > 60:  # a younger one may be about to lock itself
+                with FileLock(left / "lock", timeout=0):
+                    shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(prefix=SOCKETS, ignore_cleanup_errors=True) as name, FileLock(Path(name) / "lock"):
+        yield Path(name)
+
+
+class Progress:
+    """What is shown of a run: a line for each notebook and each epoch; and in a terminal, below them, one that is updated.
+
+    A notebook says how far it is by printing a line that starts with a carriage return.
+    """
+
+    EPOCH = re.compile(r"epoch +(\d+)/(\d+).* ([\d.]+) s$")
+
+    def __init__(self, notebooks: int):
+        self.notebooks, self.started = notebooks, 0
+
+    @contextmanager
+    def of(self, name: str) -> Iterator[None]:
+        """While this notebook runs."""
+        from tqdm import tqdm
+
+        self.started += 1
+        began, over = time.perf_counter(), threading.Event()
+        place = f"{name} ({self.started} of {self.notebooks})"
+        print(f"{place} ...", flush=True)
+        self.bar = tqdm(bar_format="{desc}: {elapsed}{postfix}", desc=place, leave=False, disable=None, file=sys.stdout)
+        threading.Thread(target=self._tick, args=(over,), daemon=True).start()
+        try:
+            yield
+        finally:
+            over.set()
+            self.bar.close()
+        print(f"{name}: {time.perf_counter() - began:.0f} s", flush=True)
+
+    def _tick(self, over: threading.Event) -> None:
+        while not over.wait(1):
+            self.bar.refresh()
+
+    def write(self, text: str) -> None:
+        """Of all that a notebook prints, how its training gets on."""
+        for written_over in text.split("\n"):
+            line = written_over.split("\r")[-1].rstrip()
+            if re.match(r"epoch +\d+/|epoch-\d|Resumed", line):
+                self.bar.write(line, file=sys.stdout)
+                if epoch := self.EPOCH.match(line):
+                    left = (int(epoch[2]) - int(epoch[1])) * float(epoch[3])
+                    self.bar.set_postfix_str(f"epoch {epoch[1]} of {epoch[2]}, {self.bar.format_interval(left)} to go")
+            elif "\r" in written_over:
+                self.bar.set_postfix_str(line)
+
+    def flush(self) -> None:
+        sys.stdout.flush()
+
+
+def written(path: Path) -> tuple[int, int] | None:
+    """What changes whenever write_whole writes this file; None if there is none."""
+    with suppress(FileNotFoundError):
+        about = path.stat()
+        return about.st_ino, about.st_mtime_ns
+    return None
+
+
+def shown(path: Path) -> Path:
+    """A path as short as it can be said from here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -1,0 +1,32 @@
+"""What five people said of each of 100 doubtful labels of the MNIST test set. Source: records/label-votes.csv."""
+
+import csv
+from typing import NamedTuple
+
+from mnist_lib.support.paths import ROOT
+
+
+class Votes(NamedTuple):
+    """Five people's judgement of one test image."""
+
+    label: int  # as MNIST has it
+    proposed: int  # the digit that a model thought more likely; where it is the label itself, there was no other question
+    for_label: int
+    for_proposed: int
+    for_neither: int
+
+    @property
+    def upheld(self) -> bool:
+        """At least three of the five agree with the label."""
+        return self.for_label >= 3
+
+
+def label_votes() -> dict[int, Votes]:
+    """{index of the test image: its votes}, in the order of the test set."""
+    with open(ROOT / "records" / "label-votes.csv", encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(line for line in file if not line.startswith("#"))
+        found = ({name: int(value) for name, value in row.items()} for row in rows)
+        return {
+            row["index"]: Votes(row["label"], row["proposed"], row["votes_label"], row["votes_proposed"], row["votes_neither"])
+            for row in found
+        }

@@ -1,0 +1,249 @@
+"""What a trained DigitNet looks at: its maps, what excites them, what each is worth, and how far its sureness can be trusted.
+
+Made for networks built like DigitNet: each convolution followed by BatchNorm and ReLU, but for the last. Images are given as
+the network takes them: normalised, (N, 1, 28, 28). Nothing here learns, and nothing here draws.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mnist_lib.receptive_field import receptive_fields
+from mnist_lib.support import validation
+
+
+def maps(net: nn.Module, layer: str, images: Tensor) -> Tensor:
+    """What a layer says of images (N, 1, H, W) -> its maps (N, C, h, w), after the BatchNorm and the ReLU that follow it.
+
+    conv8, which neither follows, is given as it is. Raises ValueError, one sentence, where there is no such convolution.
+    """
+    last, kept = _voice(net, layer), []
+    if images.dim() != 4 or not images.is_floating_point():
+        raise ValueError(f"images must be float (N, 1, 28, 28), normalised, not {validation.kind(images)}.")
+    with _evaluating(net), last.register_forward_hook(lambda _module, _inputs, output: kept.append(output)):
+        for batch in images.split(250):
+            net(batch.contiguous(memory_format=torch.channels_last))  # the faster order on a CPU
+    found = torch.cat(kept)
+    return found.relu() if isinstance(last, nn.BatchNorm2d) else found
+
+
+def evidence(net: nn.Module, image: Tensor, digit: int) -> Tensor:
+    """How strongly each place of one image (1, 28, 28) speaks for a digit -> (6, 6).
+
+    conv8 weighs the averages of conv7's maps. Weighing first and averaging after gives the same, because both are sums: so the
+    mean of this map, plus conv8's bias, equals the digit's logit. It is an identity, not an approximation. Class activation
+    mapping: Zhou, Khosla, Lapedriza, Oliva & Torralba, "Learning Deep Features for Discriminative Localization", CVPR 2016.
+
+    Raises ValueError for anything but one image, or a digit that the network does not know.
+    """
+    if image.dim() != 3:
+        raise ValueError(f"evidence takes one image (1, 28, 28), not {tuple(image.shape)}: choose one, as in images[0].")
+    weights = net.conv8.weight.detach()[:, :, 0, 0]  # (10, 16)
+    if not 0 <= digit < len(weights):
+        raise ValueError(f"The network answers 0 to {len(weights) - 1}: {digit} is none of these.")
+    return torch.einsum("c,chw->hw", weights[digit], maps(net, "conv7", image[None])[0])
+
+
+class Patches(NamedTuple):
+    """The k patches that a map answers most strongly, the strongest first."""
+
+    patches: Tensor  # (k, 1, h, w): the field of the unit, cut out; beyond the image's border 0, as padding is
+    responses: Tensor  # (k,): what the unit said
+    images: Tensor  # (k,): in which image
+    units: Tensor  # (k, 2): row and column of the unit in the map
+
+
+def top_patches(net: nn.Module, layer: str, map: int, images: Tensor, k: int) -> Patches:
+    """What excites one map most: of each image (N, 1, H, W) the strongest unit's receptive field, from the k strongest images.
+
+    Raises ValueError, one sentence, for a layer or map that is not there, or fewer than k images.
+    """
+    if not 1 <= k <= len(images):
+        raise ValueError(f"k = {k}: choose 1 to {len(images)}, as there are {len(images)} images and each gives one patch.")
+    _check_map(net, layer, map)
+    said = torch.cat([maps(net, layer, batch)[:, map] for batch in images.split(250)])  # (N, h, w)
+    responses, units = said.flatten(1).max(1)
+    best = responses.argsort(descending=True, stable=True)[:k]
+    places = torch.stack([units[best] // said.shape[2], units[best] % said.shape[2]], dim=1)  # (k, 2)
+    field = receptive_fields(net, tuple(images.shape[2:]))[layer]
+    cut = [_cut(images[i], field.box(*place)) for i, place in zip(best.tolist(), places.tolist())]
+    return Patches(torch.stack(cut), responses[best], best, places)
+
+
+def _cut(image: Tensor, box: tuple[int, int, int, int]) -> Tensor:
+    """The box (top, left, bottom, right), inclusive, of an image (1, H, W); beyond its border 0."""
+    (top, left, bottom, right), (height, width) = box, image.shape[1:]
+    return F.pad(image, (-left, right + 1 - width, -top, bottom + 1 - height))  # a negative number cuts
+
+
+@contextmanager
+def silence(net: nn.Module, layer: str, map: int) -> Iterator[None]:
+    """While it lasts, one map of a layer is 0 everywhere, after BatchNorm and ReLU. The network is the same afterwards, also
+    where an error ends it.
+
+        with silence(net, "conv3", 7):
+            net(images)
+
+    Raises ValueError, one sentence, for a layer or map that is not there.
+    """
+    _check_map(net, layer, map)
+
+    def off(_module, _inputs, output):
+        output = output.clone()
+        output[:, map] = 0  # ReLU leaves 0 as it is
+        return output
+
+    with _voice(net, layer).register_forward_hook(off):
+        yield
+
+
+class Lesion(NamedTuple):
+    """What a network is without one map."""
+
+    layer: str
+    map: int
+    wrong: int  # images read wrong
+    loss: float  # mean cross-entropy
+
+
+def lesions(net: nn.Module, images: Tensor, labels: Tensor) -> tuple[Lesion, list[Lesion]]:
+    """Switch the maps of a DigitNet off, one at a time -> (the whole network as Lesion("", -1, ...), one Lesion for each map).
+
+    images (N, 1, 28, 28), labels (N,). Take training images: who chooses by the result has then not read the test set.
+    What lies below a map does not change when it is switched off, so each layer's maps are computed once, and only what
+    lies above them is run again. Raises ValueError, one sentence, unless there is a label for each image.
+    """
+    validation.label_each("lesions", images, labels)
+    blocks = _blocks(net)
+    counts = torch.zeros(sum(layer.out_channels for _, layer, _ in blocks[:-1]) + 1, 2, dtype=torch.float64)
+    names = [("", -1)] + [(name, map) for name, layer, _ in blocks[:-1] for map in range(layer.out_channels)]
+    with _evaluating(net):
+        for x, truth in zip(images.split(250), labels.split(250)):
+            found, x = [], x.contiguous(memory_format=torch.channels_last)
+            for i, (_, _, block) in enumerate(blocks[:-1], 1):
+                x = block(x)
+                for map in range(x.shape[1]):
+                    off = x.clone()
+                    off[:, map] = 0
+                    found.append(_score(_through(blocks[i:], off), truth))
+            counts += torch.stack([_score(_through(blocks[-1:], x), truth), *found])
+    whole, *others = [
+        Lesion(*name, round(wrong), loss / len(labels)) for name, (wrong, loss) in zip(names, counts.tolist(), strict=True)
+    ]
+    return whole, others
+
+
+def _score(logits: Tensor, labels: Tensor) -> Tensor:
+    """(2,): how many are wrong, and the sum of the cross-entropies."""
+    wrong, loss = (logits.argmax(1) != labels).sum(), F.cross_entropy(logits, labels, reduction="sum")
+    return torch.stack([wrong.double(), loss.double()])
+
+
+def told_by_others(maps: Tensor) -> Tensor:
+    """How much of each map the others know already: maps (N, C, h, w) -> (C,), from 0, nothing, to 1, all of it.
+
+    The share of the map's variance, over all images and places, that the best weighted sum of the other maps explains (R²).
+    NaN for a map that never changes.
+    """
+    values = maps.transpose(0, 1).flatten(1).double()  # (C, N * h * w)
+    values = values - values.mean(1, keepdim=True)
+    found = []
+    for map in range(len(values)):
+        one, others = values[map], torch.cat([values[:map], values[map + 1 :]])
+        weights = torch.linalg.lstsq(others @ others.T, others @ one, driver="gelsd").solution
+        found.append(1 - (one - weights @ others).square().sum() / one.square().sum())
+    return torch.stack(found).float()
+
+
+class Bin(NamedTuple):
+    """The answers whose sureness lies from low up to high."""
+
+    low: float
+    high: float
+    n: int
+    sureness: float  # their mean
+    right: float  # the share of them that is right
+    interval: tuple[float, float]  # 95 %, of that share
+
+
+def reliability(
+    sureness: Tensor, right: Tensor, edges: Sequence[float] = (0, 0.5, 0.7, 0.9, 0.99, 0.999, 0.9999, 1)
+) -> list[Bin]:
+    """Is "99 % sure" right 99 % of the time? Answers (N,) in bins by their sureness, each with the share that is right.
+
+    sureness: (N,), the probability that the network gives its own answer; right: (N,), bool. Empty bins are left out; the last
+    bin holds its upper edge. Raises ValueError where a sureness lies outside the edges: it would be lost.
+    """
+    if sureness.shape != right.shape:
+        raise ValueError(f"sureness and right are of the same answers: {tuple(sureness.shape)} and {tuple(right.shape)}.")
+    if len(sureness) and not (edges[0] <= float(sureness.min()) and float(sureness.max()) <= edges[-1]):
+        raise ValueError(f"Every sureness must lie from {edges[0]} to {edges[-1]}: give probabilities, not logits.")
+    bins = []
+    for low, high in pairwise(edges):
+        inside = (sureness >= low) & ((sureness < high) | (high == edges[-1]))
+        if n := int(inside.sum()):
+            hits = int(right[inside].sum())
+            bins.append(Bin(low, high, n, float(sureness[inside].double().mean()), hits / n, binomial_interval(hits, n)))
+    return bins
+
+
+def binomial_interval(hits: int, n: int, z: float = 1.959964) -> tuple[float, float]:
+    """The 95 % interval of a share of which hits of n were seen: Wilson's (1927), which also holds near 0 and 1."""
+    if not 0 <= hits <= n or n == 0:
+        raise ValueError(f"Of {n} there can't be {hits} hits.")
+    share, width = hits / n, z * z / n
+    middle, half = share + width / 2, z * math.sqrt(share * (1 - share) / n + width / n / 4)
+    return max(0.0, (middle - half) / (1 + width)), min(1.0, (middle + half) / (1 + width))
+
+
+def _blocks(net: nn.Module) -> list[tuple[str, nn.Conv2d, nn.Sequential]]:
+    """A DigitNet's children in order, cut before each convolution: name, convolution, and all up to the next one."""
+    blocks: list[tuple[str, nn.Conv2d, nn.Sequential]] = []
+    for name, module in net.named_children():
+        if isinstance(module, nn.Conv2d):
+            blocks.append((name, module, nn.Sequential()))
+        blocks[-1][2].append(module)
+        if isinstance(module, nn.BatchNorm2d):
+            blocks[-1][2].append(nn.ReLU())
+    return blocks
+
+
+def _through(blocks: Sequence[tuple[str, nn.Conv2d, nn.Sequential]], x: Tensor) -> Tensor:
+    for _, _, block in blocks:
+        x = block(x)
+    return x.flatten(1)
+
+
+def _voice(net: nn.Module, layer: str) -> nn.Module:
+    """The module that has a layer's last word: the BatchNorm right behind the convolution, or the convolution itself."""
+    modules = dict(net.named_modules())
+    convolutions = [name for name, module in modules.items() if isinstance(module, nn.Conv2d)]
+    if layer not in convolutions:
+        raise ValueError(f"The network has no convolution {layer!r}: choose one of {', '.join(convolutions)}.")
+    after = list(modules.values())[list(modules).index(layer) + 1 :][:1]
+    return after[0] if after and isinstance(after[0], nn.BatchNorm2d) else modules[layer]
+
+
+def _check_map(net: nn.Module, layer: str, map: int) -> None:
+    _voice(net, layer)
+    count = net.get_submodule(layer).out_channels
+    if not 0 <= map < count:
+        raise ValueError(f"{layer} has the maps 0 to {count - 1}: {map} is none of these.")
+
+
+@contextmanager
+def _evaluating(net: nn.Module) -> Iterator[None]:
+    """Evaluation mode, no gradients; the network's own mode afterwards."""
+    was_training = net.training
+    net.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        net.train(was_training)

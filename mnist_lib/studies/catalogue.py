@@ -1,0 +1,152 @@
+"""The studies of this project, each under its name."""
+
+from dataclasses import replace
+
+import torch
+
+from mnist_lib.model import DigitNet
+from mnist_lib.studies.study import Study
+from mnist_lib.trainer.config import TrainConfig
+from mnist_lib.trainer.ingredients import Freeze, Hardest, Muon, Settle, Whiten
+from mnist_lib.trainer.recipes import BEST, CARD, FEW, LONG, QUICK
+from mnist_lib.trainer.variants import Flatten, NoBatchNorm, NoBottleneck, TorchModules, Widths
+from mnist_lib.transforms import Augment
+
+
+def with_equal_steps(variants: dict[str, TrainConfig], images: int = 55_000) -> dict[str, TrainConfig]:
+    """The same recipes, their epochs such that each takes as many steps as the first.
+
+    Raises:
+        ValueError: one sentence, for a recipe with `Hardest` that takes another number of steps.
+    """
+    steps = next(iter(variants.values())).steps(images)
+    equal = {}
+    for name, config in variants.items():
+        if config.steps(images) != steps:
+            config = replace(config, epochs=steps / replace(config, epochs=1).steps(images))
+        if config.steps(images) != steps:
+            raise ValueError(f"{name!r} can't be made to take {steps:,} steps: its later epochs are shorter than its first.")
+        equal[name] = config
+    return equal
+
+
+def constant(rate: float) -> TrainConfig:
+    """The card at one learning rate from the first step to the last."""
+    return replace(CARD, max_lr=rate, div_factor=1, final_div_factor=1)
+
+
+def numbers(widths: tuple[int, ...]) -> int:
+    """How many numbers a DigitNet of these widths has."""
+    with torch.device("meta"):  # draws no random number
+        return sum(weight.numel() for weight in DigitNet(widths=widths).parameters())
+
+
+def narrower(recipe: TrainConfig, widths: tuple[int, ...], **kernels: tuple[int, ...]) -> TrainConfig:
+    """The recipe for a DigitNet of these widths, and kernels."""
+    return replace(recipe, ingredients=(Widths(widths, **kernels), *recipe.ingredients))
+
+
+CARD_STUDY = Study(
+    "card",
+    {
+        "card": CARD,
+        "no dropout": replace(CARD, dropout=(0.0, 0.0)),
+        "no augmentation": replace(CARD, augment=None),
+        "no affine map": replace(CARD, augment=Augment(degrees=0, translate=0, scale=(1, 1), shear=0)),
+        "no jitter": replace(CARD, augment=Augment(brightness=0, contrast=0)),
+        "no batchnorm": replace(CARD, ingredients=(NoBatchNorm(),)),
+        "constant rate 0.01": constant(0.01),
+        "constant rate 0.03": constant(0.03),
+        "constant rate 0.1": constant(0.1),
+        "flatten, no global average": replace(CARD, ingredients=(Flatten(),)),
+        "no 1x1 convolution": replace(CARD, ingredients=(NoBottleneck(),)),
+    },
+)
+QUICK_STUDY = Study(
+    "quick",
+    with_equal_steps(
+        {"quick": QUICK}
+        | {f"no {kind.__name__.lower()}": QUICK.without(kind) for kind in (Muon, Whiten, Hardest, Freeze, Settle)}
+    ),
+    seeds=20,
+)
+BEST_STUDY = Study(  # what BEST was chosen from: one thing changed in each
+    "best",
+    {
+        "settled 0.5": BEST,
+        "weaker augmentation": replace(BEST, augment=Augment().times(0.7)),
+        "rate 0.3": replace(BEST, max_lr=0.3),
+        "muon 0.1": replace(BEST, ingredients=(Whiten(), Muon(0.1), Settle(0.5))),
+    },
+    seeds=2,
+)
+FEWER = (  # filters of conv1..conv7, each about a fifth fewer numbers than the one before
+    (16, 32, 10, 16, 16, 16, 16),  # the card's
+    (13, 24, 9, 14, 14, 14, 14),
+    (12, 18, 8, 12, 12, 12, 12),
+    (10, 14, 8, 11, 11, 11, 11),
+    (9, 13, 7, 10, 10, 10, 10),
+    (8, 12, 6, 9, 9, 9, 9),
+    (7, 10, 6, 8, 8, 8, 8),
+    (6, 8, 5, 7, 7, 7, 7),
+    (5, 7, 5, 6, 6, 6, 6),
+)
+FEWEST_STUDY = Study("fewest", {f"{numbers(widths)} numbers": narrower(QUICK, widths) for widths in FEWER})
+SMALL = FEWER[5]  # 3,967 numbers
+SMALL_STUDY = Study(  # what small networks are best trained by
+    "small",
+    {
+        "best": narrower(BEST, SMALL),
+        "weaker augmentation": narrower(replace(BEST, augment=Augment().times(0.7)), SMALL),
+        "weaker, whiten, muon 0.1": narrower(
+            replace(BEST, augment=Augment().times(0.7), ingredients=(Whiten(), Muon(0.1), Settle(0.5))), SMALL
+        ),
+        "quick, 30 epochs, no freeze": narrower(LONG, SMALL),
+        "quick, 60 epochs, no freeze": narrower(replace(LONG, epochs=60), SMALL),
+    },
+    seeds=2,
+)
+FEWEST_LONG_STUDY = Study(
+    "fewest long", {f"{numbers(widths)} numbers": narrower(LONG, widths) for widths in (FEWER[0], *FEWER[2:8])}, seeds=6
+)
+SHAPES_STUDY = Study(  # where about 3,900 numbers do most
+    "shapes",
+    {
+        "even": narrower(LONG, SMALL),
+        "more early": narrower(LONG, (8, 16, 8, 8, 8, 8, 8)),
+        "more late": narrower(LONG, (6, 10, 6, 8, 9, 10, 11)),
+        "wider 1x1": narrower(LONG, (6, 12, 10, 9, 8, 8, 8)),
+        "conv7 1x1": narrower(LONG, (8, 12, 6, 10, 10, 10, 12), kernels=(3, 3, 1, 3, 3, 3, 1)),
+    },
+    seeds=4,
+)
+ASSIGNMENT_STUDY = Study(  # an answer to assignment/, so that it is known to have one
+    "assignment", {"an answer": narrower(replace(LONG, epochs=20), FEWER[4])}, seeds=5
+)
+ENGINE_STUDY = Study(  # does all that makes a step fast cost accuracy?
+    "engine",
+    {
+        "fast": replace(CARD, epochs=2, compiled="yes"),
+        "plain": replace(CARD, epochs=2, precision="float32", compiled="no", ingredients=(TorchModules(),)),
+    },
+)
+FROZEN = Study("frozen", {"card": CARD, "quick": QUICK}, seeds=20, held_out=0)
+FROZEN_FEW = Study("frozen few", {"few": FEW}, seeds=10, held_out=0)
+FROZEN_BEST = Study("frozen best", {"best": BEST}, seeds=20, held_out=0)
+STUDIES = {
+    study.name: study
+    for study in (
+        CARD_STUDY,
+        QUICK_STUDY,
+        BEST_STUDY,
+        FEWEST_STUDY,
+        FEWEST_LONG_STUDY,
+        SMALL_STUDY,
+        SHAPES_STUDY,
+        ASSIGNMENT_STUDY,
+        ENGINE_STUDY,
+        FROZEN,
+        FROZEN_BEST,
+        FROZEN_FEW,
+    )
+}

@@ -1,0 +1,270 @@
+"""The runs of a study, on this machine or on any Dask cluster. What is recorded is not run again.
+
+Dask does the scheduling, starts a dead worker anew and gives its run to another. What is ours: a run's record is written,
+whole, as soon as the run is done; and a run that was cut off goes on from its checkpoint where the machine still has it.
+"""
+
+import os
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from functools import cache
+from pathlib import Path
+
+from mnist_lib.data import Dataset, load
+from mnist_lib.studies import records
+from mnist_lib.studies.study import Records, Study, accuracy, file_of, machine_of, recorded
+from mnist_lib.support import validation
+from mnist_lib.support.paths import OUT
+from mnist_lib.trainer import train
+from mnist_lib.trainer.checkpoints import Checkpoints
+from mnist_lib.trainer.progress import duration
+
+TOGETHER = 32  # seeds that a GPU trains side by side, at most
+PATIENCE = 10  # seconds for a scheduler to answer
+AGAIN = "give the same command again, what is recorded is not run again"
+
+
+class StudyError(RuntimeError):
+    """A study that can't go on, or of which runs failed; the message says what to do."""
+
+
+def run_study(
+    study: Study,
+    seeds: int | None = None,
+    source: str = "auto",
+    folder: Path | None = None,
+    scratch: Path | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
+) -> Records:
+    """Run what is not recorded yet, write a record for each run that is done, and say how far it is.
+
+    workers: processes on this machine, which share its cores; as many as cores unless told otherwise. scheduler: the address
+    of a Dask scheduler, tcp://HOST:8786, whose workers are taken instead. folder: of the records, else records/. scratch: of
+    checkpoints, else out/studies.
+
+    Raises:
+        ValueError: one sentence, for a number of seeds or workers that is none.
+        StudyError: one sentence, for a cluster that is not there or goes away, for workers with several threads or with
+            other images than one another or the records, for a study that is being run already, and at the end if runs
+            failed, which are named.
+    """
+    from distributed import as_completed  # here: slow to import
+
+    for name, value in (("seeds", seeds), ("workers", workers)):
+        if value is not None:
+            validation.number(name, value, at_least=1, at_most=10_000, whole=True)
+    folder, seeds = folder or records.RECORDS, seeds or study.seeds
+    found = recorded(study, folder)
+    if all(is_done(study, found, seed) for seed in range(seeds)):
+        print(f"{study.name}: all {seeds * len(study.variants)} runs are on record.", flush=True)
+        return found
+    scratch = (scratch or OUT / "studies").resolve() / study.name
+    with alone(scratch), client_of(workers, scheduler) as client:
+        means = look_at(client, source)
+        require_images(study, found, means[0]["sha256"], source)
+        todo = missing(study, seeds, folder, {machine_of(one) for one in means})
+        waiting, tasks = together(study, todo, TOGETHER if all(one["cuda"] for one in means) else 1), {}
+
+        def submit():
+            variant, group = waiting.pop(0)
+            name = f"{study.name}: {variant}, seeds {group}, {time.time_ns()}"
+            threads = means[0]["machine"]["threads"] or 1
+            task = client.submit(run_seeds, study, variant, group, source, threads, str(scratch), key=name, pure=False)
+            tasks[task] = variant, group
+            return task
+
+        print(f"{study.name}: {len(todo)} runs to do, {len(means)} at a time.", flush=True)
+        began, done, failed = time.perf_counter(), 0, []
+        # As many at a time as there are workers: what waits on one of them would go on waiting when another is free
+        running = as_completed([submit() for _ in means[: len(waiting)]])
+        for task in running:
+            variant, group = tasks.pop(task)
+            if task.status in ("cancelled", "lost"):
+                raise StudyError(f"The Dask scheduler went away after {done} of {len(todo)} runs: {AGAIN}.")
+            if waiting:
+                running.add(submit())
+            if task.status == "error":
+                error = task.exception()
+                failed.append(f"{variant}, seed {group[0]}: {type(error).__name__}: {error}")
+                print(f"failed: {failed[-1]}", flush=True)
+                continue
+            for record in task.result():
+                keep(record, folder / study.path(machine_of(record), variant, record["config"]["seed"]))
+                done += 1
+                left = (time.perf_counter() - began) / done * (len(todo) - done)
+                print(
+                    f"{done} of {len(todo)}, about {duration(left)} left; "
+                    f"{variant}, seed {record['config']['seed']}: {accuracy(record):.2%}",
+                    flush=True,
+                )
+    if failed:
+        raise StudyError(
+            f"{len(failed)} tasks failed, all other runs are recorded ({'; '.join(failed)}): mend it, and {AGAIN}."
+        )
+    return recorded(study, folder)
+
+
+def keep(record: dict, path: Path) -> None:
+    try:
+        records.write(path, record)
+    except OSError as error:
+        raise StudyError(f"{path.name} can't be written ({error.strerror}): free some space, and {AGAIN}.") from None
+
+
+def require_images(study: Study, found: Records, sha256: str, source: str) -> None:
+    """StudyError unless the workers' images, by their checksum, are those of the runs on record."""
+    for record in (record for runs in found.values() for own in runs.values() for record in own.values()):
+        if record["dataset"]["sha256"] != sha256:
+            raise StudyError(
+                f"The runs of {study.name} on record are of {record['dataset']['name']}, the workers have other images for "
+                f"{source!r}: give --data with the same images, or move the old records away."
+            )
+
+
+def is_done(study: Study, found: Records, seed: int) -> bool:
+    """Whether one machine, any, has all variants of a seed on record: differences are of one machine and one seed."""
+    return any(all(seed in runs.get(variant, {}) for variant in study.variants) for runs in found.values())
+
+
+def missing(study: Study, seeds: int, folder: Path, machines: set[str]) -> list[tuple[str, int]]:
+    """(variant, seed) of the runs that are still to be done by these machines, seed by seed.
+
+    Raises:
+        StudyError: where the test images were read with these recipes on another machine: they are read once a seed.
+    """
+    found = recorded(study, folder)
+    if not study.held_out and set(found) - machines:
+        raise StudyError(
+            f"The runs on record are of {', '.join(found)}, this is {', '.join(machines)}: a mean is of one machine. "
+            "Choose as many --workers as then, or move the old records away."
+        )
+    todo = []
+    for seed in range(seeds):
+        if not is_done(study, found, seed):
+            here = {variant for machine in machines for variant, own in found.get(machine, {}).items() if seed in own}
+            todo += [(variant, seed) for variant in study.variants if variant not in here]
+    return todo
+
+
+def together(study: Study, todo: list[tuple[str, int]], most: int) -> list[tuple[str, tuple[int, ...]]]:
+    """Runs in groups, a task each: of one variant, and of seeds that train on the same images."""
+    groups: dict[tuple[str, int], list[int]] = {}
+    for variant, seed in todo:
+        groups.setdefault((variant, study.fold(seed)), []).append(seed)
+    return [
+        (variant, tuple(group[first : first + most]))
+        for (variant, _), group in sorted(groups.items(), key=lambda one: one[1][0])  # seed by seed, to be compared early
+        for first in range(0, len(group), most)
+    ]
+
+
+# On a worker
+
+
+@cache
+def images(source: str) -> Dataset:
+    """Loaded by the worker itself, once: they are not sent with each task."""
+    return load(source)
+
+
+def look_around(source: str) -> dict:
+    """What a worker has: its images' checksum, its cores, its machine and versions."""
+    from mnist_lib.trainer.fast.engine import Engine, provenance  # here: asks for the device
+
+    engine = Engine.choose()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return provenance(engine) | {"sha256": images(source).sha256, "cores": cores, "cuda": engine.device.type == "cuda"}
+
+
+def run_seeds(study: Study, variant: str, seeds: tuple[int, ...], source: str, threads: int, scratch: str) -> list[dict]:
+    """The records of one variant's runs with these seeds, all of one fold; what was cut off goes on from its checkpoint.
+
+    The checkpoints lie below scratch if this machine has that folder, else where only this attempt finds them.
+    """
+    import torch
+
+    torch.set_num_threads(threads)
+    several = seeds if len(seeds) > 1 else ()
+    with nullcontext(scratch) if Path(scratch).is_dir() else tempfile.TemporaryDirectory() as below:
+        place = Path(below, f"{file_of(variant)}-seed-{seeds[0]}")
+        run = train(study.config(variant, seeds[0]), study.share(images(source), seeds[0]), [Checkpoints(place)], several)
+        shutil.rmtree(place, ignore_errors=True)
+    return [record | {"study": study.name, "variant": variant, "images": study.images} for record in run.records]
+
+
+# The cluster
+
+
+def look_at(client, source: str) -> list[dict]:
+    """What each worker has, with the number of threads that its runs will use."""
+    if set(client.nthreads().values()) - {1}:  # runs of one process draw from the same random numbers
+        raise StudyError(
+            "A worker does several runs at a time, which then can't be repeated: start the workers with --nthreads 1."
+        )
+    means = client.run(look_around, source)
+    if len({one["sha256"] for one in means.values()}) > 1:
+        raise StudyError(f"The workers have different images for {source!r}: give --data a folder that all of them have.")
+    on_host = Counter(address.rsplit(":", 1)[0] for address in means)
+    threads = min(one["cores"] // on_host[address.rsplit(":", 1)[0]] for address, one in means.items())
+    for one in means.values():
+        if one["machine"]["threads"]:
+            one["machine"]["threads"] = max(1, threads)
+    return list(means.values())
+
+
+@contextmanager
+def alone(scratch: Path) -> Iterator[None]:
+    """Hold a study's folder, so that no run is done twice."""
+    from filelock import FileLock, Timeout
+
+    try:
+        scratch.mkdir(parents=True, exist_ok=True)
+        held = FileLock(scratch / ".running").acquire(timeout=0)
+    except Timeout:
+        raise StudyError(f"The study {scratch.name} is being run already: wait for its end.") from None
+    except OSError as error:
+        raise StudyError(f"{scratch} can't be written ({error.strerror}): set MNIST_LIB_OUT to a folder that can.") from None
+    with held:  # outside the try: what is raised in here is no matter of this folder
+        yield
+
+
+@contextmanager
+def client_of(workers: int | None, scheduler: str | None) -> Iterator:
+    """A Dask client: of the scheduler that is named, else of worker processes that only this machine can reach.
+
+    Dask's messages are pickles: whoever can reach the scheduler's port, on this machine anyone who is logged in, can run code
+    as you, so on a shared machine start a scheduler with Dask's TLS and name it.
+    """
+    import logging
+
+    from distributed import Client, LocalCluster
+
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong is said by us, in a sentence
+    with ExitStack() as stack:
+        if scheduler:
+            try:
+                client = stack.enter_context(Client(scheduler, timeout=PATIENCE))
+            except (OSError, ValueError) as error:
+                raise StudyError(
+                    f"No Dask scheduler answers at {scheduler} ({error}): start one, or leave --scheduler out."
+                ) from None
+        else:
+            cluster = LocalCluster(
+                n_workers=workers or os.cpu_count(),
+                threads_per_worker=1,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
+                worker_dashboard_address="127.0.0.1:0",  # which older versions would open to all
+                silence_logs=logging.CRITICAL,
+            )
+            client = stack.enter_context(Client(stack.enter_context(cluster)))
+        try:
+            client.wait_for_workers(1, timeout=60)
+        except TimeoutError:
+            raise StudyError("The Dask scheduler has no workers: start some, and give the same command again.") from None
+        yield client

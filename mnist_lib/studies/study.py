@@ -1,0 +1,188 @@
+"""A study: recipes beside one another, each with several seeds; and what follows from its records.
+
+Recipes are compared on held-out training images. Seed s holds out another twelfth of them than seed s + 1 does, and all
+variants with the same seed hold out the same ones, so differences are paired by seed. The test images are read only where
+every recipe is frozen (held_out=0). cluster.py runs what is missing.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mnist_lib.data import Dataset
+from mnist_lib.studies import records
+from mnist_lib.studies.statistics import mean_interval, paired_interval
+from mnist_lib.support import validation
+from mnist_lib.trainer.config import TrainConfig
+
+FOLDS = 12  # of 5,000 training images each
+
+
+@dataclass(frozen=True)
+class Study:
+    """A table of variants, recipes by name, to be run with seeds 0, 1, 2 and so on.
+
+    variants: the first is what the others are compared with. seeds: how many, unless told otherwise.
+    held_out: so many training images judge a run; 0 where all recipes are frozen, and the test images do.
+    images: only the first so many training images are used; None: all.
+
+    Raises:
+        ValueError: one sentence, for a name that can't be a file's, two whose files would be one, no variants, or a number
+            that makes no sense. TypeError for a variant that is no TrainConfig.
+    """
+
+    name: str
+    variants: dict[str, TrainConfig]
+    seeds: int = 8
+    held_out: int = 5000
+    images: int | None = None
+
+    def __post_init__(self):
+        for name in (self.name, *self.variants):
+            if not re.fullmatch(r"[a-z0-9][a-z0-9 .,+-]{0,60}", name):
+                raise ValueError(f"Names become names of files: small letters, digits, spaces and .,+- only, not {name!r}.")
+        files: dict[str, str] = {}
+        for variant in self.variants:
+            if (other := files.setdefault(file_of(variant), variant)) != variant:
+                raise ValueError(f"{other!r} and {variant!r} would have the same files: rename one of them.")
+        if not self.variants:
+            raise ValueError("A study needs at least one variant.")
+        for variant, config in self.variants.items():
+            validation.instance(f"{variant!r}", config, TrainConfig)
+        validation.number("seeds", self.seeds, at_least=1, at_most=10_000, whole=True)
+        validation.number("held_out", self.held_out, at_least=0, whole=True)
+        if self.images is not None:
+            validation.number("images", self.images, at_least=1, whole=True)
+
+    def config(self, variant: str, seed: int) -> TrainConfig:
+        return replace(self.variants[variant], seed=seed, validation=self.held_out)
+
+    def path(self, machine: str, variant: str, seed: int) -> Path:
+        """Where a run's record lies, below the records' folder."""
+        file = f"{file_of(variant)}-seed-{seed}.json"
+        return Path("studies", self.name, machine, file) if self.held_out else Path(file)
+
+    def fold(self, seed: int) -> int:
+        """Runs of one fold train on the same images."""
+        return seed % FOLDS if self.held_out else 0
+
+    def share(self, dataset: Dataset, seed: int) -> Dataset:
+        """The images of a run: in such an order that the last ones, which it holds out, are its fold's."""
+        end = self.images or len(dataset.train_labels)
+        by = self.held_out * (self.fold(seed) + 1) if self.held_out else 0
+        images, labels = (part[:end].roll(by, 0) for part in (dataset.train_images, dataset.train_labels))
+        return replace(dataset, train_images=images, train_labels=labels)
+
+
+def file_of(variant: str) -> str:
+    """A variant's name as its files begin."""
+    return variant.replace(" ", "-")
+
+
+Records = dict[str, dict[str, dict[int, dict]]]  # by machine, variant and seed
+
+
+def recorded(study: Study, folder: Path | None = None) -> Records:
+    """The runs of a study that are on record, in records/ or another folder, those of each machine apart.
+
+    Raises:
+        RecordError: one sentence, for a file that is no record, or is one of another recipe than its variant is today, of
+            another number of images than the study uses today, or of other images than the other files.
+    """
+    found, folder, dataset = {}, folder or records.RECORDS, None
+    machines = folder / "studies" / study.name
+    for machine in sorted(path.name for path in machines.glob("*/")) if study.held_out else [""]:
+        for variant in study.variants:
+            pattern = study.path(machine, variant, 0)
+            for path in (folder / pattern.parent).glob(pattern.name.replace("-seed-0.json", "-seed-*.json")):
+                record = records.read(path)
+                seed = record["config"]["seed"]
+                if path.name != study.path(machine, variant, seed).name:
+                    continue  # of a variant whose name begins alike
+                if changed := records.differing(record, study.config(variant, seed)):
+                    raise records.RecordError(
+                        f"{path.name} is of another {variant!r} than today's ({', '.join(changed)} differ): move it away."
+                    )
+                if record.get("images") != study.images:
+                    raise records.RecordError(
+                        f"{path.name} is of images={record.get('images')}, the study of images={study.images}: move it away."
+                    )
+                dataset = dataset or record["dataset"]
+                if record["dataset"]["sha256"] != dataset["sha256"]:
+                    raise records.RecordError(
+                        f"{path.relative_to(folder)} is of other images ({record['dataset']['name']}) than other records of "
+                        f"the study ({dataset['name']}): keep those of one dataset, and move the others away."
+                    )
+                found.setdefault(machine_of(record), {}).setdefault(variant, {})[seed] = record
+    return found
+
+
+def machine_of(made: dict) -> str:
+    """What must be equal for two runs to be compared, as a folder's name: processor or GPU, threads, torch."""
+    machine, versions = made["machine"], made["versions"]
+    threads = f" threads {machine['threads']}" if machine.get("threads") else ""
+    return re.sub(r"[^a-z0-9.]+", "-", f"{machine['device']}{threads} torch {versions['torch']}".lower()).strip("-")
+
+
+def accuracy(record: dict) -> float:
+    """What a run is judged by, at its last epoch: on the test images if it read them, else on those it held out."""
+    return record["test"]["accuracy"] if record["test"] else record["history"][-1]["validation_accuracy"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is known of a variant; accuracies and differences in percent and points, intervals of 95 %."""
+
+    variant: str
+    parameters: int
+    values: dict[int, float]  # by seed
+    mean: float
+    interval: tuple[float, float] | None  # None for one seed
+    n_pairs: int = 0  # seeds that the first variant has, too
+    difference: float | None = None  # to the first variant, seed by seed
+    difference_interval: tuple[float, float] | None = None
+
+
+def by_seed(found: Records) -> dict[str, dict[int, dict]]:
+    """The runs by variant and seed; those of one seed are all of one machine, the one that has most of them."""
+    chosen: dict[str, dict[int, dict]] = {}
+    for seed in sorted({seed for runs in found.values() for own in runs.values() for seed in own}):
+        runs = max(found.values(), key=lambda runs: sum(seed in own for own in runs.values()))
+        for variant, own in runs.items():
+            if seed in own:
+                chosen.setdefault(variant, {})[seed] = own[seed]
+    return chosen
+
+
+def table(study: Study, found: Records) -> list[Row]:
+    """A row a variant that has runs. Differences are to the study's first variant, of runs of one seed on one machine."""
+    rows, runs = [], by_seed(found)
+    first_variant = next(iter(study.variants))
+    first = {seed: 100 * accuracy(record) for seed, record in runs.get(first_variant, {}).items()}
+    for variant in study.variants:
+        if not (own := runs.get(variant)):
+            continue
+        values = {seed: 100 * accuracy(own[seed]) for seed in sorted(own)}
+        pairs = [seed for seed in values if seed in first] if variant != first_variant else []
+        mean, *ends = mean_interval(list(values.values())) if len(values) > 1 else (next(iter(values.values())),)
+        row = Row(variant, next(iter(own.values()))["parameters"], values, mean, tuple(ends) or None)
+        if len(pairs) > 1:
+            difference, *ends = paired_interval([values[seed] for seed in pairs], [first[seed] for seed in pairs])
+            row = replace(row, n_pairs=len(pairs), difference=difference, difference_interval=tuple(ends))
+        rows.append(row)
+    return rows
+
+
+def as_text(rows: Sequence[Row]) -> str:
+    """A study's table for a terminal."""
+    width = max(len(row.variant) for row in rows)
+    text = [f"{'':{width}}    n   mean %   95 % interval    to the first, points"]
+    for row in rows:
+        line = f"{row.variant:{width}}  {len(row.values):3}   {row.mean:.3f}"
+        line += f"   {row.interval[0]:.3f} to {row.interval[1]:.3f}" if row.interval else ""
+        if row.difference is not None:
+            low, high = row.difference_interval
+            line += f"   {row.difference:+.3f} ({low:+.3f} to {high:+.3f}, n = {row.n_pairs})"
+        text.append(line)
+    return "\n".join(text)

@@ -1,0 +1,89 @@
+"""The settings of a training: the card's, unless you change them."""
+
+import math
+from dataclasses import asdict, dataclass, replace
+
+from mnist_lib.support import validation
+from mnist_lib.trainer.ingredients import Ingredient
+from mnist_lib.transforms import Augment
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The card's training, unless you change it.
+
+    epochs: above 0; with 1.5 the second epoch ends half-way. batch_size: a whole number. (The card names none; 128 is ours.)
+    max_lr, pct_start, div_factor, final_div_factor: of OneCycleLR, stepped once a batch.
+    momentum: of SGD, constant. (OneCycleLR would move it between 0.85 and 0.95; the card says 0.9.)
+    nesterov, weight_decay: of SGD; the card uses neither.
+    dropout: shares after (conv1..conv3, conv4..conv7).
+    augment: the random changes to each training image, or None.
+    ingredients: what is added to the plain loop (ingredients.py), each kind once.
+    validation: so many of the last training images are held out, measured each epoch; the test set is then left unread.
+    seed: decides the first weights and every random number after them.
+    device: "auto" (cuda, else mps, else cpu) or a torch device. precision: "auto", "float32" or "bfloat16" (for the
+        convolutions), or "float64". compiled: "auto", "yes" or "no". When a run starts, engine.py decides what auto takes.
+
+    Raises:
+        ValueError: one sentence, for a value that has no meaning.
+    """
+
+    epochs: float = 20
+    batch_size: int = 128
+    max_lr: float = 0.1
+    pct_start: float = 0.4
+    div_factor: float = 10
+    final_div_factor: float = 100
+    momentum: float = 0.9
+    nesterov: bool = False
+    weight_decay: float = 0
+    dropout: tuple[float, float] = (0.07, 0.05)
+    augment: Augment | None = Augment()
+    ingredients: tuple[Ingredient, ...] = ()
+    validation: int = 0
+    seed: int = 0
+    device: str = "auto"
+    precision: str = "auto"
+    compiled: str = "auto"
+
+    def __post_init__(self):
+        validation.number("epochs", self.epochs, above=0, at_most=10_000)
+        for name, least in (("batch_size", 1), ("validation", 0), ("seed", 0)):
+            validation.number(name, getattr(self, name), at_least=least, at_most=2**40, whole=True)
+        for name in ("max_lr", "div_factor", "final_div_factor"):
+            validation.number(name, getattr(self, name), above=0)
+        validation.number("weight_decay", self.weight_decay, at_least=0)
+        validation.several("dropout", self.dropout, 2, at_least=0, below=1)
+        validation.share("pct_start", self.pct_start)
+        validation.share("momentum", self.momentum)
+        if not isinstance(self.nesterov, bool) or (self.nesterov and self.momentum == 0):
+            raise ValueError(f"nesterov is True or False, and needs momentum above 0, not {self.nesterov!r}.")
+        if not isinstance(self.augment, Augment | None):
+            raise ValueError(f"augment is an Augment or None, not {self.augment!r}.")
+        if not isinstance(self.ingredients, tuple) or not all(isinstance(one, Ingredient) for one in self.ingredients):
+            raise ValueError(f"ingredients is a tuple of ingredients such as (Settle(0.25),), not {self.ingredients!r}.")
+        if len({type(one) for one in self.ingredients}) < len(self.ingredients):
+            raise ValueError(f"ingredients holds each kind once, not {self.ingredients!r}.")
+        validation.choice("precision", self.precision, ("auto", "float32", "bfloat16", "float64"))
+        validation.choice("compiled", self.compiled, ("auto", "yes", "no"))
+        validation.device(self.device)
+
+    def without(self, kind: type[Ingredient]) -> "TrainConfig":
+        """The recipe less one ingredient, such as `recipe.without(Muon)`; ValueError if it has none of the kind."""
+        rest = tuple(one for one in self.ingredients if not isinstance(one, kind))
+        if len(rest) == len(self.ingredients):
+            raise ValueError(f"The recipe has no {kind.__name__}: it has {[type(one).__name__ for one in self.ingredients]}.")
+        return replace(self, ingredients=rest)
+
+    def steps(self, images: int) -> int:
+        """How many batches a run over so many training images takes; the last batch of an epoch may be short."""
+        later = images  # of an epoch after the first
+        for one in self.ingredients:
+            later = one.later_images(later, self.batch_size)
+        first, later = (math.ceil(n / self.batch_size) for n in (images, later))
+        return max(1, round(min(self.epochs, 1) * first + max(self.epochs - 1, 0) * later))
+
+    def plain(self) -> dict:
+        """The settings as plain values, each ingredient under its name: for a record."""
+        named = {type(one).__name__: one.plain() for one in self.ingredients}
+        return asdict(replace(self, ingredients=())) | {"ingredients": named}

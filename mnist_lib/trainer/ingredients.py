@@ -1,0 +1,168 @@
+"""What a recipe may add to the plain loop of trainer.py: one small class each, with the few hooks it needs.
+
+A hook that is pure, a function of the weight's name or of the share of the run that is done, needs no order and no memory: an
+interrupted run goes on with it by itself. What must be remembered lies in the run's `kept`, tensors by name, which checkpoints
+save without knowing whose they are.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mnist_lib.support import validation
+from mnist_lib.support.rng import Stream, permutation
+from mnist_lib.trainer.muon import MuonSGD
+from mnist_lib.trainer.sgd import SGD
+from mnist_lib.transforms import Augment, to_float
+
+
+class Ingredient:
+    """Every hook may be left out; these change nothing. n images, of one network or each of several (members) side by side."""
+
+    optimizer: type[torch.optim.Optimizer] = SGD
+    compiles = True  # the network stays one that compiled.py knows
+
+    def network(self, model: nn.Module) -> nn.Module:
+        """The network to train in place of a new DigitNet."""
+        return model
+
+    def first_weights(self, model: nn.Module, images: Tensor) -> None:
+        """Change the weights of a new DigitNet; images: uint8 (N, 1, H, W), the training images."""
+
+    def settings(self, weight: str, members: int) -> dict:
+        """What the optimizer does otherwise with this weight, such as {"lr": 0.3}."""
+        return {}
+
+    def later_images(self, n: int, batch_size: int) -> int:
+        """How many of n images an epoch after the first takes."""
+        return n
+
+    def order(self, n: int, batch_size: int, kept: dict[str, Tensor], draws: Sequence[Stream], device: torch.device):
+        """The images of an epoch, by index: (m,) or (m, members); None leaves it to others."""
+
+    def augment(self, augment: Augment | None, done: float) -> Augment | None:
+        """How images are changed when this share of the run is done."""
+        return augment
+
+    def learns(self, weight: str, done: float) -> bool:
+        """Whether this weight learns when this share of the run is done."""
+        return True
+
+    def seen(self, picked: Tensor, losses: Tensor, kept: dict[str, Tensor]) -> None:
+        """After a step: which images it took, by index, and their losses, both (batch,) or (batch, members)."""
+
+    def plain(self) -> dict:
+        """Its settings, for a record."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Whiten(Ingredient):
+    """conv1 starts with the principal directions of 3x3 patches of the training images, and their negatives."""
+
+    def first_weights(self, model: nn.Module, images: Tensor) -> None:
+        whiten(model.conv1, images)
+
+
+@torch.no_grad()
+def whiten(conv: nn.Conv2d, images: Tensor, sample: int = 2000) -> None:
+    """Have the filters of conv (out, 1, k, k) be the principal directions of the images' patches, the strongest first.
+
+    Each is followed by its negative, for what ReLU would cut off; the weakest are left out, or drawn as before, as need be.
+    images: uint8 (N, 1, H, W). (After Jordan's "94 % on CIFAR-10 in 3.29 seconds", which also levels how strong the
+    directions are; here BatchNorm does.)
+    """
+    k = conv.kernel_size[0]
+    patches = F.unfold(to_float(images[:sample].cpu()), k).mT.reshape(-1, k * k)  # eigh is not to be had on every device
+    directions = torch.linalg.eigh(patches.T.cov())[1].T.flip(0)  # (k * k, k * k), a direction a row
+    filters = torch.stack([directions, -directions], dim=1).flatten(0, 1)[: len(conv.weight)]
+    conv.weight[: len(filters)] = filters.view(-1, 1, k, k).to(conv.weight)
+
+
+@dataclass(frozen=True)
+class Muon(Ingredient):
+    """conv1..conv7 learn by Muon (see muon.py) with this max_lr and momentum and no weight decay; the rest learns by SGD."""
+
+    lr: float
+    momentum: float = 0.6  # as in Jordan's runs on CIFAR-10
+
+    optimizer = MuonSGD
+
+    def __post_init__(self):
+        validation.number("Muon's lr", self.lr, above=0)
+        validation.share("Muon's momentum", self.momentum)
+
+    def settings(self, weight: str, members: int) -> dict:
+        if weight not in {f"conv{number}.weight" for number in range(1, 8)}:
+            return {}
+        return {"lr": self.lr, "momentum": self.momentum, "networks": members}
+
+
+@dataclass(frozen=True)
+class Hardest(Ingredient):
+    """From the second epoch on, an epoch is only this share of the images: those with the highest losses when last seen.
+
+    They are taken from each batch of the first epoch. (One that is left out keeps its old loss, so its turn comes.) The
+    training accuracy of such an epoch is that of these images.
+    """
+
+    share: float
+
+    def __post_init__(self):
+        validation.number("Hardest's share", self.share, above=0, below=1)
+
+    def of(self, images: int) -> int:
+        """How many of a batch of the first epoch a later one takes."""
+        return math.ceil(self.share * images)
+
+    def later_images(self, n: int, batch_size: int) -> int:
+        whole, rest = divmod(n, batch_size)
+        return whole * self.of(batch_size) + self.of(rest)
+
+    def order(self, n: int, batch_size: int, kept: dict[str, Tensor], draws: Sequence[Stream], device: torch.device) -> Tensor:
+        if "first_order" not in kept:
+            kept["first_order"] = permutation(n, draws, device)  # (n,) or (n, members)
+            kept["last_losses"] = torch.zeros(kept["first_order"].shape, device=device)
+            return kept["first_order"]
+        first, losses = kept["first_order"], kept["last_losses"]
+        whole, picked = n // batch_size * batch_size, []
+        for order in (first[:whole].unflatten(0, (-1, batch_size)), first[whole:][None]):  # (batches, images of one, ...)
+            if order.numel():
+                lost = losses.gather(0, order.flatten(0, 1)).view(order.shape)
+                hardest = lost.topk(self.of(order.shape[1]), dim=1).indices
+                picked.append(order.gather(1, hardest).flatten(0, 1))
+        picked = torch.cat(picked)
+        return picked.gather(0, permutation(len(picked), draws, device))
+
+    def seen(self, picked: Tensor, losses: Tensor, kept: dict[str, Tensor]) -> None:
+        kept["last_losses"].scatter_(0, picked, losses.to(kept["last_losses"].dtype))
+
+
+@dataclass(frozen=True)
+class Settle(Ingredient):
+    """The last so many of the run's steps, as a share, see changes of half the size."""
+
+    last: float
+
+    def __post_init__(self):
+        validation.share("Settle's last", self.last)
+
+    def augment(self, augment: Augment | None, done: float) -> Augment | None:
+        return augment.times(0.5) if augment and done >= 1 - self.last else augment
+
+
+@dataclass(frozen=True)
+class Freeze(Ingredient):
+    """In the last so many of the run's steps, as a share, the first block (conv1 to bn3, most of the time) learns no more."""
+
+    last: float
+
+    def __post_init__(self):
+        validation.share("Freeze's last", self.last)
+
+    def learns(self, weight: str, done: float) -> bool:
+        return done < 1 - self.last or weight.split(".")[0] not in ("conv1", "bn1", "conv2", "bn2", "conv3", "bn3")

@@ -1,0 +1,57 @@
+"""How far a run has come, and how long it still takes, in words."""
+
+import math
+import statistics
+import time
+
+from mnist_lib.trainer.loop import Callback, Run
+
+
+class PrintEpochs(Callback):
+    """One line an epoch, after one that says with what means the run is done.
+
+    In between, where an epoch takes long, a line that is written over says how far it is and how long it still takes.
+    """
+
+    EVERY = 2.0  # seconds
+
+    def on_start(self, run: Run) -> None:
+        members = f" for each of {len(run.seeds)} networks" if len(run.seeds) > 1 else ""
+        print(f"On {run.engine}: {run.steps:,} steps{members}.", flush=True)
+        self.began, self.first_step, self.width = time.perf_counter(), run.step, 0
+        self.said = self.began
+
+    def on_step(self, run: Run) -> None:
+        now = time.perf_counter()
+        if now - self.said < self.EVERY or run.step == run.steps:
+            return
+        left = (now - self.began) / (run.step - self.first_step) * (run.steps - run.step)
+        self._over(f"\rstep {run.step:,} of {run.steps:,}, about {duration(left)} left")
+        self.said = now
+
+    def on_epoch(self, run: Run) -> None:
+        last = run.history[-1]
+        line = f"epoch {last['epoch']:2}/{math.ceil(run.config.epochs)}  loss {middle(last['train_loss']):.4f}"
+        line += f"  training accuracy {middle(last['train_accuracy']):.2%}"
+        if "validation_accuracy" in last:
+            line += f"  validation accuracy {middle(last['validation_accuracy']):.2%}"
+        self._over(f"{chr(13) if self.width else ''}{line}  {last['seconds']:.1f} s")
+        print(flush=True)
+        self.said, self.width = time.perf_counter(), 0
+
+    def _over(self, line: str) -> None:
+        """Write over the line that was written last, which is as wide as it was."""
+        print(f"{line:<{self.width}}", end="", flush=True)
+        self.width = len(line)
+
+
+def middle(value: float | list[float]) -> float:
+    """Of one network its number, of several their mean."""
+    return statistics.mean(value) if isinstance(value, list) else value
+
+
+def duration(seconds: float) -> str:
+    """In the unit that a person would choose: 40 s, 12 min, 3.5 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,151 @@
+"""The site: whole, folded where it would spoil, with a search, in light and dark, and nothing from elsewhere."""
+
+import functools
+import http.server
+import importlib.util
+import re
+import threading
+from html.parser import HTMLParser
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from course import browser, outline
+from course.book.build import DOWNLOAD, build, for_the_book, on_the_site
+from course.report import COURSE, repository
+from mnist_lib.support.paths import ROOT
+
+builder = pytest.mark.skipif(
+    not all(importlib.util.find_spec(name) for name in ("myst_nb", "sphinx_book_theme")), reason="needs requirements-book.txt"
+)
+chromium = pytest.mark.skipif(browser.find() is None, reason="needs a browser: install chromium or google-chrome")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("book") / "site"
+    build(out)  # any warning of Sphinx's is an error
+    return out
+
+
+class Text(HTMLParser):
+    """A page's text, what is inside of <details> apart; and what it loads."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.depth, self.shown, self.folded, self.loaded = 0, [], [], []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        self.depth += tag == "details"
+        if tag in ("img", "script", "iframe", "source") or (tag == "link" and given.get("rel") == "stylesheet"):
+            self.loaded += [given[name] for name in ("src", "srcset", "href") if given.get(name)]
+
+    def handle_endtag(self, tag):
+        self.depth -= tag == "details"
+
+    def handle_data(self, data):
+        (self.folded if self.depth else self.shown).append(data)
+
+
+def squeezed(pieces: list[str]) -> str:
+    return " ".join(" ".join(pieces).split())
+
+
+@builder
+def test_it_has_every_page_and_keeps_teachers_answers_out(site):
+    for name in [f"notebooks/{name}" for name in COURSE] + ["index", "draw", "notebooks/glossary", "RESULTS", "CONTRIBUTING"]:
+        assert (site / f"{name}.html").is_file(), name
+    assert (site / ".nojekyll").is_file() and (site / "draw/index.html").is_file() and not list(site.rglob("INSTRUCTOR*"))
+    contents = (site / "index.html").read_text()
+    for name in COURSE:
+        assert f'href="notebooks/{name}.html"' in contents
+
+
+@builder
+def test_nothing_comes_from_elsewhere(site):
+    for path in (path for path in site.rglob("*.html") if "_static" not in path.parts):
+        for place in Text(path.read_text()).loaded:
+            assert place.startswith("data:") or not re.match(r"(https?:)?//", place), (path.name, place)
+            if not place.startswith(("data:", "#")):
+                assert (path.parent / place.split("?")[0]).exists(), (path.name, place)
+
+
+@builder
+@pytest.mark.parametrize("name", COURSE)
+def test_answers_are_folded_and_nowhere_else(site, name):
+    page = Text((site / f"notebooks/{name}.html").read_text())
+    shown, folded = squeezed(page.shown), squeezed(page.folded)
+    for one in outline.read(ROOT / f"notebooks/{name}.ipynb").predictions:
+        assert f"{one.name}: {one.answer}" not in shown
+        assert f"{one.name}: " in folded
+
+
+@builder
+@pytest.mark.parametrize("name", COURSE)
+def test_pictures_are_shown_and_setup_cells_folded(site, name):
+    notebook = nbformat.read(ROOT / f"notebooks/{name}.ipynb", as_version=4)
+    html = (site / f"notebooks/{name}.html").read_text()
+    pictures = [o for cell in notebook.cells for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
+    assert len(re.findall(r'<img[^>]* src="../_images/', html)) >= len([o for o in pictures if "text/html" not in o.data])
+    hidden = [cell for cell in notebook.cells if cell.metadata.get("jupyter", {}).get("source_hidden")]
+    assert len(re.findall(r'<details class="[^"]*hide above-input', html)) == len(hidden)
+
+
+def test_a_folded_cell_is_folded_under_its_title():
+    cell = {"cell_type": "code", "source": "#@title The picture\nshow()", "metadata": {"jupyter": {"source_hidden": True}}}
+    open_cell = {"cell_type": "code", "source": "1", "metadata": {"tags": ["nbval-check-output"]}}
+    text = {"cell_type": "markdown", "source": "[a](../benchmarks/classic.py)", "metadata": {}}
+    made = for_the_book({"cells": [cell, open_cell, text], "metadata": {"kernelspec": {"name": "python3"}}}, "01.ipynb", set())
+    assert made["cells"][0]["metadata"]["tags"] == ["hide-input"] and made["cells"][1]["metadata"] == {}
+    assert made["cells"][0]["metadata"]["mystnb"]["code_prompt_show"] == "The picture"
+    assert made["cells"][2]["source"] == f"[a]({repository()}/tree/main/benchmarks/classic.py)"
+
+
+def test_links_hold_on_the_site():
+    known = {"notebooks/glossary.md"}
+    text = "[a](glossary.md) [b](../LICENSE#x) [c](https://x.org/y) [d](#here) [e](../README.md)"
+    there = f"{repository()}/tree/main/LICENSE#x"
+    assert on_the_site(text, "notebooks/01.md", known) == (
+        f"[a](glossary.md) [b]({there}) [c](https://x.org/y) [d](#here) [e](../index.md)"
+    )
+    assert DOWNLOAD in (ROOT / "README.md").read_text()
+    picture = on_the_site('<picture>\n<img src="figures/a-light.png" alt="A"></picture>', "README.md", set())
+    assert picture.count("<img") == 2 and 'src="figures/a-dark.png" class="only-dark"' in picture
+
+
+@pytest.fixture(scope="module")
+def served(site):
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@builder
+@chromium
+def test_in_a_browser(served):
+    """The search finds; the theme follows the system; a phone scrolls in one direction only; nobody else is asked."""
+    pytest.importorskip("playwright.sync_api")
+    with browser.launched() as it:
+        for scheme, width in (("light", 1300), ("dark", 1300), ("dark", 390)):
+            page = it.new_context(color_scheme=scheme, viewport={"width": width, "height": 844}).new_page()
+            asked = []
+            page.on("request", lambda request, asked=asked: asked.append(request.url))
+            for name in ("index", *(f"notebooks/{name}" for name in COURSE), "RESULTS", "notebooks/glossary"):
+                page.goto(f"{served}/{name}.html")
+                assert page.evaluate("document.documentElement.dataset.theme") == scheme
+                assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (name, width)
+                assert page.evaluate("document.querySelectorAll('details[open]').length") == 0
+                assert page.evaluate("[...document.images].every(i => i.complete && (i.naturalWidth || !i.offsetWidth))"), name
+            page.goto(f"{served}/search.html?q=momentum")
+            page.wait_for_selector("#search-results li a")
+            assert "Glossary" in page.inner_text("#search-results")
+            assert all(url.startswith((served, "data:")) for url in asked)

@@ -1,0 +1,155 @@
+"""Exercises of notebook 06: each wrong implementation is refused by name, right ones of any make are taken."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from course.exercises import check
+
+
+# 6a
+def by_scipy(with_, without):
+    return tuple(stats.ttest_rel(with_, without).confidence_interval(0.95))
+
+
+def by_numpy(with_, without):
+    d = np.array(with_) - np.array(without)
+    return d.mean() + np.array([-1, 1]) * stats.t.ppf(0.975, len(d) - 1) * d.std(ddof=1) / np.sqrt(len(d))
+
+
+def by_torch(with_, without):
+    d = torch.tensor(with_, dtype=torch.float64) - torch.tensor(without, dtype=torch.float64)
+    margin = stats.t(len(d) - 1).ppf(0.975) * d.std() / len(d) ** 0.5
+    return torch.stack([d.mean() - margin, d.mean() + margin])
+
+
+def numpy_with(ddof=1, root=True, quantile=0.975, freedom=-1, normal=False, sign=1):
+    def interval(with_, without):
+        d = sign * (np.array(with_) - np.array(without))
+        factor = 1.96 if normal else stats.t.ppf(quantile, len(d) + freedom)
+        return d.mean() + np.array([-1, 1]) * factor * d.std(ddof=ddof) / (np.sqrt(len(d)) if root else 1)
+
+    return interval
+
+
+WRONG_INTERVALS = {
+    "the pairs are torn apart": lambda a, b: tuple(stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.95)),
+    "independent groups": lambda a, b: tuple(stats.ttest_ind(a, b).confidence_interval(0.95)),
+    "the spreads of the two columns are added": lambda a, b: (
+        np.mean(a)
+        - np.mean(b)
+        + np.array([-1, 1]) * stats.t.ppf(0.975, len(a) - 1) * np.sqrt((np.var(a, ddof=1) + np.var(b, ddof=1)) / len(a))
+    ),
+    "1.96 is of the normal distribution": numpy_with(normal=True),
+    "divide by the root of n": numpy_with(root=False),
+    "n - 1 is right": numpy_with(ddof=0),
+    "n degrees of freedom": numpy_with(freedom=0),
+    "the other way round": numpy_with(sign=-1),
+    "the t of one side": numpy_with(quantile=0.95),
+}
+
+
+@pytest.mark.parametrize("interval", [by_scipy, by_numpy, by_torch, lambda a, b: list(by_scipy(a, b))])
+def test_right_intervals_are_taken(interval):
+    assert check("6a", interval)
+
+
+@pytest.mark.parametrize("slip", WRONG_INTERVALS)
+def test_wrong_intervals_are_refused_by_name(slip, capsys):
+    assert not check("6a", WRONG_INTERVALS[slip])
+    said = capsys.readouterr().out
+    assert "It looks like this slip" in said and slip in said and "input: 3 pairs" in said and "expected:" in said
+
+
+@pytest.mark.parametrize("answer", [lambda a, b: 0.1, lambda a, b: (1, 2, 3), lambda a, b: "wide", lambda a: a, 5])
+def test_what_is_no_interval_is_refused_with_a_hint(answer, capsys):
+    assert not check("6a", answer)
+    assert "Hint:" in capsys.readouterr().out
+
+
+# 6b
+def right_verdict(low, high):
+    return "cannot tell" if low <= 0 <= high else "helps" if low > 0 else "hurts"
+
+
+WRONG_VERDICTS = {
+    "it cannot tell": lambda low, high: "no effect" if low <= 0 <= high else right_verdict(low, high),
+    "only the sign of the mean": lambda low, high: "helps" if (low + high) / 2 > 0 else "hurts",
+    "the wrong way round": lambda low, high: {"helps": "hurts", "hurts": "helps"}.get(right_verdict(low, high), "cannot tell"),
+    "touches 0 contains 0": lambda low, high: "cannot tell" if low < 0 < high else "helps" if low >= 0 else "hurts",
+    "need not hurt": lambda low, high: "helps" if low > 0 else "hurts",
+    "need not help": lambda low, high: "hurts" if high < 0 else "helps",
+    "not enough for helps": lambda low, high: "helps" if high > 0 else "hurts",
+    "not enough for hurts": lambda low, high: "hurts" if low < 0 else "helps",
+}
+
+
+@pytest.mark.parametrize("verdict", [right_verdict, lambda low, high: right_verdict(low, high).upper() + " "])
+def test_right_verdicts_are_taken(verdict):
+    assert check("6b", verdict)
+
+
+@pytest.mark.parametrize("slip", WRONG_VERDICTS)
+def test_wrong_verdicts_are_refused_by_name(slip, capsys):
+    assert not check("6b", WRONG_VERDICTS[slip])
+    said = capsys.readouterr().out
+    assert "It looks like this slip" in said and slip in said and "input: the interval" in said
+
+
+@pytest.mark.parametrize("answer", [lambda low, high: "helps" if low > 0 else None, lambda low, high: 1, 3])
+def test_what_is_no_verdict_is_refused_with_a_hint(answer, capsys):
+    assert not check("6b", answer)
+    assert "Hint:" in capsys.readouterr().out
+
+
+# 6c
+def by_scipy_search(spread, difference):
+    n = 2
+    while stats.t.ppf(0.975, n - 1) * spread / np.sqrt(n) >= difference:
+        n += 1
+    return n
+
+
+def by_array(spread, difference):
+    n = np.arange(2, 5000)
+    return n[stats.t.ppf(0.975, n - 1) * spread < difference * np.sqrt(n)][0]
+
+
+def searched(half=lambda n, s: stats.t.ppf(0.975, n - 1) * s / np.sqrt(n), less=0):
+    def seeds(spread, difference):
+        n = np.arange(2, 100_000)
+        return int(n[half(n, spread) < difference][0]) - less
+
+    return seeds
+
+
+def searched_from_one(spread, difference):
+    n = 1
+    while stats.t.ppf(0.975, n - 1) * spread / np.sqrt(n) >= difference:  # nan is not
+        n += 1
+    return n
+
+
+WRONG_SEEDS = {
+    "1.96 is of the normal distribution": searched(lambda n, s: 1.96 * s / np.sqrt(n)),
+    "in a formula": lambda s, d: int(np.ceil((1.96 * s / d) ** 2)),
+    "begins at n = 1": searched_from_one,
+    "the whole width": searched(lambda n, s: 2 * stats.t.ppf(0.975, n - 1) * s / np.sqrt(n)),
+    "one more is": searched(less=1),
+    "n degrees of freedom": searched(lambda n, s: stats.t.ppf(0.975, n) * s / np.sqrt(n)),
+    "divided by n": searched(lambda n, s: stats.t.ppf(0.975, n - 1) * s / n),
+    "two independent groups": searched(lambda n, s: stats.t.ppf(0.975, n - 1) * s * np.sqrt(2 / n)),
+}
+
+
+@pytest.mark.parametrize("seeds", [by_scipy_search, by_array, lambda s, d: float(by_array(s, d))])
+def test_right_numbers_of_seeds_are_taken(seeds):
+    assert check("6c", seeds)
+
+
+@pytest.mark.parametrize("slip", WRONG_SEEDS)
+def test_wrong_numbers_of_seeds_are_refused_by_name(slip, capsys):
+    assert not check("6c", WRONG_SEEDS[slip])
+    said = capsys.readouterr().out
+    assert "It looks like this slip" in said and slip in said

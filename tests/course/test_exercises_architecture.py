@@ -1,0 +1,308 @@
+"""Exercises of notebook 01: each wrong implementation is refused by name, right ones of any make are taken."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from course.exercises import check
+from mnist_lib.model import DigitNet
+
+BIASES = [f"conv{i}.bias" for i in range(1, 8)]
+
+
+# 1a
+def places(image, weight):
+    k = weight.shape[1]
+    for r in range(image.shape[1] - k + 1):
+        for c in range(image.shape[2] - k + 1):
+            yield r, c, image[:, r : r + k, c : c + k]
+
+
+def filled(image, weight, value):
+    """An output of the right size whose value at each place is value(the patch there)."""
+    k = weight.shape[1]
+    out = torch.zeros(image.shape[1] - k + 1, image.shape[2] - k + 1, dtype=image.dtype)
+    for r, c, patch in places(image, weight):
+        out[r, c] = value(patch)
+    return out
+
+
+def by_patches(image, weight, bias):
+    return filled(image, weight, lambda patch: (patch * weight).sum() + bias)
+
+
+def by_five_loops(image, weight, bias):
+    (channels, height, width), k = image.shape, weight.shape[1]
+    out = [[float(bias)] * (width - k + 1) for _ in range(height - k + 1)]
+    for r in range(height - k + 1):
+        for c in range(width - k + 1):
+            for m in range(channels):
+                for i in range(k):
+                    for j in range(k):
+                        out[r][c] += float(image[m, r + i, c + j] * weight[m, i, j])
+    return out
+
+
+def by_shifts(image, weight, bias):
+    k = weight.shape[1]
+    rows, columns = image.shape[1] - k + 1, image.shape[2] - k + 1
+    moved = [weight[:, i, j, None, None] * image[:, i : i + rows, j : j + columns] for i in range(k) for j in range(k)]
+    return sum(moved).sum(0) + bias
+
+
+def by_unfold(image, weight, bias):
+    k = weight.shape[1]
+    columns = F.unfold(image[None], k)[0]
+    return (weight.flatten() @ columns + bias).reshape(image.shape[1] - k + 1, image.shape[2] - k + 1)
+
+
+def in_float32(image, weight, bias):
+    return F.conv2d(image[None].float(), weight[None].float(), torch.tensor([bias]).float())[0, 0]
+
+
+def with_numpy(image, weight, bias):
+    image, weight = image.numpy(), weight.numpy()
+    windows = np.lib.stride_tricks.sliding_window_view(image, weight.shape[1:], axis=(1, 2))
+    return np.einsum("chwij,cij->hw", windows, weight) + bias
+
+
+def lists_of_tensors(image, weight, bias):
+    return [list(row) for row in by_patches(image, weight, bias)]
+
+
+def square(image, weight, bias, side):
+    size = image.shape[side] - weight.shape[1] + 1
+    out, k = torch.zeros(size, size, dtype=image.dtype), weight.shape[1]
+    for r in range(size):
+        for c in range(size):
+            out[r, c] = (image[:, r : r + k, c : c + k] * weight).sum() + bias
+    return out
+
+
+def cropped(image, weight, bias):
+    size = image.shape[1] - weight.shape[1] + 1
+    return by_patches(image, weight, bias)[:size, :size]
+
+
+def padded(image, weight, bias):
+    p = weight.shape[1] // 2
+    return by_patches(F.pad(image, (p, p, p, p)), weight, bias)
+
+
+WRONG_CONVOLVE = [
+    ("the kernel is flipped", lambda x, w, b: by_patches(x, torch.from_numpy(w.numpy()[:, ::-1, ::-1].copy()), b)),
+    ("rows and columns of the kernel are swapped", lambda x, w, b: by_patches(x, w.permute(0, 2, 1), b)),
+    ("only the first map is read", lambda x, w, b: filled(x, w, lambda patch: (patch[0] * w[0]).sum() + b)),
+    (
+        "the maps are kept apart",
+        lambda x, w, b: torch.stack([by_patches(x[m : m + 1], w[m : m + 1], b) for m in range(len(w))]),
+    ),
+    ("the first map's weights are used for every map", lambda x, w, b: filled(x, w, lambda patch: (patch * w[0]).sum() + b)),
+    (
+        "the bias is added once for each weight of a map, k × k times",
+        lambda x, w, b: filled(x, w, lambda p: ((p * w).sum(0) + b).sum()),
+    ),
+    ("the bias is added once for each map", lambda x, w, b: filled(x, w, lambda p: ((p * w).sum((1, 2)) + b).sum())),
+    ("the bias is added once for each weight", lambda x, w, b: filled(x, w, lambda p: (p * w + b).sum())),
+    ("the bias is missing", lambda x, w, b: filled(x, w, lambda p: (p * w).sum())),
+    ("the mean of the products", lambda x, w, b: filled(x, w, lambda p: (p * w).mean() + b)),
+    ("the mean over a map's", lambda x, w, b: filled(x, w, lambda p: (p * w).mean((1, 2)).sum() + b)),
+    ("the mean over the maps", lambda x, w, b: filled(x, w, lambda p: (p * w).mean(0).sum() + b)),
+    ("a square output", cropped),
+    ("a square output", lambda x, w, b: square(x, w, b, 1)),
+    ("a square output", lambda x, w, b: square(x, w, b, 2)),
+    ("the last row and the last column are missing", lambda x, w, b: by_patches(x[:, :-1, :-1], w, b)),
+    ("there is no padding", padded),
+]
+
+
+# 1b
+def by_modules(c_in, c_out, k, norm):
+    layers = nn.Sequential(nn.Conv2d(c_in, c_out, (k, k)), nn.BatchNorm2d(c_out) if norm else nn.Identity())
+    return sum(p.numel() for p in layers.parameters())
+
+
+def by_filters(c_in, c_out, k, norm):
+    total = 0
+    for _ in range(c_out):
+        total += c_in * k * k + 1
+        if norm:
+            total += 2
+    return total
+
+
+def with_statistics(c_in, c_out, k, norm):
+    layers = [nn.Conv2d(c_in, c_out, k), *([nn.BatchNorm2d(c_out)] if norm else [])]
+    return sum(v.numel() for layer in layers for name, v in layer.state_dict().items() if "num_batches" not in name)
+
+
+WRONG_COUNT = [
+    ("the biases are missing", lambda i, o, k, n: i * o * k**2 + (2 * o if n else 0)),
+    ("one bias for the whole layer", lambda i, o, k, n: i * o * k**2 + 1 + (2 * o if n else 0)),
+    ("a bias for each map that is read", lambda i, o, k, n: (k**2 + 1) * i * o + (2 * o if n else 0)),
+    ("c_in is missing", lambda i, o, k, n: (k**2 + 1) * o + (2 * o if n else 0)),
+    ("c_out is missing", lambda i, o, k, n: i * k**2 + 1 + (2 * o if n else 0)),
+    ("k is not squared", lambda i, o, k, n: (i * k + 1) * o + (2 * o if n else 0)),
+    ("running statistics are counted", with_statistics),
+    ("BatchNorm is not counted", lambda i, o, k, n: by_filters(i, o, k, False)),
+    ("BatchNorm is counted where there is none", lambda i, o, k, n: by_filters(i, o, k, True)),
+    ("BatchNorm has two numbers a map", lambda i, o, k, n: by_filters(i, o, k, False) + (o if n else 0)),
+    ("not for the layer", lambda i, o, k, n: by_filters(i, o, k, False) + (2 if n else 0)),
+    ("not those that go in", lambda i, o, k, n: by_filters(i, o, k, False) + (2 * i if n else 0)),
+]
+
+
+# 1c
+def normalised(x, gamma, beta, axes=(0, 2, 3), correction=0, inside=1e-5, outside=0.0):
+    x = x.numpy()
+    spread = np.sqrt(x.var(axis=axes, ddof=correction, keepdims=True) + inside) + outside
+    return (x - x.mean(axis=axes, keepdims=True)) / spread * gamma.numpy()[:, None, None] + beta.numpy()[:, None, None]
+
+
+def by_broadcasting(x, gamma, beta, eps=1e-5):
+    mean = x.mean((0, 2, 3), keepdim=True)
+    variance = ((x - mean) ** 2).mean((0, 2, 3), keepdim=True)
+    return gamma.view(1, -1, 1, 1) * (x - mean) / torch.sqrt(variance + eps) + beta.view(1, -1, 1, 1)
+
+
+def map_by_map(x, gamma, beta):
+    out = torch.empty_like(x)
+    for c in range(x.shape[1]):
+        values = x[:, c].flatten().tolist()
+        mean = sum(values) / len(values)
+        variance = sum((value - mean) ** 2 for value in values) / len(values)
+        out[:, c] = (x[:, c] - mean) / math.sqrt(variance + 1e-5) * gamma[c] + beta[c]
+    return out
+
+
+def by_module(x, gamma, beta):
+    layer = nn.BatchNorm2d(x.shape[1]).double()
+    layer.weight.data, layer.bias.data = gamma, beta
+    return layer(x)  # with a gradient
+
+
+def in_place(x, gamma, beta):
+    result = by_broadcasting(x, gamma, beta)
+    x -= x.mean((0, 2, 3), keepdim=True)
+    return result
+
+
+def by_variance(x, gamma, beta):
+    mean, variance = x.mean((0, 2, 3), keepdim=True), x.var((0, 2, 3), correction=0, keepdim=True)
+    return gamma[:, None, None] * (x - mean) / (variance + 1e-5) + beta[:, None, None]
+
+
+WRONG_BATCH_NORM = [
+    ("each image is normalised by itself; the mean", lambda x, g, b: normalised(x, g, b, axes=(2, 3))),
+    ("each image is normalised by itself, over all its maps", lambda x, g, b: normalised(x, g, b, axes=(1, 2, 3))),
+    ("mean and variance over the batch axis only", lambda x, g, b: normalised(x, g, b, axes=0)),
+    ("all maps together", lambda x, g, b: normalised(x, g, b, axes=None)),
+    ("the variance divides by n - 1", lambda x, g, b: normalised(x, g, b, correction=1)),
+    ("eps stands outside the root", lambda x, g, b: normalised(x, g, b, inside=0.0, outside=1e-5)),
+    ("eps is missing", lambda x, g, b: normalised(x, g, b, inside=0.0)),
+    ("no affine step", lambda x, g, b: normalised(x, g * 0 + 1, b * 0)),
+    ("beta is missing", lambda x, g, b: normalised(x, g, b * 0)),
+    ("gamma is missing", lambda x, g, b: normalised(x, g * 0 + 1, b)),
+    ("gamma and beta are swapped", lambda x, g, b: normalised(x, b, g)),
+    (
+        "beta is added before gamma scales",
+        lambda x, g, b: normalised(x, g * 0 + 1, b) * g.numpy()[:, None, None],
+    ),
+    ("divided by the variance, not by its root", by_variance),
+    ("x is changed in place", in_place),
+]
+
+
+# 1d
+WRONG_IDLE = [
+    ("conv8's bias: no BatchNorm follows", [*BIASES, "conv8.bias"]),
+    ("BatchNorm's shift", [*BIASES, "bn4.bias"]),
+    ("BatchNorm's scale", ["bn7.weight", *BIASES]),
+    ("weights: they decide", [*BIASES, "conv5.weight"]),
+    ("weights: they decide", "conv8.weight"),
+    ("BatchNorm's shift", [name for name, _ in DigitNet().named_parameters() if name.endswith("bias")][:-1]),
+    ("true. But there are more.", BIASES[:-1]),
+    ("These 10 numbers do nothing, true. But there are more.", ["conv3.bias"] * 3),
+    ("is measured, not learnt", [*BIASES, "bn1.running_mean"]),
+    ("'conv9.bias' is no parameter", ["conv9.bias"]),
+    ("is no parameter", [DigitNet().conv1.bias]),
+    ("The list is empty", []),
+    ("could not be checked", 122),
+]
+RIGHT = {
+    "1a": [by_patches, by_five_loops, by_shifts, by_unfold, in_float32, with_numpy, lists_of_tensors],
+    "1b": [
+        by_filters,
+        by_modules,
+        lambda i, o, k, n: np.int64(o * (i * k * k + 1 + 2 * n)),
+        lambda *case: float(by_modules(*case)),
+    ],
+    "1c": [normalised, by_broadcasting, map_by_map, by_module, lambda *case: by_broadcasting(*(one.float() for one in case))],
+    "1d": [BIASES, tuple(reversed(BIASES)), set(BIASES), BIASES + BIASES, (name for name in BIASES)],
+}
+WRONG = {"1a": WRONG_CONVOLVE, "1b": WRONG_COUNT, "1c": WRONG_BATCH_NORM, "1d": WRONG_IDLE}
+
+
+@pytest.mark.parametrize("name, answer", [(name, answer) for name, answers in RIGHT.items() for answer in answers])
+def test_right_answers_are_taken(name, answer, capsys):
+    assert check(name, answer), capsys.readouterr().out
+    assert capsys.readouterr().out == f"{name}: right.\n"
+
+
+@pytest.mark.parametrize("name, slip, answer", [(name, *wrong) for name, answers in WRONG.items() for wrong in answers])
+def test_wrong_answers_are_refused_by_name(name, slip, answer, capsys):
+    assert not check(name, answer)
+    said = capsys.readouterr().out
+    assert slip in said and "Hint:" in said
+    if "looks like this slip" in said and answer is not in_place:
+        assert "\n  input: " in said
+        assert "where a square one works" in said or all(part in said for part in ("\n  expected: ", "\n  got: "))
+
+
+@pytest.mark.parametrize("name", ["1a", "1b", "1c"])
+@pytest.mark.parametrize(
+    "answer, said",
+    [
+        (lambda *case: None, "is there a return?"),
+        (lambda *case: torch.zeros(2, 2), "got: shape (2, 2), 0.0000"),
+        (lambda *case: case[99], "could not be checked (IndexError"),
+        (lambda *case: "many", "could not be checked"),
+        (lambda: 0, "could not be checked (TypeError"),
+    ],
+)
+def test_what_has_no_name_is_refused_with_its_case(name, answer, said, capsys):
+    assert not check(name, answer)
+    assert said in capsys.readouterr().out
+
+
+def test_a_gamma_without_its_shape_is_told_the_shape(capsys):
+    assert not check("1c", lambda x, gamma, beta: F.batch_norm(x, None, None, training=True) * gamma + beta)
+    said = capsys.readouterr().out
+    assert "could not be checked (RuntimeError: The size of tensor a" in said and "(1, C, 1, 1)" in said
+
+
+def test_a_single_number_is_shown_as_one(capsys):
+    check("1b", lambda c_in, c_out, k, norm: 7)
+    assert "\n  got: 7\n" in capsys.readouterr().out
+
+
+def test_checking_leaves_random_numbers_alone():
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    for name, answers in RIGHT.items():
+        check(name, answers[0])
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_what_1d_asks_for_is_what_gradients_find():
+    """An independent witness: in training those numbers, and no others, have no gradient."""
+    torch.manual_seed(0)
+    net = DigitNet(dropout=(0.0, 0.0)).double().train()
+    F.cross_entropy(net(torch.randn(16, 1, 28, 28).double()), torch.arange(16) % 10).backward()
+    still = {name for name, p in net.named_parameters() if p.grad.abs().max() < 1e-12}
+    assert still == set(BIASES) and sum(dict(net.named_parameters())[name].numel() for name in still) == 122

@@ -1,0 +1,312 @@
+"""Exercises of notebook 04: each wrong implementation is refused by name, right ones of any make are taken."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from course.exercises import check
+
+
+# 4a
+def by_logsumexp(logits, labels):
+    return (logits.logsumexp(1) - logits[torch.arange(len(labels)), labels]).mean()
+
+
+def by_loops(logits, labels):
+    total = 0
+    for numbers, label in zip(logits, labels):
+        most = max(numbers)
+        total = total + torch.log(sum(torch.exp(number - most) for number in numbers)) - (numbers[label] - most)
+    return total / len(labels)
+
+
+def by_one_hot(logits, labels):
+    return -(F.one_hot(labels, 10) * logits.log_softmax(1)).sum() / len(labels)
+
+
+def probabilities(logits, dim=1):
+    """As it is written down first, without a thought of large numbers."""
+    return logits.exp() / logits.exp().sum(dim, keepdim=True)
+
+
+def of_label(p, labels):
+    return p[range(len(labels)), labels]
+
+
+WRONG_CROSS_ENTROPY = {
+    "overflow": lambda a, y: -of_label(probabilities(a), y).log().mean(),
+    "overflow: exp(2000) is infinite, and a probability that is rounded to 0": lambda a, y: (
+        -of_label(a.softmax(1), y).log().mean()
+    ),
+    "kept above 0 by a small number": lambda a, y: -(of_label(a.softmax(1), y) + 1e-9).log().mean(),
+    "softmax over the images": lambda a, y: -of_label(probabilities(a, 0), y).log().mean(),
+    "softmax twice": lambda a, y: -of_label(probabilities(probabilities(a)), y).log().mean(),
+    "the losses are added up": lambda a, y: -of_label(probabilities(a), y).log().sum(),
+    "one loss for each image": lambda a, y: -of_label(probabilities(a), y).log(),
+    "divided by the number of logits": lambda a, y: -of_label(probabilities(a), y).log().mean() / 10,
+    "log2": lambda a, y: -of_label(probabilities(a), y).log2().mean(),
+    "log10": lambda a, y: -of_label(probabilities(a), y).log10().mean(),
+    "the sign": lambda a, y: of_label(probabilities(a), y).log().mean(),
+    "1 - p": lambda a, y: 1 - of_label(probabilities(a), y).mean(),
+    "the most probable digit": lambda a, y: -probabilities(a).max(1).values.log().mean(),
+    "the logarithm of the mean probability": lambda a, y: -of_label(probabilities(a), y).mean().log(),
+    "the labels pick rows": lambda a, y: -torch.log(torch.softmax(a, 1))[y].mean(),
+    "every label is picked in every row": lambda a, y: -torch.log(torch.softmax(a, 1))[:, y].mean(),
+    "no softmax": lambda a, y: -of_label(a, y).mean(),
+    "backward can't go through it": lambda a, y: by_logsumexp(a, y).item(),
+    "without .item(), .detach()": lambda a, y: np.mean([-float(p[d]) for p, d in zip(a.double().log_softmax(1).numpy(), y)]),
+}
+
+
+# 4b
+def training(order="train forward loss zero backward step", loss_of=F.cross_entropy, mode=nn.Module.train):
+    """A step whose parts are done in the order given."""
+
+    def train_step(net, optimizer, images, labels):
+        loss = None
+        for part in order.split():
+            if part == "train":
+                mode(net)
+            elif part == "forward":
+                answers = net(images)
+            elif part == "loss":
+                loss = loss_of(answers, labels)
+            elif part == "zero":
+                optimizer.zero_grad()
+            elif part == "backward":
+                loss.backward()
+            elif part == "step":
+                optimizer.step()
+        return loss
+
+    return train_step
+
+
+def as_a_number(net, optimizer, images, labels):
+    return training()(net, optimizer, images, labels).item()
+
+
+def zeroed_by_hand(net, optimizer, images, labels):
+    net.train()
+    for weight in net.parameters():
+        weight.grad = None
+    loss = by_logsumexp(net(images), labels)
+    loss.backward()
+    optimizer.step()
+    return loss.detach().double().numpy()
+
+
+def by_autograd(net, optimizer, images, labels):
+    loss = F.cross_entropy(net.train()(images), labels)
+    for weight, gradient in zip(net.parameters(), torch.autograd.grad(loss, list(net.parameters()))):
+        weight.grad = gradient
+    optimizer.step()
+    return loss
+
+
+def with_net_zero_grad(net, optimizer, images, labels):
+    net.train()
+    loss = F.cross_entropy(net(images), labels)
+    net.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss
+
+
+WRONG_TRAIN_STEP = {
+    "no zero_grad": training("train forward loss backward step"),
+    "the step comes before backward": training("train forward loss zero step backward"),
+    "the step comes before backward: it uses the last batch's gradients": training("train forward loss step zero backward"),
+    "evaluation mode": training(mode=nn.Module.eval),
+    "evaluation mode: BatchNorm uses": training("forward loss zero backward step"),
+    "softmax before the loss": training(loss_of=lambda a, y: F.cross_entropy(a.softmax(1), y)),
+    "the losses are added up": training(loss_of=lambda a, y: F.cross_entropy(a, y, reduction="sum")),
+    "nothing goes backward": training("train forward loss zero step"),
+    "no step": training("train forward loss zero backward"),
+    "zero_grad comes between backward and step": training("train forward loss backward zero step"),
+    "It should return one number": training(loss_of=lambda a, y: F.cross_entropy(a, y, reduction="none"), order="forward loss"),
+}
+
+
+# 4c
+def rule(velocity=lambda v, g, lr, m: m * v + g, move=lambda p, v, new, g, lr, m: p - lr * new, swap=False):
+    """A step as it should be, for slips to change."""
+
+    def step(p, v, g, lr, m):
+        new = velocity(v, g, lr, m)
+        pair = move(p, v, new, g, lr, m), new
+        return pair[::-1] if swap else pair
+
+    return step
+
+
+def in_place(p, v, g, lr, m):
+    v.mul_(m).add_(g)
+    p.sub_(lr * v)
+    return p, v
+
+
+def number_by_number(p, v, g, lr, m):
+    v = [m * old + float(slope) for old, slope in zip(v.tolist(), g)]
+    return [place - lr * speed for place, speed in zip(p.tolist(), v)], v
+
+
+def with_numpy(p, v, g, lr, m):
+    v = m * v.numpy() + g.numpy()
+    return p.numpy() - lr * v, v
+
+
+def by_sgd(p, v, g, lr, m):
+    p = nn.Parameter(p)
+    optimizer = torch.optim.SGD([p], lr=lr, momentum=m)
+    optimizer.state[p]["momentum_buffer"], p.grad = v, g
+    optimizer.step()
+    return p.detach(), optimizer.state[p]["momentum_buffer"]
+
+
+WRONG_STEP = {
+    "the rate is inside v": rule(lambda v, g, lr, m: m * v + lr * g, lambda p, v, new, g, lr, m: p - new),
+    "1 - m": rule(lambda v, g, lr, m: m * v + (1 - m) * g),
+    "the old v moves p": rule(move=lambda p, v, new, g, lr, m: p - lr * v),
+    "plus where minus belongs": rule(move=lambda p, v, new, g, lr, m: p + lr * new),
+    "no momentum": rule(lambda v, g, lr, m: g),
+    "Nesterov": rule(move=lambda p, v, new, g, lr, m: p - lr * (g + m * new)),
+    "m is left out": rule(lambda v, g, lr, m: v + g),
+    "m multiplies the gradient, too": rule(lambda v, g, lr, m: m * (v + g)),
+    "the other way round": rule(swap=True),
+    "two things": lambda p, v, g, lr, m: p - lr * (m * v + g),
+}
+
+
+def old_velocity_returned(p, v, g, lr, m):
+    return p - lr * (m * v + g), v
+
+
+# 4d
+def anneal(a, b, share):
+    return b + (a - b) / 2 * (1 + math.cos(math.pi * share))
+
+
+def cycle(step, n, max_lr, pct_start, div_factor, final_div_factor, way=anneal, end=None, peak=None, last=None):
+    first = max_lr / div_factor
+    peak = pct_start * n - 1 if peak is None else peak
+    last = n - 1 if last is None else last
+    end = first / final_div_factor if end is None else end
+    if step <= peak:
+        return way(first, max_lr, step / peak)
+    return way(max_lr, end, (step - peak) / (last - peak))
+
+
+def straight(a, b, share):
+    return a + share * (b - a)
+
+
+WRONG_CYCLE = {
+    "straight lines": lambda *case: cycle(*case, way=straight),
+    "the end is max_lr / final_div_factor": lambda *case: cycle(*case, end=case[2] / case[5]),
+    "one step late": lambda step, n, high, share, *rest: cycle(step, n, high, share, *rest, peak=share * n),
+    "it never arrives": lambda step, n, *rest: cycle(step, n, *rest, last=n),
+    "one step late and it never arrives": lambda step, n, high, share, *rest: cycle(
+        step, n, high, share, *rest, peak=share * n, last=n
+    ),
+    "a quarter of a wave": lambda *case: cycle(*case, way=lambda a, b, share: a + (b - a) * math.sin(math.pi * share / 2)),
+    "it begins at 0": lambda step, n, high, share, *rest: (
+        anneal(0, high, step / (share * n - 1)) if step <= share * n - 1 else cycle(step, n, high, share, *rest)
+    ),
+    "the rate stays at its peak": lambda step, n, high, share, *rest: (
+        cycle(step, n, high, share, *rest) if step <= share * n - 1 else high
+    ),
+    "up and down are swapped": lambda step, n, *rest: cycle(n - 1 - step, n, *rest),
+}
+
+
+def by_the_scheduler(step, n, max_lr, pct_start, div_factor, final_div_factor):
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1)
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer,
+        max_lr,
+        n,
+        pct_start=pct_start,
+        div_factor=div_factor,
+        final_div_factor=final_div_factor,
+        cycle_momentum=False,
+    )
+    for _ in range(step):
+        optimizer.step()
+        scheduler.step()
+    return optimizer.param_groups[0]["lr"]
+
+
+RIGHT = {
+    "4a": [F.cross_entropy, by_logsumexp, by_loops, by_one_hot, lambda a, y: by_logsumexp(a.double(), y)],
+    "4b": [
+        training(),
+        training("zero train forward loss backward step"),
+        training("train forward loss backward step zero"),
+        as_a_number,
+        zeroed_by_hand,
+        by_autograd,
+        with_net_zero_grad,
+    ],
+    "4c": [rule(), in_place, number_by_number, with_numpy, by_sgd, lambda p, v, g, lr, m: list(rule()(p, v, g, lr, m))],
+    "4d": [cycle, by_the_scheduler, lambda *case: np.float32(cycle(*case)), lambda *case: torch.tensor(cycle(*case))],
+}
+WRONG = {"4a": WRONG_CROSS_ENTROPY, "4b": WRONG_TRAIN_STEP, "4c": WRONG_STEP, "4d": WRONG_CYCLE}
+
+
+@pytest.mark.parametrize("name, answer", [(name, answer) for name, answers in RIGHT.items() for answer in answers])
+def test_right_answers_are_taken(name, answer, capsys):
+    assert check(name, answer), capsys.readouterr().out
+    assert capsys.readouterr().out == f"{name}: right.\n"
+
+
+@pytest.mark.parametrize("name, slip", [(name, slip) for name, wrong in WRONG.items() for slip in wrong])
+def test_wrong_answers_are_refused_by_name(name, slip, capsys):
+    assert not check(name, WRONG[name][slip])
+    said = capsys.readouterr().out
+    assert slip in said and "Hint:" in said
+    if "looks like this slip" in said:
+        assert all(part in said for part in ("\n  input: ", "\n  expected: ", "\n  got: "))
+
+
+def test_a_velocity_that_is_not_handed_on_is_no_momentum(capsys):
+    assert not check("4c", old_velocity_returned)
+    assert "no momentum" in capsys.readouterr().out
+
+
+def test_each_cycle_is_shown_at_the_first_step_that_differs(capsys):
+    """The end is wrong from the peak on, so the first case shown lies behind it."""
+    assert not check("4d", WRONG_CYCLE["the end is max_lr / final_div_factor"])
+    case = capsys.readouterr().out.split("one_cycle(")[1].split(")")[0]
+    shown = dict(pair.split("=") for pair in case.split(", "))
+    assert float(shown["step"]) > float(shown["pct_start"]) * float(shown["n"]) - 1
+
+
+@pytest.mark.parametrize("name", ["4a", "4b", "4c", "4d"])
+@pytest.mark.parametrize(
+    "answer, said",
+    [
+        (lambda *case: None, ("is there a return?", "It should return two things")),
+        (lambda *case: torch.zeros(2, 2), ("got: shape (2, 2), 0.0000", "two things", "one number")),
+        (lambda *case: case[99], ("could not be checked (IndexError",)),
+        (lambda *case: "answer", ("could not be checked", "two things")),
+        (lambda: 1, ("could not be checked (TypeError",)),
+    ],
+)
+def test_what_has_no_name_is_refused_with_its_case(name, answer, said, capsys):
+    assert not check(name, answer)
+    shown = capsys.readouterr().out
+    assert any(words in shown for words in said) and ("Hint:" in shown or "returns None" in shown)
+
+
+def test_checking_leaves_random_numbers_alone():
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    for name, answers in RIGHT.items():
+        check(name, answers[0])
+    assert torch.equal(torch.rand(3), expected)

@@ -1,0 +1,124 @@
+"""An answer is out of sight until there is a guess, and in the text all the same."""
+
+import re
+
+import pytest
+import torch
+
+from course.guesses import Guesses, verdict
+from mnist_lib import plots
+
+
+def outside_the_fold(html: str) -> str:
+    return re.sub(r"<details>.*</details>", "", re.sub(r"<summary>(.*?)</summary>", "", html, flags=re.DOTALL), flags=re.DOTALL)
+
+
+def test_without_a_guess_the_answer_is_folded(capsys):
+    guesses = Guesses()
+    guesses.ask("maps", None)
+    assert capsys.readouterr().out == "maps: put a number in place of None, and run the cell.\n"
+    answer = guesses.reveal("maps", 1234, "Because.", plots.line([0, 1], [0, 1], "a", "b", "c"))
+    assert repr(answer) == "maps: 1,234. Because."
+    html = answer._repr_html_()
+    assert "1,234" in html and "Because." in html and "data:image/png;base64," in html
+    assert html.startswith("<details><summary>maps: guess first, then open</summary>") and not outside_the_fold(html)
+
+
+def test_with_a_guess_it_is_open():
+    guesses = Guesses()
+    guesses.ask("maps", 600)
+    html = guesses.reveal("maps", 1200, "2 > 1.")._repr_html_()
+    assert html == "<p><b>maps: 1,200.</b> You said 600: 2 times too little. 2 &gt; 1.</p>"
+
+
+@pytest.mark.parametrize("guess, kept", [("A", "A"), (" b ", "B"), ("C", None), (1, None), (["A"], None)])
+def test_choices(guess, kept, capsys):
+    guesses = Guesses()
+    guesses.ask("row", guess, choices=("A", "B"))
+    assert guesses.guessed["row"] == kept
+    assert capsys.readouterr().out == (f"row: you say {kept}.\n" if kept else "row: the guess should be one of A, B.\n")
+
+
+@pytest.mark.parametrize(
+    "guess, kept",
+    [
+        (3, 3),
+        (3.0, 3),
+        ("99.5", 99.5),
+        (True, None),
+        (10**400, None),
+        (torch.ones(2), None),
+        ("many", None),
+        (float("inf"), None),
+        ([], None),
+    ],
+)
+def test_numbers(guess, kept, capsys):
+    guesses = Guesses()
+    guesses.ask("n", guess)
+    assert guesses.guessed["n"] == kept
+    assert ("you say" in capsys.readouterr().out) == (kept is not None)
+
+
+@pytest.mark.parametrize(
+    "guess, measured, words",
+    [
+        (7, 7, "exactly"),
+        (100, 95, "within a tenth"),
+        (11, 10, "within a tenth"),
+        (30, 10, "3 times too much"),
+        (10, 15, "1.5 times too little"),
+        (0, 4, "off by 4"),
+        (-2, 4, "off by 6"),
+        (-30, -10, "3 times too much"),  # of what it is, whatever its sign
+        (-10, -30, "3 times too little"),
+        ("A", "A", "right"),
+        ("B", "A", "not this time"),
+        ("B", 3, "not this time"),
+        (3, float("nan"), "not this time"),
+    ],
+)
+def test_how_near(guess, measured, words):
+    assert verdict(guess, measured) == words
+
+
+def test_you_against_the_measurement():
+    guesses = Guesses()
+    for name, guess in (("one", 3), ("two", None), ("never revealed", 5)):
+        guesses.ask(name, guess)
+    guesses.reveal("one", 3)
+    guesses.reveal("two", 0.5)
+    summary = guesses.summary()
+    assert repr(summary).splitlines() == [
+        "question  you  measured",
+        "one       3    3         exactly",
+        "two       -    0.5       not guessed",
+    ]
+    assert "(1 of 2 not guessed)" in summary._repr_html_() and not outside_the_fold(summary._repr_html_())
+    guesses.ask("two", 0.5)
+    assert "<details>" not in guesses.summary()._repr_html_() and "0.5" in guesses.summary()._repr_html_()
+
+
+def test_what_nobody_was_asked_can_be_folded_too():
+    folded = Guesses().fold("shares", "conv2 78 %", plots.line([0, 1], [0, 1], "a", "b", "c"))
+    assert repr(folded) == "shares: conv2 78 %"
+    assert "conv2 78 %" in folded._repr_html_() and not outside_the_fold(folded._repr_html_())
+    assert ' width="750"' in folded._repr_html_()  # 7.5 inches, as wide as outside a fold
+
+
+def test_an_answer_needs_its_question():
+    with pytest.raises(ValueError, match=r"run the cell with guesses.ask\('maps', ...\) first"):
+        Guesses().reveal("maps", 3)
+
+
+def test_names_cannot_break_the_page():
+    guesses = Guesses()
+    guesses.ask('<b>"', None)
+    html = guesses.reveal('<b>"', 1, picture=plots.line([0, 1], [0, 1], "a", "b", "c"))._repr_html_()
+    assert '<b>"' not in html and 'alt="&lt;b&gt;&quot;"' in html
+
+
+def test_several_lines_are_a_table():
+    folded = Guesses().fold("fields", "a  1\nb  <2>")
+    assert repr(folded) == "fields:\na  1\nb  <2>"
+    assert "<pre>a  1\nb  &lt;2&gt;</pre>" in folded._repr_html_() and not outside_the_fold(folded._repr_html_())

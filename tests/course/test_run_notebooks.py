@@ -1,0 +1,441 @@
+"""The headless way in: kernels, papermill, parameters, record and weights; and what may come between."""
+
+import errno
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+import torch
+from conftest import nightly
+from nbformat.v4 import new_output
+
+from course import run_notebooks
+from course.__main__ import main, one_stream, settled
+from course.report import COURSE
+from mnist_lib.data import download
+from mnist_lib.model import DigitNet
+from mnist_lib.support.paths import ROOT
+from mnist_lib.trainer.recipes import QUICK
+
+RECORD = json.loads((ROOT / "records/card-seed-1.json").read_text())
+RECORD["dataset"]["name"] = "digits"
+REACHED = f"{RECORD['test']['accuracy']:.2%}"
+# A course of one short notebook, in place of the real one: {before} happens, then it writes its record
+SHORT = """import json, os, pathlib, time
+{before}
+record = {record}
+record["config"] |= {{"epochs": EPOCHS, "seed": SEED}}
+pathlib.Path(OUT, "record.json").write_text(json.dumps(record))"""
+# The command over the notebooks of another folder
+ELSEWHERE = """import pathlib, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a process in the background is started without
+from course import __main__
+from course import run_notebooks
+run_notebooks.NOTEBOOKS[:] = sorted(pathlib.Path(sys.argv[1]).glob("[0-9]*.ipynb"))
+sys.exit(__main__.main(sys.argv[2:]))"""
+
+
+SLOW = {name: value for name, value in os.environ.items() if name != "MNIST_LIB_FAST"}  # whose profile is nbval's
+
+
+@pytest.fixture
+def short(tmp_path, monkeypatch):
+    """Makes the course one short notebook; gives its folder."""
+
+    def make(before: str = "", record: dict = RECORD, source: str = SHORT, name: str = "course"):
+        cells = [nbformat.v4.new_code_cell('EPOCHS = 20\nSEED = 0\nOUT = ""'), nbformat.v4.new_code_cell()]
+        cells[0].metadata["tags"] = ["parameters"]
+        cells[1].source = source.format(before=before, record=record)
+        notebook = nbformat.v4.new_notebook(cells=cells)
+        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o755)
+        nbformat.write(notebook, folder / "04_short.ipynb")
+        folder.chmod(0o555)  # the project need not be writable
+        monkeypatch.setattr(run_notebooks, "NOTEBOOKS", [folder / "04_short.ipynb"])
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def ten(tmp_path) -> str:
+    """A folder with ten images as MNIST's files have them, which are read sooner than the digits."""
+    images, labels = bytes((0, 0, 8, 3, 0, 0, 0, 10, 0, 0, 0, 28, 0, 0, 0, 28)), bytes((0, 0, 8, 1, 0, 0, 0, 10))
+    (tmp_path / "ten").mkdir()
+    for name in download.ARCHIVES:
+        body = images + bytes(10 * 28 * 28) if "images" in name else labels + bytes(range(10))
+        (tmp_path / "ten" / name).write_bytes(body)
+    return str(tmp_path / "ten")
+
+
+@pytest.fixture
+def command(ten):
+    """`run` over the notebooks of a folder, as the words of a command; on ten images."""
+
+    def words(folder, *arguments: str) -> list[str]:
+        return [sys.executable, "-c", ELSEWHERE, str(folder), "run", "--data", ten, *arguments]
+
+    return words
+
+
+@pytest.fixture
+def start(command):
+    """The same, started: a process of its own that may be interrupted."""
+
+    def process(folder, *arguments: str) -> subprocess.Popen:
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command(folder, *arguments), cwd=ROOT, stdout=pipe, stderr=pipe, text=True, env=SLOW)
+
+    return process
+
+
+def run(*arguments: str, data: str = "digits") -> int:
+    return main(["run", "--data", data, *arguments])
+
+
+@nightly
+def test_run_executes_the_whole_course(tmp_path):
+    words = [sys.executable, "-m", "course", "run", "--epochs", "2", "--seed", "7", "--data", "digits", "--out", tmp_path]
+    done = check_run(tmp_path, subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=600, env=SLOW))
+    assert [line[:10] for line in done.stdout.splitlines() if line.startswith("epoch  ") and "loss" in line] == [
+        "epoch  1/2",
+        "epoch  2/2",
+        *(f"epoch  {epoch}/{QUICK.epochs}" for epoch in range(1, QUICK.epochs + 1)),  # in notebook 07
+    ]
+    for name in COURSE:
+        notebook = nbformat.read(tmp_path / f"{name}.ipynb", as_version=4)
+        assert not [o for cell in notebook.cells for o in cell.get("outputs", []) if o.output_type == "error"]
+        titles = "".join(str(cell.get("outputs", "")) for cell in notebook.cells)
+        assert "MNIST: 60,000" not in titles  # nothing of the stand-in is shown as MNIST
+
+
+def test_run_gives_notebook_04_its_parameters(ten, tmp_path, monkeypatch, capsys):
+    """The real notebook's setup, and the cells that train and show the record; what lies between takes them no further."""
+    monkeypatch.delenv("MNIST_LIB_FAST", raising=False)  # nbval's profile, which trains less
+    folder, out = tmp_path / "course", tmp_path / "out"
+    folder.mkdir()
+    notebook = nbformat.read(ROOT / "notebooks/04_training.ipynb", as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    [training] = [cell for cell in code if "= train(" in cell.source]
+    [showing] = [cell for cell in code if cell.source.startswith("{name: run.record[name]")]
+    notebook.cells = [*code[:3], training, showing]
+    nbformat.write(notebook, folder / "04_training.ipynb")
+    for package in ("mnist_lib", "course"):  # what the setup cell looks for
+        (folder / package).symlink_to(ROOT / package)
+    monkeypatch.setattr(run_notebooks, "NOTEBOOKS", [folder / "04_training.ipynb"])
+    status = run("--epochs", "2", "--seed", "7", "--out", str(out), data=ten)
+    done = check_run(out, subprocess.CompletedProcess([], status, *capsys.readouterr()), "unverified", 10)
+    assert [line[:10] for line in done.stdout.splitlines() if line.startswith("epoch")] == ["epoch  1/2", "epoch  2/2"]
+    assert "04_training (1 of 1) ..." in done.stdout
+    shown = "".join(str(cell.get("outputs", "")) for cell in nbformat.read(out / "04_training.ipynb", as_version=4).cells)
+    assert "unverified" in shown and "MNIST: 60,000" not in shown
+
+
+def check_run(out, done: subprocess.CompletedProcess, name: str = "digits", n: int = 297) -> subprocess.CompletedProcess:
+    assert done.returncode == 0, done.stdout + done.stderr
+    record = json.loads((out / "record.json").read_text())
+    assert record["config"]["epochs"] == 2 and record["config"]["seed"] == 7 and record["dataset"]["name"] == name
+    last = done.stdout.split("\n\n")[-1]
+    assert f"{record['test']['accuracy']:.2%} of {n} {name} test images" in last and "seed 7" in last
+    assert "not MNIST" in last and "record.json" in last and "model.pt" in last
+    DigitNet().load_state_dict(torch.load(out / "model.pt", weights_only=True))
+    return done
+
+
+def test_two_runs_from_one_clone_leave_each_other_alone(short, start, tmp_path, capsys):
+    """This process's and another's, at the same time."""
+    folder = short("open(f'{OUT}/here', 'w').write(' '.join(os.listdir())); time.sleep(1.5)")
+    process = start(folder, "--seed", "1", "--out", str(tmp_path / "out1"))
+    while not process.stdout.readline().startswith("04_short (1 of 1)"):
+        assert process.poll() is None, process.communicate()
+    assert run("--seed", "2", "--out", str(tmp_path / "out2")) == 0 and "seed 2;" in capsys.readouterr().out
+    said, complaints = process.communicate(timeout=120)
+    assert process.returncode == 0 and "seed 1;" in said, said + complaints
+    for out in ("out1", "out2"):
+        assert (tmp_path / out / "here").read_text() == "04_short.ipynb"  # no kernel's socket lies in the project
+
+
+@pytest.fixture
+def temporary(monkeypatch):
+    """The system's folder for temporary files, of a short name and empty."""
+    with tempfile.TemporaryDirectory() as name:
+        monkeypatch.setattr(tempfile, "tempdir", name)
+        yield Path(name)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="such sockets and rights are not Windows'")
+def test_a_kernel_is_spoken_to_where_only_this_user_can(short, tmp_path, temporary):
+    short(
+        "from ipykernel.connect import get_connection_info\n"
+        "info = get_connection_info(unpack=True)\n"
+        "held = os.stat(os.path.dirname(info['ip']))\n"
+        "json.dump([info['transport'], oct(held.st_mode & 0o777), held.st_uid], open(f'{OUT}/spoken', 'w'))"
+    )
+    assert run("--out", str(tmp_path / "out")) == 0
+    assert json.loads((tmp_path / "out/spoken").read_text()) == ["ipc", "0o700", os.getuid()]
+    assert not list(temporary.iterdir())
+
+
+def test_what_a_killed_run_left_goes_with_the_next(temporary):
+    hold = (
+        "import time\nfrom course import run_notebooks\nwith run_notebooks.private_folder() as own:\n"
+        "    print(own, flush=True); time.sleep(60)"
+    )
+    environment = os.environ | {"TMPDIR": str(temporary), "TEMP": str(temporary)}
+    words = [sys.executable, "-c", hold]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        left = Path(process.stdout.readline().strip())
+        os.utime(left, (0, 0))
+        with run_notebooks.private_folder():
+            assert left.is_dir()  # of a run that lives
+        process.kill()
+    (temporary / "mnist_lib-file").touch()
+    (temporary / "mnist_lib-young").mkdir()  # whose run may be about to lock it
+    with run_notebooks.private_folder() as own:
+        assert set(temporary.iterdir()) == {own, temporary / "mnist_lib-file", temporary / "mnist_lib-young"}
+
+
+def test_names_of_folders_are_taken_as_they_are(short, tmp_path, capsys):
+    """Papermill would fill in what stands in braces."""
+    out = tmp_path / "it's {1} out, %d ü"
+    short("assert os.getcwd().endswith('my {cöurse}')", name="my {cöurse}")
+    assert run("--out", str(out)) == 0, capsys.readouterr().err
+    assert {"04_short.ipynb", "record.json"} <= {path.name for path in out.iterdir()}
+
+
+def test_a_folder_is_one_runs_at_a_time(short, tmp_path, capsys):
+    out = tmp_path / "out"
+    short()
+    with run_notebooks.alone_in(out):
+        assert run("--out", str(out)) == 1
+        assert capsys.readouterr().err == f"Another run writes into {out}: wait for its end, or choose another with --out.\n"
+    assert run("--out", str(out)) == 0
+
+
+@pytest.mark.parametrize(("changed", "told"), [("SEED = 2", "seed 2, epochs 20"), ("EPOCHS = 3", "seed 1, epochs 3")])
+def test_a_record_of_another_run_is_not_given_out_as_this_ones(short, tmp_path, capsys, changed, told):
+    """A notebook open in JupyterLab may write into the same folder."""
+    short(changed)
+    assert run("--seed", "1", "--out", str(tmp_path / "out")) == 1
+    complaint = capsys.readouterr().err
+    assert complaint.startswith("Meanwhile another run wrote ") and told in complaint and complaint.count("\n") == 1
+
+
+def test_the_last_result_stays_until_there_is_a_new_one(short, tmp_path, capsys):
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in ("record.json", "model.pt"):
+        (out / name).write_text(json.dumps(RECORD))
+    short("raise ValueError('no ink left')")
+    assert run("--out", str(out)) == 1
+    short(source="pass")
+    assert run("--out", str(out)) == 1  # and is never given out as the new one
+    said = capsys.readouterr()
+    assert "of an earlier run" in said.err and REACHED not in said.out
+    assert all(json.loads((out / name).read_text()) == RECORD for name in ("record.json", "model.pt"))
+    short()
+    assert run("--out", str(out)) == 0 and REACHED in capsys.readouterr().out
+
+
+def test_an_interruption_is_one_sentence(short, start, tmp_path):
+    folder = short("for epoch in range(1, 99):\n    print(f'epoch {epoch:2}/99', flush=True); time.sleep(0.1)")
+    process = start(folder, "--out", str(tmp_path / "out"))
+    while not process.stdout.readline().startswith("epoch"):
+        assert process.poll() is None, process.communicate()
+    process.send_signal(signal.SIGINT)
+    complaints = process.communicate(timeout=60)[1]
+    assert complaints.endswith("\nInterrupted. The same command goes on after the last whole epoch.\n")
+    assert process.returncode == 130 and not re.search("Traceback|Error|ERROR", complaints)
+
+
+@pytest.mark.parametrize(
+    ("mishap", "sentence"),
+    [
+        ("raise ValueError('no ink left')", r"ValueError: no ink left \(see .*04_short\.ipynb\)"),
+        ("os.kill(os.getpid(), 9)", r"its kernel was killed .* memory .* goes on after the last whole epoch\."),
+        ("raise OSError(28, os.strerror(28))", r"OSError: .*No space.*; free some space and give the same command again.*\)"),
+    ],
+)
+def test_a_notebook_that_fails_is_one_sentence(short, mishap, sentence, tmp_path, capsys):
+    short(mishap)
+    assert run("--out", str(tmp_path / "out")) == 1
+    assert re.fullmatch(rf"04_short\.ipynb stopped: {sentence}\n", capsys.readouterr().err)
+    assert (tmp_path / "out" / "04_short.ipynb").is_file()
+
+
+def test_a_full_disk_is_one_sentence(short, tmp_path, capsys, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    short()
+    monkeypatch.setattr(papermill, "execute_notebook", full)
+    assert run("--out", str(tmp_path / "out")) == 1
+    complaint = capsys.readouterr().err
+    assert re.fullmatch(r"04_short\.ipynb stopped: .* can't be written \(No space left.*\); free some space .*\.\n", complaint)
+
+
+def test_a_folder_that_cant_be_written_is_one_sentence(short, tmp_path, capsys):
+    (tmp_path / "file").write_text("no folder")
+    short()
+    assert run("--out", str(tmp_path / "file")) == 1
+    assert re.fullmatch(r".*file can't be written \(.*\): choose another folder with --out\.\n", capsys.readouterr().err)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("kind", [Terminal, io.StringIO])
+def test_a_terminal_is_told_how_far_and_how_long_still(kind, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", kind())
+    progress = run_notebooks.Progress(5)
+    with progress.of("01_first"):
+        progress.write("nothing of how it gets on\n")
+    with progress.of("02_second"):
+        progress.write("On cpu\nepoch  3/20  loss 0.1  training accuracy 90.00%  12.0 s\n")
+        shown = sys.stdout.getvalue()
+        progress.write("\rstep 100 of 469")
+        updated = sys.stdout.getvalue()[len(shown) :]
+    lines = [line.split("\r")[-1].strip() for line in sys.stdout.getvalue().split("\n")]
+    assert [re.sub(r": \d+ s$", "", line) for line in lines] == [
+        "01_first (1 of 5) ...",
+        "01_first",
+        "02_second (2 of 5) ...",
+        "epoch  3/20  loss 0.1  training accuracy 90.00%  12.0 s",
+        "02_second",
+        "",
+    ]
+    if kind is Terminal:
+        assert re.search(r"\r02_second \(2 of 5\): 00:0\d, epoch 3 of 20, 03:24 to go", shown)
+        assert re.search(r"\r02_second \(2 of 5\): 00:0\d, step 100 of 469", updated) and "\n" not in updated
+    else:
+        assert "\r" not in sys.stdout.getvalue() and updated == ""
+
+
+def test_publish_takes_no_other_run(tmp_path, monkeypatch, capsys):
+    """Only a card run's notebooks are committed; what is there stays untouched."""
+    monkeypatch.setattr("course.__main__.OUT", tmp_path)
+    before = {path.name: path.read_bytes() for path in (ROOT / "notebooks").glob("*.ipynb")}
+    assert main(["publish"]) == 1 and "is no record" in capsys.readouterr().err
+    record = json.loads((ROOT / "records/card-seed-1.json").read_text())
+    (tmp_path / "record.json").write_text(json.dumps(record))
+    assert main(["publish"]) == 1 and "show seed 0" in capsys.readouterr().err
+    record["dataset"]["sha256"] = "3c" * 32
+    (tmp_path / "record.json").write_text(json.dumps(record))
+    assert main(["publish"]) == 1 and "not of all of MNIST" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in (ROOT / "notebooks").glob("*.ipynb")} == before
+
+
+def test_a_line_that_was_written_over_is_not_published():
+    """As a kernel sends it, in pieces."""
+    pieces = ["On cpu: 9 steps.\n", "\rstep 3 of 9", "\rstep 6 of 9 ", "\repoch 1/1  loss 0.5", "\n"]
+    outputs = [new_output("stream", name="stdout", text=text) for text in pieces]
+    outputs += [new_output("stream", name="stderr", text="!"), new_output("display_data"), new_output("stream", text="end\n")]
+    joined = one_stream(outputs)
+    assert [output.output_type for output in joined] == ["stream", "stream", "display_data", "stream"]
+    assert settled(joined[0].text) == "On cpu: 9 steps.\nepoch 1/1  loss 0.5\n" and joined[-1].text == "end\n"
+
+
+def test_publish_takes_all_notebooks_or_none(tmp_path, monkeypatch, capsys):
+    notebooks, out = tmp_path / "notebooks", tmp_path / "out"
+    for folder in (notebooks, out):
+        folder.mkdir()
+        for number in (1, 2):
+            notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(f"{number}", id="number", execution_count=1)])
+            notebook.metadata = {
+                "kernelspec": {"name": "python3", "display_name": "Python"},
+                "language_info": {"name": "python"},
+            }
+            notebook.metadata["run"] = folder.name
+            nbformat.write(notebook, folder / f"0{number}_short.ipynb")
+    (out / "record.json").write_bytes((ROOT / "records/card-seed-0.json").read_bytes())
+    monkeypatch.setattr("course.__main__.OUT", out)
+    monkeypatch.setattr("course.__main__.NOTEBOOKS", sorted(notebooks.glob("*.ipynb")))
+    second = notebooks / "02_short.ipynb"
+    second.write_text(second.read_text().replace('"2"', '"3"'))  # it was changed since the run
+    before = {path.name: path.read_bytes() for path in notebooks.iterdir()}
+    assert main(["publish"]) == 1 and "02_short.ipynb in out is another" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in notebooks.iterdir()} == before
+    second.write_text(second.read_text().replace('"3"', '"2"'))
+    whole = (out / "02_short.ipynb").read_text()
+    error = '{"output_type": "error", "ename": "E", "evalue": "e", "traceback": []}'
+    for cut_off, said in (
+        (whole.replace('"execution_count": 1', '"execution_count": null'), "was not run to its end"),
+        (whole.replace('"outputs": []', f'"outputs": [{error}]'), "was not run to its end"),
+        (whole.replace('"kernelspec"', '"none"'), "is no executed notebook"),
+        (whole[:100], "is no executed notebook"),
+    ):
+        (out / "02_short.ipynb").write_text(cut_off)
+        assert main(["publish"]) == 1
+        assert re.fullmatch(rf"02_short\.ipynb in out {said}[^\n]*: give `make run`[^\n]+\n", capsys.readouterr().err)
+        assert {path.name: path.read_bytes() for path in notebooks.iterdir()} == before | {second.name: second.read_bytes()}
+    (out / "02_short.ipynb").write_text(whole)
+    assert main(["publish"]) == 0
+    assert all("run" not in nbformat.read(path, as_version=4).metadata for path in notebooks.iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGPIPE")
+def test_a_reader_who_goes_away_ends_the_run_in_silence(short, start, tmp_path):
+    """As `| head -1` does."""
+    folder = short("time.sleep(1)")
+    process = start(folder, "--out", str(tmp_path / "out"))
+    assert process.stdout.readline().startswith("unverified")
+    process.stdout.close()
+    complaints = process.stderr.read()
+    process.wait(60)
+    assert not re.search("Traceback|Error|Exception|Errno", complaints), complaints
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell's way of closing")
+def test_without_an_open_output_it_runs_all_the_same(short, command, tmp_path):
+    """As services start it: what is printed goes nowhere."""
+    folder, out = short(), tmp_path / "out"
+    words = ["sh", "-c", '"$@" >&-', "sh", *command(folder, "--out", str(out))]
+    done = subprocess.run(words, cwd=ROOT, stderr=subprocess.PIPE, text=True, env=SLOW)
+    assert done.returncode == 0 and (out / "record.json").is_file(), done.stderr
+
+
+def test_help_names_every_parameter(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["run", "--help"])
+    assert {"--epochs", "--seed", "--data", "--out"} <= set(re.findall(r"--\w+", capsys.readouterr().out))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["run", "--epochs", "-3"], "epochs is a number above 0, at most 10,000, not -3."),
+        (["run", "--epochs", "99999999999999999999"], "epochs is a number above 0, at most 10,000, not 99999999999999999999."),
+        (["run", "--out", "notebooks/../notebooks"], "The executed notebooks would take the place of the notebooks: "),
+        (["run", "--data", "nowhere"], "There is no folder nowhere: correct the path (or unset MNIST_LIB_DATA)."),
+        (["report", "--record", "nowhere.json"], "nowhere.json is no record"),
+    ],
+)
+def test_a_bad_argument_is_one_sentence(arguments, sentence, capsys, monkeypatch):
+    monkeypatch.setattr(run_notebooks, "NOTEBOOKS", [])  # so that what is let through takes no time
+    monkeypatch.chdir(ROOT)
+    assert main(arguments) == 1
+    said = capsys.readouterr().err.strip()
+    assert said.startswith(sentence) and "\n" not in said
+
+
+def test_make_passes_parameters_on():
+    """What `make run` would do, said but not done."""
+    done = subprocess.run(
+        ["make", "--dry-run", "run", "EPOCHS=2", "SEED=7"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=20
+    )
+    assert "course run --epochs 2 --seed 7" in done.stdout
+    lab = subprocess.run(["make", "--dry-run", "lab"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=20)
+    assert "--ip=127.0.0.1" in lab.stdout and "token" not in lab.stdout.lower()

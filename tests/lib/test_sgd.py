@@ -1,0 +1,61 @@
+"""SGD that doesn't wait for torch's compiler."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from mnist_lib.support.paths import ROOT
+from mnist_lib.trainer.muon import MuonSGD
+from mnist_lib.trainer.sgd import SGD
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1}, {"fused": True, "momentum": 0.9}]
+)
+def test_it_is_torchs_to_the_bit(settings):
+    torch.manual_seed(0)
+    start, gradients = torch.randn(5, 4), torch.randn(6, 5, 4)
+    ends = []
+    for kind in (SGD, torch.optim.SGD):
+        weight = torch.nn.Parameter(start.clone())
+        optimizer = kind([{"params": [weight], "lr": 0.3}], lr=0.1, **settings)
+        scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 2)
+        for step, gradient in enumerate(gradients):
+            if step == 3:  # is saved, and goes on in a new one
+                saved = optimizer.state_dict()
+                optimizer.zero_grad()
+                assert weight.grad is None
+                optimizer.load_state_dict(saved)
+            weight.grad = gradient.clone()
+            optimizer.step()
+            scheduler.step()
+        ends.append((weight.detach(), optimizer.state_dict()))
+    assert ends[0][0].equal(ends[1][0]) and not ends[0][0].equal(start)
+    assert ends[0][1]["param_groups"] == ends[1][1]["param_groups"]
+
+
+@pytest.mark.parametrize("kind", [SGD, MuonSGD])
+def test_a_step_within_a_graph_is_refused(kind):
+    weight = torch.nn.Parameter(torch.ones(2))
+    with pytest.raises(ValueError, match=r"for differentiable=True take torch\.optim\.SGD"):
+        kind([weight], lr=0.1, differentiable=True)
+    assert not kind([weight], lr=0.1, differentiable=False).param_groups[0]["differentiable"]
+
+
+def test_a_training_imports_no_compiler():
+    program = """
+import sys
+import torch
+from mnist_lib.data import Dataset
+from mnist_lib.trainer.ingredients import Muon
+from mnist_lib.trainer import TrainConfig, train
+images, labels = torch.randint(0, 256, (40, 1, 28, 28), dtype=torch.uint8), torch.arange(40) % 10
+dataset = Dataset("noise", images, labels, images, labels, "this test", "0" * 64)
+for ingredients in ((), (Muon(0.1),)):
+    train(TrainConfig(epochs=1, batch_size=20, compiled="no", ingredients=ingredients), dataset)
+print("torch._dynamo" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.stdout.split()[-1:] == ["False"], done.stdout + done.stderr

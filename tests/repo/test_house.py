@@ -1,0 +1,86 @@
+"""The house as it is drawn: few doors, arrows that run one way, and a size that can be read in one sitting."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mnist_lib.support.paths import ROOT
+
+FLOORS = (  # each may import from those above it
+    "support",
+    "receptive_field transforms",
+    "model",
+    "data interpret",
+    "trainer",
+    "studies",
+    "plots widgets",
+)
+
+
+def imports(path: Path) -> set[str]:
+    """The modules of ours that a file imports, wherever in it, by their whole names."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name for name in found if name.split(".")[0] in ("mnist_lib", "course")}
+
+
+def modules(package: str) -> dict[str, Path]:
+    """Every file of a package by its module's name."""
+    paths = {path: path.relative_to(ROOT).with_suffix("").parts for path in (ROOT / package).rglob("*.py")}
+    return {".".join(parts[:-1] if parts[-1] == "__init__" else parts): path for path, parts in paths.items()}
+
+
+def test_the_doors_are_few():
+    files = [path.name for path in (ROOT / "mnist_lib").iterdir() if path.is_file()]
+    folders = [path.name for path in (ROOT / "mnist_lib").iterdir() if path.is_dir() and path.name != "__pycache__"]
+    assert sorted(files) == ["__init__.py", "transforms.py"] and len(folders) <= 9
+
+
+def test_the_library_knows_nothing_of_the_course():
+    for name, path in modules("mnist_lib").items():
+        assert not [other for other in imports(path) if other.split(".")[0] == "course"], name
+
+
+def test_arrows_between_folders_run_one_way():
+    floor = {name: number for number, names in enumerate(FLOORS) for name in names.split()}
+    for name, path in modules("mnist_lib").items():
+        if name == "mnist_lib":
+            continue
+        room = name.split(".")[1]
+        others = {other.split(".")[1] for other in imports(path) if other.count(".")} & floor.keys()
+        assert not [other for other in others - {room} if floor[other] >= floor[room]], name
+
+
+@pytest.mark.parametrize("package", ["mnist_lib", "course"])
+def test_no_modules_import_one_another_in_a_circle(package):
+    known = modules(package)
+    # A package's face hands on the names of its rooms; they do not ask it for them
+    arrows = {name: imports(path) & known.keys() - {name} for name, path in known.items() if path.name != "__init__.py"}
+    done: set[str] = set()
+
+    def visit(name: str, above: tuple[str, ...]) -> None:
+        assert name not in above, " -> ".join((*above[above.index(name) :], name))
+        if name not in done:
+            for other in arrows.get(name, ()):
+                visit(other, (*above, name))
+            done.add(name)
+
+    for name in arrows:
+        visit(name, ())
+
+
+def test_a_training_reads_little():
+    """What `import mnist_lib.trainer` loads of ours: the doors are light."""
+    code = (
+        "import sys, mnist_lib.trainer; print(*(m.__file__ for n, m in sys.modules.items() if n.split('.')[0] == 'mnist_lib'))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    files = [Path(name) for name in done.stdout.split()]
+    assert len(files) <= 40, files

@@ -1,0 +1,155 @@
+"""What is installed: the package alone by pip, and everything that requirements.txt names by make."""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+
+import pytest
+
+from mnist_lib.support.paths import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+LISTED = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line and not line.startswith("#")]
+OURS = {"mnist_lib", "course", "benchmarks", "tests", "conftest", "google"}  # google.colab is there, or it is not asked
+DISTRIBUTIONS = {
+    "docutils": "sphinx",
+    "xdist": "pytest-xdist",
+    "sklearn": "scikit-learn",
+    "PIL": "pillow",
+    "IPython": "ipython",
+}  # where import and package differ in name
+LIGHT = {"torch", "numpy", "scipy", "scikit-learn"}
+
+
+def names(requirements: list[str]) -> set[str]:
+    return {re.match(r"[\w-]+", line)[0] for line in requirements}
+
+
+def imported(folder: str, pattern: str = "*.py") -> set[str]:
+    """The distributions that the Python files below a folder import, wherever in a file."""
+    found = set()
+    for path in (ROOT / folder).rglob(pattern):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                found.add(node.module.split(".")[0])
+    return {DISTRIBUTIONS.get(name, name).replace("_", "-") for name in found - OURS - sys.stdlib_module_names}
+
+
+def test_requirements_and_extras_are_the_same():
+    extras = PROJECT["optional-dependencies"]
+    assert sorted(LISTED) == sorted(PROJECT["dependencies"] + extras["notebooks"] + extras["test"])
+    assert names(PROJECT["dependencies"]) == LIGHT
+    book = (ROOT / "requirements-book.txt").read_text().splitlines()
+    assert sorted(line for line in book if not line.startswith("#")) == sorted(extras["book"])
+
+
+@pytest.mark.parametrize(
+    ("folder", "extras"),
+    [
+        ("mnist_lib", ["notebooks"]),
+        ("course", ["notebooks", "book"]),
+        ("benchmarks", ["notebooks"]),
+        ("tests", ["notebooks", "test"]),
+    ],
+)
+def test_all_that_is_imported_is_named(folder, extras):
+    named = names(PROJECT["dependencies"]).union(*(names(PROJECT["optional-dependencies"][extra]) for extra in extras))
+    found = imported(folder)
+    assert "torch" in found and found <= named
+
+
+@pytest.mark.parametrize("pattern", ["model/*.py", "data/*.py", "transforms.py", "trainer/*.py", "trainer/fast/*.py"])
+def test_the_rooms_for_training_need_only_what_is_light(pattern):
+    assert imported("mnist_lib", pattern) <= LIGHT
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="GOMP_SPINCOUNT is read by libgomp, torch's OpenMP on Linux")
+def test_torch_before_the_package_is_said_to_be_slow_where_it_is():
+    """libgomp reads how long its threads spin when it is loaded; a reader who wrote the imports the other way is told."""
+    chosen = {"GOMP_SPINCOUNT": "5000"}, {"OMP_WAIT_POLICY": "passive"}, {"OMP_NUM_THREADS": "1"}
+    code = f"""import os, sys, warnings
+warnings.simplefilter("always")
+for first, settings in [("os", {{}})] + [("torch", settings) for settings in ({{}}, *{chosen})]:
+    sys.modules.pop("mnist_lib", None)
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "OMP_NUM_THREADS"):
+        os.environ.pop(name, None)
+    os.environ.update(settings)
+    __import__(first)
+    with warnings.catch_warnings(record=True) as said:
+        import mnist_lib
+    print(first, len(said), os.environ["GOMP_SPINCOUNT"], *(w.message for w in said), *(w.filename for w in said))"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    package_first, late, *others = done.stdout.splitlines()
+    assert package_first == "os 0 10000"
+    assert late.startswith("torch 1 10000 torch was imported before mnist_lib: ") and "Import mnist_lib first" in late
+    assert late.endswith(" <string>")  # the line that is to be moved
+    assert others == ["torch 0 5000", "torch 0 10000", "torch 0 10000"]
+
+
+def test_importing_the_package_is_cheap():
+    """The receptive fields need no other room; the rooms for training need no pictures, Jupyter, scikit-learn, torchvision."""
+    loaded = "print(*sorted(sys.modules), sep='\\n'); print('---')"
+    rooms = "from mnist_lib import data, model, trainer, transforms\nfrom course import run_notebooks"
+    code = f"import sys, mnist_lib.receptive_field; {loaded}; {rooms}; {loaded}"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    alone, training = (set(part.split()) for part in done.stdout.split("---\n")[:2])
+    assert "torch" in alone and not {"mnist_lib.model", "torch._dynamo"} & alone
+    heavy = {"matplotlib", "IPython", "ipykernel", "ipywidgets", "papermill", "sklearn", "scipy", "torchvision", "torchinfo"}
+    assert "mnist_lib.trainer" in training and not heavy & training
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """The folder into which pip would install the package, made without a network; and an empty one to work in."""
+    place = tmp_path_factory.mktemp("install")
+    shutil.copytree(ROOT / "mnist_lib", place / "source/mnist_lib", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("benchmarks", "notebooks", "records", "figures", "tests"):  # the clone's other folders must not hinder
+        (place / "source" / name).mkdir()
+        (place / "source" / name / "file.py").touch()
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, place / "source")
+    build = "from setuptools import build_meta; build_meta.build_wheel('..')"
+    done = subprocess.run([sys.executable, "-c", build], cwd=place / "source", capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    [wheel] = place.glob("*.whl")
+    zipfile.ZipFile(wheel).extractall(place / "site-packages")
+    (place / "empty").mkdir()
+    return place / "site-packages", place / "empty"
+
+
+def python(installed, *words: str) -> subprocess.CompletedProcess:
+    site_packages, empty = installed
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MNIST_LIB")}
+    env |= {"PYTHONPATH": str(site_packages)}
+    return subprocess.run([sys.executable, *words], cwd=empty, env=env, capture_output=True, text=True, timeout=120)
+
+
+def test_the_package_is_installed_alone_and_whole(installed):
+    site_packages, _ = installed
+    assert sorted(path.name for path in site_packages.iterdir()) == ["mnist_lib", f"mnist_lib-{PROJECT['version']}.dist-info"]
+    files = {path.relative_to(ROOT) for path in (ROOT / "mnist_lib").rglob("*") if path.is_file()}
+    wanted = {path for path in files if "__pycache__" not in path.parts}
+    assert {path.relative_to(site_packages) for path in (site_packages / "mnist_lib").rglob("*") if path.is_file()} == wanted
+
+
+def test_what_is_installed_keeps_to_the_readers_folder(installed):
+    site_packages, empty = installed
+    say = "print(paths.__file__, paths.OUT, data.load('digits'), sep='\\n')"
+    done = python(installed, "-c", f"from mnist_lib import data\nfrom mnist_lib.support import paths\n{say}")
+    file, out = done.stdout.splitlines()[-3:-1]
+    assert file.startswith(str(site_packages)) and out == str(empty / "out"), done.stderr
+    assert not any(empty.iterdir())
+
+
+@pytest.mark.parametrize("command", ["run", "study"])
+def test_a_command_of_before_says_where_it_went(installed, command):
+    done = python(installed, "-m", "mnist_lib", command, "--seed", "1")
+    assert done.returncode == 1 and not done.stdout
+    assert done.stderr == "The commands of the clone are the course's: python -m course, from its folder.\n"
