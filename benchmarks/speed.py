@@ -4,7 +4,7 @@ python -m benchmarks.speed                   # about half an hour on 2 cores; pr
 python -m benchmarks.speed --rounds 1 --steps 20 --out speed.json
 
 Everything runs in one process, in turn (A B A B), so that a slow minute of the machine meets all alike; the memory setting
-that mnist_lib makes for its process (engine.keep_memory) serves the classic script, too. An epoch is 60,000
+that mnist_lib makes for its process (engine.tune_malloc) serves the classic script, too. An epoch is 60,000
 images with augmentation and dropout, and the evaluation of 10,000. The ladder's rungs are stretches of steps, no evaluation.
 Leave the machine alone meanwhile.
 """
@@ -35,7 +35,7 @@ from mnist_lib.support.paths import write_whole
 from mnist_lib.trainer.batches import batches
 from mnist_lib.trainer.config import TrainConfig
 from mnist_lib.trainer.evaluation import evaluate
-from mnist_lib.trainer.fast.engine import Engine, keep_memory, provenance
+from mnist_lib.trainer.fast.engine import Engine, provenance, tune_malloc
 from mnist_lib.trainer.loop import one_step, optimizer_of, train
 from mnist_lib.trainer.recipes import QUICK
 from mnist_lib.transforms import Augment, normalise, to_float
@@ -66,7 +66,7 @@ class Ours:
     def made(self) -> Iterator[tuple[Tensor, Tensor]]:
         images, labels, augment = self.dataset.train_images, self.dataset.train_labels, self.config.augment
         order = torch.randperm(len(labels)).split(128)
-        return batches(images, labels, order, [augment] * len(order), lay=self.engine.lay)
+        return batches(images, labels, order, [augment] * len(order), to_input_format=self.engine.to_input_format)
 
     def step(self, batch: Tensor, targets: Tensor) -> Tensor:
         return one_step(self.forward, self.optimizer, batch, targets)[0].mean()
@@ -232,7 +232,7 @@ def main() -> None:
     import torch._inductor.config as inductor  # here: as slow as torch itself, and those who import this file don't compile
 
     inductor.cpp.enable_kernel_profile = True  # so that a profile names what was compiled
-    keep_memory()
+    tune_malloc()
     result = json.loads(options.out.read_text()) if options.out.exists() and options.parts != list(PARTS) else {}
     engine = Engine.choose("cpu", compiled="yes")
     here = provenance(engine)

@@ -1,7 +1,6 @@
 """What a trained DigitNet looks at: its maps, what excites them, what each is worth, and how far its sureness can be trusted.
 
-Made for networks built like DigitNet: each convolution followed by BatchNorm and ReLU, but for the last. Images are given as
-the network takes them: normalised, (N, 1, 28, 28). Nothing here learns, and nothing here draws.
+Images are given as the network takes them: normalised, (N, 1, 28, 28). Nothing here learns, and nothing here draws.
 """
 
 import math
@@ -12,28 +11,35 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
+from mnist_lib.model import DigitNet
 from mnist_lib.receptive_field import receptive_fields
 from mnist_lib.support import validation
 
 
-def maps(net: nn.Module, layer: str, images: Tensor) -> Tensor:
+def maps(net: DigitNet, layer: str, images: Tensor) -> Tensor:
     """What a layer says of images (N, 1, H, W) -> its maps (N, C, h, w), after the BatchNorm and the ReLU that follow it.
 
     conv8, which neither follows, is given as it is. Raises ValueError, one sentence, where there is no such convolution.
     """
-    last, kept = _voice(net, layer), []
+    _check_layer(net, layer)
     if images.dim() != 4 or not images.is_floating_point():
         raise ValueError(f"images must be float (N, 1, 28, 28), normalised, not {validation.kind(images)}.")
-    with _evaluating(net), last.register_forward_hook(lambda _module, _inputs, output: kept.append(output)):
-        for batch in images.split(250):
-            net(batch.contiguous(memory_format=torch.channels_last))  # the faster order on a CPU
-    found = torch.cat(kept)
-    return found.relu() if isinstance(last, nn.BatchNorm2d) else found
+    with _evaluating(net):
+        batches = images.split(250)
+        return torch.cat([_maps(net, layer, x.contiguous(memory_format=torch.channels_last)) for x in batches])
 
 
-def evidence(net: nn.Module, image: Tensor, digit: int) -> Tensor:
+def _maps(net: DigitNet, layer: str, x: Tensor) -> Tensor:
+    for block in net.blocks():
+        if block.name == layer:
+            return block.maps(x)
+        x = block(x)
+    return net.conv8(net.gap(x))
+
+
+def evidence(net: DigitNet, image: Tensor, digit: int) -> Tensor:
     """How strongly each place of one image (1, 28, 28) speaks for a digit -> (6, 6).
 
     conv8 weighs the averages of conv7's maps. Weighing first and averaging after gives the same, because both are sums: so the
@@ -59,7 +65,7 @@ class Patches(NamedTuple):
     units: Tensor  # (k, 2): row and column of the unit in the map
 
 
-def top_patches(net: nn.Module, layer: str, map: int, images: Tensor, k: int) -> Patches:
+def top_patches(net: DigitNet, layer: str, map: int, images: Tensor, k: int) -> Patches:
     """What excites one map most: of each image (N, 1, H, W) the strongest unit's receptive field, from the k strongest images.
 
     Raises ValueError, one sentence, for a layer or map that is not there, or fewer than k images.
@@ -83,7 +89,7 @@ def _cut(image: Tensor, box: tuple[int, int, int, int]) -> Tensor:
 
 
 @contextmanager
-def silence(net: nn.Module, layer: str, map: int) -> Iterator[None]:
+def silence(net: DigitNet, layer: str, map: int) -> Iterator[None]:
     """While it lasts, one map of a layer is 0 everywhere, after BatchNorm and ReLU. The network is the same afterwards, also
     where an error ends it.
 
@@ -94,12 +100,13 @@ def silence(net: nn.Module, layer: str, map: int) -> Iterator[None]:
     """
     _check_map(net, layer, map)
 
-    def off(_module, _inputs, output):
+    def off(_module, _inputs, output: Tensor) -> Tensor:
         output = output.clone()
         output[:, map] = 0  # ReLU leaves 0 as it is
         return output
 
-    with _voice(net, layer).register_forward_hook(off):
+    last = {block.name: block.norm for block in net.blocks()} | {"conv8": net.conv8}
+    with last[layer].register_forward_hook(off):
         yield
 
 
@@ -112,7 +119,7 @@ class Lesion(NamedTuple):
     loss: float  # mean cross-entropy
 
 
-def lesions(net: nn.Module, images: Tensor, labels: Tensor) -> tuple[Lesion, list[Lesion]]:
+def lesions(net: DigitNet, images: Tensor, labels: Tensor) -> tuple[Lesion, list[Lesion]]:
     """Switch the maps of a DigitNet off, one at a time -> (the whole network as Lesion("", -1, ...), one Lesion for each map).
 
     images (N, 1, 28, 28), labels (N,). Take training images: who chooses by the result has then not read the test set.
@@ -120,19 +127,21 @@ def lesions(net: nn.Module, images: Tensor, labels: Tensor) -> tuple[Lesion, lis
     lies above them is run again. Raises ValueError, one sentence, unless there is a label for each image.
     """
     validation.label_each("lesions", images, labels)
-    blocks = _blocks(net)
-    counts = torch.zeros(sum(layer.out_channels for _, layer, _ in blocks[:-1]) + 1, 2, dtype=torch.float64)
-    names = [("", -1)] + [(name, map) for name, layer, _ in blocks[:-1] for map in range(layer.out_channels)]
+    blocks = list(net.blocks())
+    names = [("", -1)] + [(block.name, map) for block in blocks for map in range(block.conv.out_channels)]
+    counts = torch.zeros(len(names), 2, dtype=torch.float64)
     with _evaluating(net):
         for x, truth in zip(images.split(250), labels.split(250)):
-            found, x = [], x.contiguous(memory_format=torch.channels_last)
-            for i, (_, _, block) in enumerate(blocks[:-1], 1):
+            scores, x = [], x.contiguous(memory_format=torch.channels_last)
+            for number, block in enumerate(blocks, 1):
                 x = block(x)
                 for map in range(x.shape[1]):
                     off = x.clone()
                     off[:, map] = 0
-                    found.append(_score(_through(blocks[i:], off), truth))
-            counts += torch.stack([_score(_through(blocks[-1:], x), truth), *found])
+                    for above in blocks[number:]:
+                        off = above(off)
+                    scores.append(_score(net.head(off), truth))
+            counts += torch.stack([_score(net.head(x), truth), *scores])
     whole, *others = [
         Lesion(*name, round(wrong), loss / len(labels)) for name, (wrong, loss) in zip(names, counts.tolist(), strict=True)
     ]
@@ -202,43 +211,21 @@ def binomial_interval(hits: int, n: int, z: float = 1.959964) -> tuple[float, fl
     return max(0.0, (middle - half) / (1 + width)), min(1.0, (middle + half) / (1 + width))
 
 
-def _blocks(net: nn.Module) -> list[tuple[str, nn.Conv2d, nn.Sequential]]:
-    """A DigitNet's children in order, cut before each convolution: name, convolution, and all up to the next one."""
-    blocks: list[tuple[str, nn.Conv2d, nn.Sequential]] = []
-    for name, module in net.named_children():
-        if isinstance(module, nn.Conv2d):
-            blocks.append((name, module, nn.Sequential()))
-        blocks[-1][2].append(module)
-        if isinstance(module, nn.BatchNorm2d):
-            blocks[-1][2].append(nn.ReLU())
-    return blocks
+def _check_layer(net: DigitNet, layer: str) -> None:
+    validation.instance("net", net, DigitNet)
+    if layer not in (names := [*(block.name for block in net.blocks()), "conv8"]):
+        raise ValueError(f"The network has no convolution {layer!r}: choose one of {', '.join(names)}.")
 
 
-def _through(blocks: Sequence[tuple[str, nn.Conv2d, nn.Sequential]], x: Tensor) -> Tensor:
-    for _, _, block in blocks:
-        x = block(x)
-    return x.flatten(1)
-
-
-def _voice(net: nn.Module, layer: str) -> nn.Module:
-    """The module that has a layer's last word: the BatchNorm right behind the convolution, or the convolution itself."""
-    modules = dict(net.named_modules())
-    convolutions = [name for name, module in modules.items() if isinstance(module, nn.Conv2d)]
-    if layer not in convolutions:
-        raise ValueError(f"The network has no convolution {layer!r}: choose one of {', '.join(convolutions)}.")
-    after = list(modules.values())[list(modules).index(layer) + 1 :][:1]
-    return after[0] if after and isinstance(after[0], nn.BatchNorm2d) else modules[layer]
-
-
-def _check_map(net: nn.Module, layer: str, map: int) -> None:
-    _voice(net, layer)
+def _check_map(net: DigitNet, layer: str, map: int) -> None:
+    _check_layer(net, layer)
     count = net.get_submodule(layer).out_channels
     if not 0 <= map < count:
         raise ValueError(f"{layer} has the maps 0 to {count - 1}: {map} is none of these.")
 
 
 @contextmanager
-def _evaluating(net: nn.Module) -> Iterator[None]:
+def _evaluating(net: DigitNet) -> Iterator[None]:
     """Evaluation mode, no gradients; the network's own mode afterwards."""
     was_training = net.training
     net.eval()

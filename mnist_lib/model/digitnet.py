@@ -1,5 +1,8 @@
 """The network of the card: 13,960 numbers that read handwriting. Knows nothing of data."""
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -7,6 +10,25 @@ from mnist_lib.model.layers import BatchNorm2d, Dropout
 from mnist_lib.support import validation
 
 ROWS = ("conv1", "conv2", "conv3", "pool1", "conv4", "conv5", "conv6", "conv7", "gap", "conv8")  # of the card's table
+
+
+class Block(NamedTuple):
+    """A convolution and what follows it: the one place that knows in which order. The modules stay the network's."""
+
+    name: str  # of the convolution
+    conv: nn.Module
+    norm: nn.Module
+    drop: nn.Module
+    pool: nn.Module | None
+
+    def maps(self, x: Tensor) -> Tensor:
+        """The maps below (N, C, H, W) -> this block's, before dropout and pooling."""
+        return F.relu(self.norm(self.conv(x)))
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The maps below (N, C, H, W) -> what the next block is given."""
+        x = self.drop(self.maps(x))
+        return self.pool(x) if self.pool else x
 
 
 class DigitNet(nn.Module):
@@ -52,15 +74,18 @@ class DigitNet(nn.Module):
         self.gap = nn.AvgPool2d(side)  # (16, 1, 1)
         self.conv8 = nn.Conv2d(w[6], 10, 1)  # (10, 1, 1)
 
+    def blocks(self) -> Iterator[Block]:
+        """conv1 to conv7, each with what follows it."""
+        for number in range(1, 8):
+            conv, norm, drop = (getattr(self, f"{kind}{number}") for kind in ("conv", "bn", "drop"))
+            yield Block(f"conv{number}", conv, norm, drop, self.pool1 if number == 3 else None)
+
+    def head(self, x: Tensor) -> Tensor:
+        """The last block's maps (N, 16, 6, 6) -> logits (N, 10)."""
+        return self.conv8(self.gap(x)).flatten(1)
+
     def forward(self, x: Tensor) -> Tensor:
         """Normalised images (N, 1, 28, 28) -> logits (N, 10)."""
-        x = self.drop1(F.relu(self.bn1(self.conv1(x))))
-        x = self.drop2(F.relu(self.bn2(self.conv2(x))))
-        x = self.drop3(F.relu(self.bn3(self.conv3(x))))
-        x = self.pool1(x)
-        x = self.drop4(F.relu(self.bn4(self.conv4(x))))
-        x = self.drop5(F.relu(self.bn5(self.conv5(x))))
-        x = self.drop6(F.relu(self.bn6(self.conv6(x))))
-        x = self.drop7(F.relu(self.bn7(self.conv7(x))))
-        x = self.conv8(self.gap(x))
-        return x.flatten(1)
+        for block in self.blocks():
+            x = block(x)
+        return self.head(x)

@@ -32,7 +32,6 @@ class Dropout(nn.Dropout):
     def __init__(self, p: float = 0.5):
         super().__init__(p)
         self.stock, self.used = None, 0
-        self.generator: torch.Generator | None = None  # where its random numbers come from; None: torch's own
 
     def train(self, mode: bool = True) -> "Dropout":
         self.stock = None  # an epoch that begins with train() depends on its own random numbers only
@@ -41,13 +40,11 @@ class Dropout(nn.Dropout):
     def mask(self, n: int, dtype: torch.dtype) -> Tensor:
         """(n,): 0 with probability p, else 1 / (1 - p), rounded to the dtype."""
         if self.stock is None or len(self.stock) < 2 * n or self.stock.dtype != dtype or self.used == self.LASTS:
-            draws = torch.empty((n + 1) // 2, dtype=torch.int64).random_(
-                -(2**63), None, generator=self.generator
-            )  # each decides four values
+            draws = torch.empty((n + 1) // 2, dtype=torch.int64).random_(-(2**63), None)  # each decides four values
             kept = draws.view(torch.int16).ge_(round(self.p * 2**16) - 2**15)  # 0 or 1; comparing in place is fast
             self.stock, self.used = kept.to(dtype).mul_(1 / (1 - self.p)), 0
         self.used += 1
-        start = int(torch.randint(len(self.stock) - n + 1, (), generator=self.generator))
+        start = int(torch.randint(len(self.stock) - n + 1, ()))
         return self.stock[start : start + n]
 
     def forward(self, x: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor, nn
 
+from mnist_lib.model import DigitNet
 from mnist_lib.plots.style import BLUE, MULTIPLICATIONS, ORANGE, PARAMETERS, SKY, box_patch, frame, new_figure, reference_line
 from mnist_lib.receptive_field import receptive_fields
 from mnist_lib.transforms import normalise
@@ -69,22 +70,25 @@ def architecture(model: nn.Module, image: Tensor, title: str = "", counts: bool 
     return figure
 
 
-def _steps(model: nn.Module, image: Tensor) -> list[tuple[str, Tensor, int]]:
+def _steps(model: DigitNet, image: Tensor) -> list[tuple[str, Tensor, int]]:
     """(name, output maps after BatchNorm and ReLU, parameters) of each convolution and each pooling."""
-    steps: list[tuple[str, Tensor, int]] = []
-    was_training = model.training
+
+    def count(*modules: nn.Module) -> int:
+        return sum(p.numel() for module in modules for p in module.parameters())
+
+    steps, was_training = [], model.training
     model.eval()
     with torch.no_grad():
         x = normalise(image.unsqueeze(0))
-        for name, layer in model.named_children():
-            if isinstance(layer, nn.Dropout):
-                continue
-            x, count = layer(x), sum(p.numel() for p in layer.parameters())
-            if isinstance(layer, nn.BatchNorm2d):
-                x = x.relu()
-                name, _, convolution = steps.pop()
-                count += convolution
-            steps.append((name, x[0], count))
+        for block in model.blocks():
+            x = block.maps(x)
+            steps.append((block.name, x[0], count(block.conv, block.norm)))
+            if block.pool:
+                x = block.pool(x)
+                steps.append(("pool1", x[0], 0))
+        for name, module in (("gap", model.gap), ("conv8", model.conv8)):
+            x = module(x)
+            steps.append((name, x[0], count(module)))
     model.train(was_training)
     return steps
 

@@ -68,7 +68,7 @@ def run_study(
         means = look_at(client, source)
         require_images(study, found, means[0]["sha256"], source)
         todo = missing(study, seeds, folder, {machine_of(one) for one in means})
-        waiting, tasks = together(study, todo, TOGETHER if all(one["cuda"] for one in means) else 1), {}
+        waiting, tasks = together(study, todo, 1), {}
 
         def submit():
             variant, group = waiting.pop(0)
@@ -189,12 +189,11 @@ def run_seeds(study: Study, variant: str, seeds: tuple[int, ...], source: str, t
     import torch
 
     torch.set_num_threads(threads)
-    several = seeds if len(seeds) > 1 else ()
     with nullcontext(scratch) if Path(scratch).is_dir() else tempfile.TemporaryDirectory() as below:
         place = Path(below, f"{file_of(variant)}-seed-{seeds[0]}")
-        run = train(study.config(variant, seeds[0]), study.share(images(source), seeds[0]), [Checkpoints(place)], several)
+        run = train(study.config(variant, seeds[0]), study.share(images(source), seeds[0]), [Checkpoints(place)])
         shutil.rmtree(place, ignore_errors=True)
-    return [record | {"study": study.name, "variant": variant, "images": study.images} for record in run.records]
+    return [run.record | {"study": study.name, "variant": variant, "images": study.images}]
 
 
 # The cluster

@@ -6,21 +6,28 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
-from mnist_lib.support.rng import Stream, permutation
 from mnist_lib.trainer.config import TrainConfig
 from mnist_lib.transforms import Augment, normalise, to_float
 
 
-def epoch_order(config: TrainConfig, n: int, kept: dict[str, Tensor], draws: Sequence[Stream], device: torch.device) -> Tensor:
-    """The images of the epoch that begins, by index: all n in random order, unless an ingredient picks some.
+def epoch_seed(seed: int, epoch: int) -> int:
+    """The seed of an epoch's random numbers; epoch 0 is the first weights. No two seeds share one within 100,003 epochs.
 
-    (m,), or (m, members) for several draws; kept: what the ingredients remember (Run.kept).
+    So epoch 7 draws the same numbers whether or not the run was interrupted before it.
+    """
+    return (seed * 100_003 + epoch) % 2**63
+
+
+def epoch_order(config: TrainConfig, n: int, memory: dict[str, Tensor], device: torch.device) -> Tensor:
+    """The images of the epoch that begins, by index (m,): all n in random order, unless an ingredient picks some.
+
+    memory: what the ingredients remember (Run.memory).
     """
     for ingredient in config.ingredients:
-        order = ingredient.order(n, config.batch_size, kept, draws, device)
+        order = ingredient.sampler(n, config.batch_size, memory, device)
         if order is not None:
             return order
-    return permutation(n, draws, device)
+    return torch.randperm(n, device=device)
 
 
 def augments(config: TrainConfig, first: int, last: int, steps: int) -> list[Augment | None]:
@@ -39,22 +46,20 @@ def batches(
     labels: Tensor,
     order: Sequence[Tensor],
     augment_at: Sequence[Augment | None],
-    draws: Sequence[Stream] = (None,),
-    lay: Callable[[Tensor], Tensor] = torch.Tensor.contiguous,
+    to_input_format: Callable[[Tensor], Tensor] = torch.Tensor.contiguous,
     together: int = 8,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Batches, augmented and normalised, with their labels: (batch, 1, 28, 28) and (batch,).
 
-    images: uint8 (N, 1, 28, 28). order: the images of each batch, by index, (batch,). With several draws, one for each network,
-    it is (batch, members), and so are the labels; the images are (batch, members, 28, 28). Batch number b is changed by
-    augment_at[b]; they end with the shorter list. lay: how they lie in memory in the end. Neighbouring batches that are changed
-    alike, up to `together`, are made in one go.
+    images: uint8 (N, 1, 28, 28). order: the images of each batch, by index (batch,). Batch number b is changed by
+    augment_at[b]; they end with the shorter list. to_input_format: how they lie in memory in the end. Neighbouring batches
+    that are changed alike, up to `together`, are made in one go.
     """
     for first in range(0, len(order), together):
         group = zip(augment_at[first : first + together], order[first:])
         for augment, alike in groupby(group, key=lambda pair: pair[0]):
-            picked, changed = [indices for _, indices in alike], []
-            for own, draw in zip(torch.cat(picked).view(-1, len(draws)).unbind(1), draws, strict=True):  # of each network
-                one = to_float(images[own])
-                changed.append(normalise(augment(one, draw) if augment else one))
-            yield from zip(lay(torch.cat(changed, dim=1)).split([len(one) for one in picked]), (labels[one] for one in picked))
+            picked = [indices for _, indices in alike]
+            changed = to_float(images[torch.cat(picked)])
+            changed = normalise(augment(changed) if augment else changed)
+            sizes = [len(indices) for indices in picked]
+            yield from zip(to_input_format(changed).split(sizes), (labels[indices] for indices in picked))

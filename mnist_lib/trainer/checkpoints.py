@@ -24,10 +24,10 @@ class CheckpointError(RuntimeError):
 
 
 class Checkpoints(Callback):
-    """Saves after every epoch, resumes where an interrupted run of the same configuration, data and seeds stopped.
+    """Saves after every epoch, resumes where an interrupted run of the same configuration and data stopped.
 
     folder gets checkpoints/<configuration>/epoch-NN-<checksum>.pt while the run is under way (the last two), and at its
-    end record.json and model.pt, the weights (a state dict); of several seeds, record-seed-N.json and model-seed-N.pt.
+    end record.json and model.pt, the weights (a state dict).
     """
 
     first = True  # an epoch is saved before anyone says that it is done
@@ -36,11 +36,11 @@ class Checkpoints(Callback):
         self.folder = Path(folder)
 
     def on_start(self, run: Run) -> None:
-        same = json.dumps([run.config.plain(), run.dataset.sha256, run.seeds], sort_keys=True)
+        same = json.dumps([run.config.plain(), run.dataset.sha256], sort_keys=True)
         self.place = self.folder / "checkpoints" / hashlib.sha256(same.encode()).hexdigest()[:12]
-        self.made_with = {"engine": str(run.engine), "network": str(run.models[0])}
+        self.made_with = {"engine": str(run.engine), "network": str(run.model)}
         # what the network answers before its first step tells it from another one with the same layers
-        self.first_answers = torch.stack([logits(model, run.dataset.train_images[:8]) for model in run.models])
+        self.first_answers = logits(run.model, run.dataset.train_images[:8])
         try:
             self.place.mkdir(parents=True, exist_ok=True)  # now, not when the first epoch is done and can't be kept
         except OSError as error:
@@ -78,7 +78,7 @@ class Checkpoints(Callback):
             "model": run.model.state_dict(),
             "optimizer": run.optimizer.state_dict(),
             "scheduler": run.scheduler.state_dict(),
-            "kept": run.kept,
+            "memory": run.memory,
             "history": run.history,
             "step": run.step,
         }
@@ -90,12 +90,10 @@ class Checkpoints(Callback):
             old.unlink(missing_ok=True)
 
     def on_end(self, run: Run) -> None:
-        for record, model in zip(run.records, run.models, strict=True):
-            end = f"-seed-{record['config']['seed']}" if len(run.seeds) > 1 else ""
-            write_whole(self.folder / f"model{end}.pt", _bytes(model.state_dict()))
-            write_whole(self.folder / f"record{end}.json", json.dumps(record, indent=1, allow_nan=False).encode() + b"\n")
-            for half in self.folder.glob(f".*{end}.*.part"):  # as a kill may have left it
-                half.unlink(missing_ok=True)
+        write_whole(self.folder / "model.pt", _bytes(run.model.state_dict()))
+        write_whole(self.folder / "record.json", json.dumps(run.record, indent=1, allow_nan=False).encode() + b"\n")
+        for half in self.folder.glob(".*.part"):  # as a kill may have left it
+            half.unlink(missing_ok=True)
         shutil.rmtree(self.place, ignore_errors=True)  # with what a kill may have left half written
 
     def saved(self) -> list[Path]:
@@ -107,7 +105,7 @@ def _put(run: Run, state: dict) -> None:
     run.model.load_state_dict(state["model"])
     run.optimizer.load_state_dict(state["optimizer"])
     run.scheduler.load_state_dict(state["scheduler"])
-    run.kept = {name: value.to(run.engine.device) for name, value in state["kept"].items()}
+    run.memory = {name: value.to(run.engine.device) for name, value in state["memory"].items()}
     run.history, run.step = list(state["history"]), int(state["step"])
 
 

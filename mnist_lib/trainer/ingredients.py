@@ -1,12 +1,11 @@
-"""What a recipe may add to the plain loop of trainer.py: one small class each, with the few hooks it needs.
+"""What a recipe may add to the loop of loop.py: one small class each, with the few hooks it needs.
 
-A hook that is pure, a function of the weight's name or of the share of the run that is done, needs no order and no memory: an
-interrupted run goes on with it by itself. What must be remembered lies in the run's `kept`, tensors by name, which checkpoints
-save without knowing whose they are.
+A hook that is pure, a function of the weight's name or of the share of the run that is done, needs no order and no memory:
+an interrupted run goes on with it by itself. What must be remembered lies in the run's `memory`, tensors by name, which
+checkpoints save without knowing whose they are.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import torch
@@ -14,14 +13,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mnist_lib.support import validation
-from mnist_lib.support.rng import Stream, permutation
 from mnist_lib.trainer.muon import MuonSGD
 from mnist_lib.trainer.sgd import SGD
 from mnist_lib.transforms import Augment, to_float
 
 
 class Ingredient:
-    """Every hook may be left out; these change nothing. n images, of one network or each of several (members) side by side."""
+    """Every hook may be left out; these change nothing."""
 
     optimizer: type[torch.optim.Optimizer] = SGD
     compiles = True  # the network stays one that compiled.py knows
@@ -33,7 +31,7 @@ class Ingredient:
     def first_weights(self, model: nn.Module, images: Tensor) -> None:
         """Change the weights of a new DigitNet; images: uint8 (N, 1, H, W), the training images."""
 
-    def settings(self, weight: str, members: int) -> dict:
+    def param_group(self, weight: str) -> dict:
         """What the optimizer does otherwise with this weight, such as {"lr": 0.3}."""
         return {}
 
@@ -41,19 +39,19 @@ class Ingredient:
         """How many of n images an epoch after the first takes."""
         return n
 
-    def order(self, n: int, batch_size: int, kept: dict[str, Tensor], draws: Sequence[Stream], device: torch.device):
-        """The images of an epoch, by index: (m,) or (m, members); None leaves it to others."""
+    def sampler(self, n: int, batch_size: int, memory: dict[str, Tensor], device: torch.device) -> Tensor | None:
+        """The images of an epoch, of n, by index (m,); None leaves it to others."""
 
     def augment(self, augment: Augment | None, done: float) -> Augment | None:
         """How images are changed when this share of the run is done."""
         return augment
 
-    def learns(self, weight: str, done: float) -> bool:
+    def requires_grad_at(self, weight: str, done: float) -> bool:
         """Whether this weight learns when this share of the run is done."""
         return True
 
-    def seen(self, picked: Tensor, losses: Tensor, kept: dict[str, Tensor]) -> None:
-        """After a step: which images it took, by index, and their losses, both (batch,) or (batch, members)."""
+    def after_step(self, indices: Tensor, losses: Tensor, memory: dict[str, Tensor]) -> None:
+        """Which images the step took, by index, and their losses, both (batch,)."""
 
     def plain(self) -> dict:
         """Its settings, for a record."""
@@ -96,10 +94,10 @@ class Muon(Ingredient):
         validation.number("Muon's lr", self.lr, above=0)
         validation.share("Muon's momentum", self.momentum)
 
-    def settings(self, weight: str, members: int) -> dict:
+    def param_group(self, weight: str) -> dict:
         if weight not in {f"conv{number}.weight" for number in range(1, 8)}:
             return {}
-        return {"lr": self.lr, "momentum": self.momentum, "networks": members}
+        return {"lr": self.lr, "momentum": self.momentum, "muon": True}
 
 
 @dataclass(frozen=True)
@@ -123,23 +121,20 @@ class Hardest(Ingredient):
         whole, rest = divmod(n, batch_size)
         return whole * self.of(batch_size) + self.of(rest)
 
-    def order(self, n: int, batch_size: int, kept: dict[str, Tensor], draws: Sequence[Stream], device: torch.device) -> Tensor:
-        if "first_order" not in kept:
-            kept["first_order"] = permutation(n, draws, device)  # (n,) or (n, members)
-            kept["last_losses"] = torch.zeros(kept["first_order"].shape, device=device)
-            return kept["first_order"]
-        first, losses = kept["first_order"], kept["last_losses"]
-        whole, picked = n // batch_size * batch_size, []
-        for order in (first[:whole].unflatten(0, (-1, batch_size)), first[whole:][None]):  # (batches, images of one, ...)
-            if order.numel():
-                lost = losses.gather(0, order.flatten(0, 1)).view(order.shape)
-                hardest = lost.topk(self.of(order.shape[1]), dim=1).indices
-                picked.append(order.gather(1, hardest).flatten(0, 1))
-        picked = torch.cat(picked)
-        return picked.gather(0, permutation(len(picked), draws, device))
+    def sampler(self, n: int, batch_size: int, memory: dict[str, Tensor], device: torch.device) -> Tensor:
+        if "first_order" not in memory:
+            memory["first_order"] = torch.randperm(n, device=device)
+            memory["last_losses"] = torch.zeros(n, device=device)
+            return memory["first_order"]
+        hardest = []
+        for batch in memory["first_order"].split(batch_size):
+            losses = memory["last_losses"][batch]
+            hardest.append(batch[losses.topk(self.of(len(batch))).indices])
+        hardest = torch.cat(hardest)
+        return hardest[torch.randperm(len(hardest), device=device)]
 
-    def seen(self, picked: Tensor, losses: Tensor, kept: dict[str, Tensor]) -> None:
-        kept["last_losses"].scatter_(0, picked, losses.to(kept["last_losses"].dtype))
+    def after_step(self, indices: Tensor, losses: Tensor, memory: dict[str, Tensor]) -> None:
+        memory["last_losses"][indices] = losses.to(memory["last_losses"].dtype)
 
 
 @dataclass(frozen=True)
@@ -164,5 +159,5 @@ class Freeze(Ingredient):
     def __post_init__(self):
         validation.share("Freeze's last", self.last)
 
-    def learns(self, weight: str, done: float) -> bool:
+    def requires_grad_at(self, weight: str, done: float) -> bool:
         return done < 1 - self.last or weight.split(".")[0] not in ("conv1", "bn1", "conv2", "bn2", "conv3", "bn3")

@@ -1,8 +1,8 @@
 """Muon: a step that goes as far in the gradient's weak directions as in its strong ones. Knows no model of ours.
 
 Source: Keller Jordan and others, "Muon: An optimizer for hidden layers in neural networks" (2024),
-https://kellerjordan.github.io/posts/muon. torch.optim.Muon (torch 2.9 on) takes single matrices only; this one takes
-convolutions, and the stacked convolutions of several networks.
+https://kellerjordan.github.io/posts/muon. torch.optim.Muon (torch 2.9 on) takes matrices only; this one takes
+convolutions.
 """
 
 import torch
@@ -13,18 +13,18 @@ from mnist_lib.trainer.sgd import SGD
 
 
 class MuonSGD(SGD):
-    """SGD, except that groups with "networks" in them step by Muon.
+    """SGD, except that groups with "muon" in them step by Muon.
 
-    Such a group holds convolution weights (networks * out, in, k, k), each network's read as a matrix (out, in * k * k). Its
-    step is the Nesterov momentum with its singular values made about 1, times lr (and times sqrt(out / (in * k * k)) where
-    that is above 1). Its weight decay is not used.
+    Such a group holds convolution weights (out, in, k, k), each read as a matrix (out, in * k * k). Its step is the
+    Nesterov momentum with its singular values made about 1, times lr (and times sqrt(out / (in * k * k)) where that is above
+    1). Its weight decay is not used.
     """
 
     @torch.no_grad()
     def step(self) -> None:
         for group in self.param_groups:
             learning = [p for p in group["params"] if p.grad is not None]
-            if "networks" not in group or not learning:
+            if "muon" not in group or not learning:
                 continue
             aheads = []
             for p in learning:
@@ -33,24 +33,24 @@ class MuonSGD(SGD):
                 momentum = self.state[p]["momentum_buffer"]
                 momentum.mul_(group["momentum"]).add_(p.grad)
                 ahead = p.grad.add(momentum, alpha=group["momentum"])
-                aheads.append(ahead.unflatten(0, (group["networks"], -1)).flatten(2))  # (networks, out, in * k * k)
+                aheads.append(ahead.flatten(1))  # (out, in * k * k)
                 p.grad = None  # so that SGD leaves it alone
-            for p, matrices in zip(learning, orthogonal(aheads)):
-                rate = group["lr"] * max(1, matrices.shape[1] / matrices.shape[2]) ** 0.5
-                p.sub_(matrices.reshape(p.shape) * rate)
+            for p, matrix in zip(learning, orthogonal(aheads)):
+                rate = group["lr"] * max(1, matrix.shape[0] / matrix.shape[1]) ** 0.5
+                p.sub_(matrix.reshape(p.shape) * rate)
         super().step()
 
 
-def orthogonal(batches: list[Tensor], steps: int = 5) -> list[Tensor]:
-    """Matrices, each (K, rows, columns) -> the same singular vectors; all singular values but the smallest near 1.
+def orthogonal(matrices: list[Tensor], steps: int = 5) -> list[Tensor]:
+    """Matrices, each (rows, columns) -> the same singular vectors; all singular values but the smallest near 1.
 
     Newton-Schulz iterations x -> a x + b x^3 + c x^5 on the singular values, with Jordan's coefficients: matrix products only,
     and so much faster than a singular value decomposition. All are done at once, filled up with zeros to the same size.
     """
-    rows, columns = (max(m.shape[side] for m in batches) for side in (1, 2))
-    x = torch.cat([F.pad(m, (0, columns - m.shape[2], 0, rows - m.shape[1])) for m in batches])
+    rows, columns = (max(m.shape[side] for m in matrices) for side in (0, 1))
+    x = torch.stack([F.pad(m, (0, columns - m.shape[1], 0, rows - m.shape[0])) for m in matrices])
     x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)
     for _ in range(steps):
         square = x @ x.mT
         x = 3.4445 * x + (-4.7750 * square + 2.0315 * square @ square) @ x
-    return [done[:, : m.shape[1], : m.shape[2]] for m, done in zip(batches, x.split([len(m) for m in batches]))]
+    return [done[: m.shape[0], : m.shape[1]] for m, done in zip(matrices, x)]

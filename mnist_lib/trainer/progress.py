@@ -1,7 +1,6 @@
 """How far a run has come, and how long it still takes, in words."""
 
 import math
-import statistics
 import time
 
 from mnist_lib.trainer.loop import Callback, Run
@@ -16,8 +15,7 @@ class PrintEpochs(Callback):
     EVERY = 2.0  # seconds
 
     def on_start(self, run: Run) -> None:
-        members = f" for each of {len(run.seeds)} networks" if len(run.seeds) > 1 else ""
-        print(f"On {run.engine}: {run.steps:,} steps{members}.", flush=True)
+        print(f"On {run.engine}: {run.steps:,} steps.", flush=True)
         self.began, self.first_step, self.width = time.perf_counter(), run.step, 0
         self.said = self.began
 
@@ -31,10 +29,10 @@ class PrintEpochs(Callback):
 
     def on_epoch(self, run: Run) -> None:
         last = run.history[-1]
-        line = f"epoch {last['epoch']:2}/{math.ceil(run.config.epochs)}  loss {middle(last['train_loss']):.4f}"
-        line += f"  training accuracy {middle(last['train_accuracy']):.2%}"
+        line = f"epoch {last['epoch']:2}/{math.ceil(run.config.epochs)}  loss {last['train_loss']:.4f}"
+        line += f"  training accuracy {last['train_accuracy']:.2%}"
         if "validation_accuracy" in last:
-            line += f"  validation accuracy {middle(last['validation_accuracy']):.2%}"
+            line += f"  validation accuracy {last['validation_accuracy']:.2%}"
         self._over(f"{chr(13) if self.width else ''}{line}  {last['seconds']:.1f} s")
         print(flush=True)
         self.said, self.width = time.perf_counter(), 0
@@ -43,11 +41,6 @@ class PrintEpochs(Callback):
         """Write over the line that was written last, which is as wide as it was."""
         print(f"{line:<{self.width}}", end="", flush=True)
         self.width = len(line)
-
-
-def middle(value: float | list[float]) -> float:
-    """Of one network its number, of several their mean."""
-    return statistics.mean(value) if isinstance(value, list) else value
 
 
 def duration(seconds: float) -> str:

@@ -41,9 +41,9 @@ class TorchModules(Ingredient):
     compiles = False
 
     def network(self, model: DigitNet) -> DigitNet:
-        for number, norm in ((number, getattr(model, f"bn{number}")) for number in range(1, 8)):
-            setattr(model, f"bn{number}", nn.BatchNorm2d(norm.num_features))
-            setattr(model, f"drop{number}", nn.Dropout(getattr(model, f"drop{number}").p))
+        for number, block in enumerate(model.blocks(), 1):
+            setattr(model, f"bn{number}", nn.BatchNorm2d(block.norm.num_features))
+            setattr(model, f"drop{number}", nn.Dropout(block.drop.p))
         return model
 
 

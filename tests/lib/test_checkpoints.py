@@ -178,7 +178,7 @@ def test_another_engine_starts_over_and_says_so(small, interrupted, tmp_path, ca
 
 
 OTHER_CODE = {
-    "a field less": lambda state: state.pop("kept"),
+    "a field less": lambda state: state.pop("memory"),
     "a field more": lambda state: state.update(new=1),
     "other groups of weights": lambda state: state["optimizer"]["param_groups"].pop(),
     "another schedule": lambda state: state["scheduler"].pop("total_steps"),
@@ -213,19 +213,6 @@ def test_a_folder_that_cant_be_written_is_said_before_the_first_step(small, tmp_
     with pytest.raises(CheckpointError, match=r"file[^\n]* can't be written \([^\n]+\): choose another folder\.$"):
         train(CONFIG, small, [Checkpoints(tmp_path / "file"), Count()])
     assert not steps
-
-
-def test_several_networks_of_other_seeds_do_not_resume_it(small, tmp_path, capsys):
-    config = TrainConfig(epochs=2, batch_size=32)
-    with pytest.raises(KeyboardInterrupt):
-        train(config, small, [Checkpoints(tmp_path), StopAfter(1)], seeds=(1, 2))
-    assert [record["config"]["seed"] for record in train(config, small, [Checkpoints(tmp_path)], seeds=(2, 3)).records] == [
-        2,
-        3,
-    ]
-    assert "Resumed" not in capsys.readouterr().out
-    train(config, small, [Checkpoints(tmp_path)], seeds=(1, 2))
-    assert "Resumed after epoch 1." in capsys.readouterr().out
 
 
 def test_weights_of_a_gpu_are_read_without_one(small, tmp_path, monkeypatch):

@@ -197,11 +197,11 @@ def test_a_compiled_run_is_the_run(digits, compiled_or_traced):
 
 def test_the_choices_are_made_in_one_place_and_said(monkeypatch, digits, capsys):
     monkeypatch.setattr(engine.torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
-    monkeypatch.setattr(engine, "can_compile", lambda: True)
+    monkeypatch.setattr(compiled, "can_compile", lambda: True)
     assert str(Engine.choose("cpu", steps=COMPILE_PAYS)) == "cpu, bfloat16, compiled"
     assert str(Engine.choose("cpu", steps=COMPILE_PAYS - 1)) == "cpu, bfloat16, not compiled"
     assert str(Engine.choose("cpu", "float32", "no", steps=10**6)) == "cpu, float32, not compiled"
-    monkeypatch.setattr(engine, "can_compile", lambda: False)
+    monkeypatch.setattr(compiled, "can_compile", lambda: False)
     assert not Engine.choose("cpu", steps=10**6).compiled  # no compiler
     monkeypatch.setattr(engine.torch.cpu, "_is_avx512_bf16_supported", lambda: False, raising=False)
     assert Engine.choose("cpu").precision == "float32"  # never slow a machine without bfloat16
@@ -210,9 +210,8 @@ def test_the_choices_are_made_in_one_place_and_said(monkeypatch, digits, capsys)
 
 
 def test_only_what_can_be_compiled_is(monkeypatch):
-    monkeypatch.setattr(engine, "can_compile", lambda: True)
+    monkeypatch.setattr(compiled, "can_compile", lambda: True)
     assert Engine.choose("cpu", "float32", "yes").compiled
-    assert not Engine.choose("cpu", "float32", "yes", members=2).compiled  # the compiled pass is of one DigitNet
     assert not Engine.choose("cpu", "float64", "yes").compiled
 
 

@@ -19,6 +19,7 @@ from mnist_lib.model.pretrained import recorded_net
 from mnist_lib.receptive_field import receptive_fields
 from mnist_lib.support.paths import ROOT
 from mnist_lib.trainer.evaluation import logits
+from mnist_lib.trainer.variants import NoBatchNorm
 
 SMALL = (3, 4, 3, 5, 3, 4, 5)
 CONVOLUTIONS = [f"conv{i}" for i in range(1, 8)]
@@ -246,14 +247,19 @@ def test_errors_are_one_sentence_that_says_what_to_do(attempt, sentence):
         attempt(DigitNet().eval(), torch.zeros(2, 1, 28, 28))
 
 
-def test_a_network_of_another_kind():
-    """Without BatchNorm a convolution has its own last word."""
-    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
-    images = _some_images(3, 11)
+def test_a_network_of_another_kind_is_refused():
+    with pytest.raises(TypeError, match=r"^net is a DigitNet, not Sequential\.$"):
+        interpret.maps(nn.Sequential(nn.Conv2d(1, 4, 3)), "0", _some_images(3, 11))
+
+
+def test_silence_needs_no_batchnorm():
+    """Without it a convolution has its own last word."""
+    net, images = NoBatchNorm().network(_some_net(11)).eval(), _some_images(3, 11)
     with torch.no_grad():
-        assert torch.allclose(interpret.maps(net, "0", images), net[0](images), atol=1e-6)
-        with interpret.silence(net, "0", 1):
-            assert not interpret.maps(net, "0", images)[:, 1].any()
+        assert torch.allclose(interpret.maps(net, "conv1", images), net.conv1(images).relu(), atol=1e-6)
+    with interpret.silence(net, "conv1", 1):
+        said = interpret.maps(net, "conv1", images)
+    assert not said[:, 1].any() and said[:, 0].any()
 
 
 def test_votes_are_the_published_ones():

@@ -17,10 +17,9 @@ from mnist_lib.trainer.batches import augments, batches, epoch_order
 from mnist_lib.trainer.config import TrainConfig
 from mnist_lib.trainer.fast.engine import Engine
 from mnist_lib.trainer.ingredients import Freeze, Hardest, Muon, Settle
-from mnist_lib.trainer.loop import one_step, optimizer_of
+from mnist_lib.trainer.loop import one_step, optimizer_of, train
 from mnist_lib.trainer.recipes import QUICK
 from mnist_lib.trainer.schedule import one_cycle
-from mnist_lib.trainer.side_by_side import SideBySide
 
 CUDA = torch.device("cuda:0")
 
@@ -54,9 +53,8 @@ def stand_ins() -> None:
         )
 
 
-@pytest.mark.parametrize("members", [1, 3])
 @pytest.mark.parametrize("recipe", [TrainConfig(), replace(QUICK, dropout=(0.1, 0.1))], ids=["card", "quick"])
-def test_a_step_neither_waits_for_a_gpu_nor_leaves_it(recipe, members, monkeypatch, stand_ins):
+def test_a_step_neither_waits_for_a_gpu_nor_leaves_it(recipe, monkeypatch, stand_ins):
     """Its forward pass, augmentation, optimizer and ingredients. (PyTorch runs a backward pass only where a GPU is.)"""
 
     def backward(_loss):
@@ -64,34 +62,27 @@ def test_a_step_neither_waits_for_a_gpu_nor_leaves_it(recipe, members, monkeypat
             weight.grad = torch.empty_like(weight) if weight.requires_grad else None
 
     monkeypatch.setattr(torch.Tensor, "backward", backward)
-    recipe = replace(recipe, batch_size=64, ingredients=tuple(one for one in recipe.ingredients if type(one) in STEP_BY_STEP))
-    engine = Engine(CUDA, "float32", compiled=False)
+    step_by_step = tuple(ingredient for ingredient in recipe.ingredients if type(ingredient) in STEP_BY_STEP)
+    recipe, engine = replace(recipe, batch_size=64, ingredients=step_by_step), Engine(CUDA, "float32", compiled=False)
     with FakeTensorMode(allow_non_fake_inputs=False):
         with CUDA:
-            nets = [DigitNet(recipe.dropout) for _ in range(members)]
-            model = (nets[0] if members == 1 else SideBySide(nets)).train()
-        optimizer = optimizer_of(model, recipe, members)
+            model = DigitNet(recipe.dropout).train()
+        optimizer = optimizer_of(model, recipe)
         scheduler = one_cycle(optimizer, recipe, 100)
-        for group in optimizer.param_groups:
-            group["lr"] = torch.empty((), device=CUDA)  # as Engine.repeat has it
-        images, labels = (
-            torch.empty(200, 1, 28, 28, dtype=torch.uint8, device=CUDA),
-            torch.empty(200, dtype=torch.int64, device=CUDA),
-        )
-        kept, draws, forward = {}, [None] * members, engine.forward(model)
+        images = torch.empty(200, 1, 28, 28, dtype=torch.uint8, device=CUDA)
+        labels = torch.empty(200, dtype=torch.int64, device=CUDA)
+        memory, forward = {}, engine.forward(model)
         with Devices() as watch:
             for epoch in range(2):
-                order = epoch_order(recipe, 200, kept, draws, CUDA).split(64)
+                order = epoch_order(recipe, 200, memory, CUDA).split(64)
                 plan = augments(recipe, 98 * epoch, 98 * epoch + 2, 100)
-                for picked, (batch, targets) in zip(order, batches(images, labels, order, plan, draws, engine.lay)):
+                for indices, (batch, targets) in zip(order, batches(images, labels, order, plan, engine.to_input_format)):
                     for name, weight in model.named_parameters():
-                        weight.requires_grad_(all(one.learns(name, epoch) for one in recipe.ingredients))
+                        weight.requires_grad_(all(one.requires_grad_at(name, epoch) for one in recipe.ingredients))
                     losses, right = one_step(forward, optimizer, batch, targets)
-                    for one in recipe.ingredients:
-                        one.seen(picked, losses, kept)
-                    assert losses.shape == right.shape == picked.shape and picked.shape[1:] == (
-                        () if members == 1 else (members,)
-                    )
+                    for ingredient in recipe.ingredients:
+                        ingredient.after_step(indices, losses, memory)
+                    assert losses.shape == right.shape == indices.shape == (len(batch),)
                     assert isinstance(losses, FakeTensor) and losses.device == CUDA
                     scheduler.step()
     assert watch.kernels > 100 and not watch.elsewhere
@@ -119,7 +110,7 @@ def test_nothing_on_mps_lies_channels_last():
     """On the meta device, which like MPS is neither CPU nor CUDA."""
     engine = Engine(torch.device("meta"), "float32", compiled=False)
     model = engine.prepare(DigitNet())
-    batch = engine.lay(torch.empty(4, 3, 28, 28).contiguous(memory_format=torch.channels_last))
+    batch = engine.to_input_format(torch.empty(4, 3, 28, 28).contiguous(memory_format=torch.channels_last))
     assert batch.is_contiguous() and all(p.is_contiguous() for p in model.parameters())
 
 
@@ -138,23 +129,14 @@ def gpu() -> None:
         pytest.skip("no cuda here")
 
 
-@pytest.mark.parametrize("members", [1, 2])
-def test_on_a_gpu_the_graph_is_the_plain_step(digits, members):
+def test_on_a_gpu_training_is_that_of_a_cpu(digits):
     gpu()
-    from mnist_lib.trainer import train
-
     config = replace(QUICK, epochs=3, batch_size=64, max_lr=0.01, dropout=(0.0, 0.0), augment=None, precision="float32")
-    on_gpu, on_cpu = (
-        train(replace(config, device=device), digits.head(1500, 100), seeds=range(members)) for device in ("cuda", "cpu")
-    )
+    on_gpu, on_cpu = (train(replace(config, device=device), digits.head(1500, 100)) for device in ("cuda", "cpu"))
     for ours, theirs in zip(on_gpu.history, on_cpu.history, strict=True):
         assert ours["train_loss"] == pytest.approx(theirs["train_loss"], rel=0.05)
 
 
 def test_on_a_gpu_quick_learns(digits):
-    """With random numbers drawn inside of the graph, and a graph for each phase."""
     gpu()
-    from mnist_lib.trainer import train
-
-    run = train(replace(QUICK, epochs=40, batch_size=64, device="cuda"), digits, seeds=[0, 1])
-    assert all(record["test"]["accuracy"] > 0.9 for record in run.records)
+    assert train(replace(QUICK, epochs=40, batch_size=64, device="cuda"), digits).record["test"]["accuracy"] > 0.9

@@ -13,7 +13,7 @@ from benchmarks.classic import Classic, network
 from mnist_lib.model import DigitNet
 from mnist_lib.studies import records
 from mnist_lib.studies.catalogue import QUICK_STUDY
-from mnist_lib.trainer.fast import engine
+from mnist_lib.trainer.fast import compiled
 
 BY_DAY = ("classic script", "channels last", "fused SGD", "eight batches changed at once")  # the other rungs at night
 
@@ -28,7 +28,7 @@ def test_the_classic_network_is_the_cards():
 
 
 def test_every_rung_trains(digits, monkeypatch):
-    monkeypatch.setattr(engine, "can_compile", lambda: False)  # what is compiled is tested in test_engine
+    monkeypatch.setattr(compiled, "can_compile", lambda: False)  # what is compiled is tested in test_engine
     torch.manual_seed(0)
     small = digits.head(48, 20)
     ladder = speed.ladder(small, workers=0)

@@ -12,58 +12,53 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mnist_lib.model import DigitNet
+from mnist_lib.model.digitnet import Block, DigitNet
 
 
 class CompiledPass:
     """DigitNet's training pass: normalised images (N, 1, 28, 28) -> logits (N, 10), float32.
 
-    Compiled for the size of the first batch; a batch of another size, such as an epoch's last, takes the plain way.
+    Compiled for the size of the first batch; a batch of another size, such as an epoch's last, is computed eagerly.
     """
 
-    def __init__(self, model: DigitNet, dtype: torch.dtype, plain: Callable[[Tensor], Tensor]):
-        self.model, self.dtype, self.plain, self.size = model, dtype, plain, None
-        drops = (getattr(model, f"drop{number}").p for number in range(1, 8))
-        self.scales = [torch.tensor(1 / (1 - p), dtype=dtype).item() for p in drops]  # rounded as the masks are
+    def __init__(self, model: DigitNet, dtype: torch.dtype, eager: Callable[[Tensor], Tensor]):
+        self.model, self.blocks, self.dtype, self.eager, self.size = model, list(model.blocks()), dtype, eager, None
+        self.scales = [torch.tensor(1 / (1 - block.drop.p), dtype=dtype).item() for block in self.blocks]  # as masks round
         self.compiled = torch.compile(self._pass)
 
     def __call__(self, images: Tensor) -> Tensor:
         self.size = self.size or len(images)
         if len(images) != self.size:
-            return self.plain(images)
+            return self.eager(images)
         return self.compiled(images, self._masks(images.shape[-1]))
 
     def _masks(self, side: int) -> list[Tensor | None]:
-        """Seven masks, drawn outside of what is compiled; each lies in memory as its map does, channels last."""
+        """A mask for each block, drawn outside of what is compiled; each lies in memory as its maps do, channels last."""
         masks = []
-        for number in range(1, 8):
-            conv, drop = getattr(self.model, f"conv{number}"), getattr(self.model, f"drop{number}")
+        for _, conv, _, drop, pool in self.blocks:
             side += 2 * conv.padding[0] - conv.kernel_size[0] + 1
             shape = (self.size, side, side, conv.out_channels)
             masks.append(drop.mask(math.prod(shape), self.dtype).view(shape).permute(0, 3, 1, 2) if drop.p else None)
-            if number == 3:
-                side //= 2
+            side //= pool.kernel_size if pool else 1
         return masks
 
     def _pass(self, x: Tensor, masks: list[Tensor | None]) -> Tensor:
         x = x.to(self.dtype)
-        for number, mask in enumerate(masks, 1):
-            x = self._block(x, number, mask)
-            if number == 3:
-                x = MaxPool.apply(x)
+        for block, mask, scale in zip(self.blocks, masks, self.scales):
+            x = self._block(x, block, mask, scale)
         x = x.float().mean((2, 3))  # gap
         return F.linear(x, self.model.conv8.weight.flatten(1), self.model.conv8.bias)
 
-    def _block(self, x: Tensor, number: int, mask: Tensor | None) -> Tensor:
-        conv, norm = getattr(self.model, f"conv{number}"), getattr(self.model, f"bn{number}")
+    def _block(self, x: Tensor, block: Block, mask: Tensor | None, scale: float) -> Tensor:
+        _, conv, norm, _, pool = block
         y = F.conv2d(x, conv.weight.to(self.dtype), conv.bias.to(self.dtype), padding=conv.padding)
-        z, mean, variance = NormReluDrop.apply(y, norm.weight, norm.bias, mask, self.scales[number - 1], norm.eps)
+        z, mean, variance = NormReluDrop.apply(y, norm.weight, norm.bias, mask, scale, norm.eps)
         with torch.no_grad():
             n = y.numel() // y.shape[1]
             norm.running_mean.lerp_(mean, norm.momentum)
             norm.running_var.lerp_(variance * n / (n - 1), norm.momentum)
             norm.num_batches_tracked += 1
-        return z
+        return MaxPool.apply(z) if pool else z
 
 
 class NormReluDrop(torch.autograd.Function):

@@ -11,8 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from mnist_lib.model.layers import memory_order
-from mnist_lib.trainer.fast.compiled import CompiledPass, can_compile
-from mnist_lib.trainer.graphed import Graphed
 
 COMPILE_PAYS = 4000  # steps: compiling costs about 15 s once and saves about 5 ms a step on the 2-core machine of the records
 
@@ -26,10 +24,8 @@ class Engine:
     compiled: bool
 
     @classmethod
-    def choose(
-        cls, device: str = "auto", precision: str = "auto", compiled: str = "auto", steps: int = 0, members: int = 1
-    ) -> "Engine":
-        """The fastest means that this machine has, for a run of so many steps and networks, unless they are named.
+    def choose(cls, device: str = "auto", precision: str = "auto", compiled: str = "auto", steps: int = 0) -> "Engine":
+        """The fastest means that this machine has, for a run of so many steps, unless they are named.
 
         ValueError in one sentence for a device, or a precision of it, that is not here.
         """
@@ -42,8 +38,12 @@ class Engine:
         if precision == "float64" and place.type == "mps":
             raise ValueError('precision "float64" is not to be had on mps: use device="cpu".')
         wanted = compiled == "yes" or (compiled == "auto" and steps >= COMPILE_PAYS)
-        possible = place.type == "cpu" and members == 1 and precision != "float64"
-        return cls(place, precision, possible and wanted and can_compile())
+        possible = place.type == "cpu" and precision != "float64"
+        if possible and wanted:
+            from mnist_lib.trainer.fast.compiled import can_compile  # here: only long runs need it
+
+            return cls(place, precision, can_compile())
+        return cls(place, precision, False)
 
     def __str__(self) -> str:
         return f"{self.device.type}, {self.precision}, {'compiled' if self.compiled else 'not compiled'}"
@@ -53,28 +53,24 @@ class Engine:
         model = model.double() if self.precision == "float64" else model
         return model.to(self.device, memory_format=memory_order(self.device))
 
-    def lay(self, images: Tensor) -> Tensor:
+    def to_input_format(self, images: Tensor) -> Tensor:
         """Images (N, C, H, W) as the model takes them: on its device, in its order of memory."""
         images = images.to(self.device, torch.float64 if self.precision == "float64" else None)
         return images.contiguous(memory_format=memory_order(self.device))
 
     def forward(self, model: nn.Module) -> Callable[[Tensor], Tensor]:
-        """The model's training pass: images as `lay` gives them -> logits, in float32 (or float64)."""
+        """The model's training pass: images as `to_input_format` gives them -> logits, in float32 (or float64)."""
         dtype = getattr(torch, self.precision)
 
-        def plain(images: Tensor) -> Tensor:
+        def eager(images: Tensor) -> Tensor:
             with torch.autocast(self.device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
                 return model(images).to(images.dtype)
 
-        return CompiledPass(model, dtype, plain) if self.compiled else plain
+        if not self.compiled:
+            return eager
+        from mnist_lib.trainer.fast.compiled import CompiledPass  # here: only long runs need it
 
-    def repeat(self, step: Callable[..., tuple], model: nn.Module, optimizer: torch.optim.Optimizer) -> Callable[..., tuple]:
-        """step(images, targets), to be done many times: on a CUDA device as a graph, elsewhere as it is."""
-        if self.device.type != "cuda":
-            return step
-        for group in optimizer.param_groups:
-            group["lr"] = torch.tensor(float(group["lr"]), device=self.device)  # a graph reads the rate where it lies
-        return Graphed(step, model, self.device)
+        return CompiledPass(model, dtype, eager)
 
 
 def choose_device(name: str) -> torch.device:
@@ -119,7 +115,7 @@ def device_name(device: torch.device) -> str:
     return f"{name}, {os.cpu_count()} cores" + (" (mps)" if device.type == "mps" else "")
 
 
-def keep_memory() -> None:
+def tune_malloc() -> None:
     """Have glibc keep, for the whole process, what a step frees for the next one; else it hands large blocks back each time."""
     libc = ctypes.CDLL(None) if platform.system() == "Linux" else None
     if hasattr(libc, "mallopt"):
