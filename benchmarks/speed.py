@@ -36,7 +36,8 @@ from mnist_lib.trainer.batches import batches
 from mnist_lib.trainer.config import TrainConfig
 from mnist_lib.trainer.evaluation import evaluate
 from mnist_lib.trainer.fast.engine import Engine, provenance, tune_malloc
-from mnist_lib.trainer.loop import one_step, optimizer_of, train
+from mnist_lib.trainer.loop import one_step, train
+from mnist_lib.trainer.optimizer import optimizer_of
 from mnist_lib.trainer.recipes import QUICK
 from mnist_lib.transforms import Augment, normalise, to_float
 

@@ -1,11 +1,58 @@
-"""The settings of a training: the card's, unless you change them."""
+"""The settings of a training: the card's, unless you change them; and the hooks by which an ingredient adds to its loop."""
 
 import math
 from dataclasses import asdict, dataclass, replace
 
+import torch
+from torch import Tensor, nn
+
 from mnist_lib.support import validation
-from mnist_lib.trainer.ingredients import Ingredient
 from mnist_lib.transforms import Augment
+
+
+class Ingredient:
+    """What a recipe may add to the loop: hooks, each of which may be left out. These change nothing; see ingredients.py.
+
+    A hook that is pure, a function of the weight's name or of the share of the run that is done, needs no order and no
+    memory: an interrupted run goes on with it by itself. What must be remembered lies in the run's `memory`, tensors by name,
+    which checkpoints save without knowing whose they are.
+    """
+
+    optimizer: type[torch.optim.Optimizer] | None = None  # in place of SGD
+    compiles = True  # the network stays one that compiled.py knows
+
+    def network(self, model: nn.Module) -> nn.Module:
+        """The network to train in place of a new DigitNet."""
+        return model
+
+    def first_weights(self, model: nn.Module, images: Tensor) -> None:
+        """Change the weights of a new DigitNet; images: uint8 (N, 1, H, W), the training images."""
+
+    def param_group(self, weight: str) -> dict:
+        """What the optimizer does otherwise with this weight, such as {"lr": 0.3}."""
+        return {}
+
+    def later_images(self, n: int, batch_size: int) -> int:
+        """How many of n images an epoch after the first takes."""
+        return n
+
+    def sampler(self, n: int, batch_size: int, memory: dict[str, Tensor], device: torch.device) -> Tensor | None:
+        """The images of an epoch, of n, by index (m,); None leaves it to others."""
+
+    def augment(self, augment: Augment | None, done: float) -> Augment | None:
+        """How images are changed when this share of the run is done."""
+        return augment
+
+    def requires_grad_at(self, weight: str, done: float) -> bool:
+        """Whether this weight learns when this share of the run is done."""
+        return True
+
+    def after_step(self, indices: Tensor, losses: Tensor, memory: dict[str, Tensor]) -> None:
+        """Which images the step took, by index, and their losses, both (batch,)."""
+
+    def plain(self) -> dict:
+        """Its settings, for a record."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)

@@ -3,20 +3,23 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mnist_lib.data import Dataset
 from mnist_lib.model import DigitNet
 from mnist_lib.support import validation
 from mnist_lib.trainer.batches import augments, batches, epoch_order, epoch_seed
 from mnist_lib.trainer.config import TrainConfig
 from mnist_lib.trainer.evaluation import Score, evaluate
 from mnist_lib.trainer.fast.engine import Engine, provenance, tune_malloc
+from mnist_lib.trainer.optimizer import optimizer_of
 from mnist_lib.trainer.schedule import one_cycle
-from mnist_lib.trainer.sgd import SGD
+
+if TYPE_CHECKING:  # a training is given its images, and needs no means to find some
+    from mnist_lib.data import Dataset
 
 
 class TrainingError(RuntimeError):
@@ -39,7 +42,7 @@ class Run:
     """A training run: where it stands, and in the end its record."""
 
     config: TrainConfig
-    dataset: Dataset
+    dataset: "Dataset"
     engine: Engine
     model: DigitNet  # or what an ingredient puts in its place
     forward: Callable[[Tensor], Tensor]  # the model's training pass
@@ -58,7 +61,7 @@ class Run:
     resumed: bool = False  # a callback brought back an interrupted run
 
 
-def train(config: TrainConfig, dataset: Dataset, callbacks: Sequence[Callback] = ()) -> Run:
+def train(config: TrainConfig, dataset: "Dataset", callbacks: Sequence[Callback] = ()) -> Run:
     """Train a DigitNet. The test images are read once, after the last epoch; never if config holds out a validation set."""
     validation.listed("callbacks", callbacks, Callback, "[PrintEpochs()]")
     run, callbacks = begin(config, dataset), sorted(callbacks, key=lambda callback: not callback.first)
@@ -112,7 +115,7 @@ def one_step(forward: Callable, optimizer: torch.optim.Optimizer, images: Tensor
     return losses.detach(), logits.argmax(1) == labels
 
 
-def begin(config: TrainConfig, dataset: Dataset) -> Run:
+def begin(config: TrainConfig, dataset: "Dataset") -> Run:
     """A run before its first step."""
     began = time.perf_counter()
     validation.instance("config", config, TrainConfig)
@@ -152,23 +155,6 @@ def first_network(config: TrainConfig, images: Tensor) -> nn.Module:
     for ingredient in config.ingredients:
         ingredient.first_weights(network, images)
     return network
-
-
-def optimizer_of(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """SGD, or what an ingredient puts in its place, with each weight's own settings."""
-    groups: dict[tuple, list[nn.Parameter]] = {}
-    for name, weight in model.named_parameters():
-        settings = [item for ingredient in config.ingredients for item in ingredient.param_group(name).items()]
-        groups.setdefault(tuple(settings), []).append(weight)
-    kinds = [ingredient.optimizer for ingredient in config.ingredients if ingredient.optimizer is not SGD]
-    return (kinds[0] if kinds else SGD)(
-        [{"params": weights, **dict(settings)} for settings, weights in groups.items()],
-        lr=config.max_lr,
-        momentum=config.momentum,
-        nesterov=config.nesterov,
-        weight_decay=config.weight_decay,
-        fused=next(model.parameters()).device.type in ("cpu", "cuda"),  # one pass over all weights
-    )
 
 
 def epoch_batches(run: Run) -> Iterator[tuple[Tensor, tuple[Tensor, Tensor]]]:

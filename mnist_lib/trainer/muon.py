@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mnist_lib.trainer.sgd import SGD
+from mnist_lib.trainer.optimizer import SGD
 
 
 class MuonSGD(SGD):

@@ -3,7 +3,7 @@
 import torch
 
 from mnist_lib.trainer.config import TrainConfig
-from mnist_lib.trainer.sgd import SGD
+from mnist_lib.trainer.optimizer import SGD
 
 
 def one_cycle(optimizer: torch.optim.Optimizer, config: TrainConfig, steps: int) -> torch.optim.lr_scheduler.OneCycleLR:

@@ -16,7 +16,8 @@ from mnist_lib.trainer.config import TrainConfig
 from mnist_lib.trainer.fast import compiled, engine
 from mnist_lib.trainer.fast.compiled import CompiledPass, MaxPool, NormReluDrop
 from mnist_lib.trainer.fast.engine import COMPILE_PAYS, Engine
-from mnist_lib.trainer.loop import Callback, optimizer_of, train
+from mnist_lib.trainer.loop import Callback, train
+from mnist_lib.trainer.optimizer import optimizer_of
 from mnist_lib.trainer.progress import PrintEpochs
 
 

@@ -17,7 +17,8 @@ from mnist_lib.trainer.batches import augments, batches, epoch_order
 from mnist_lib.trainer.config import TrainConfig
 from mnist_lib.trainer.fast.engine import Engine
 from mnist_lib.trainer.ingredients import Freeze, Hardest, Muon, Settle
-from mnist_lib.trainer.loop import one_step, optimizer_of, train
+from mnist_lib.trainer.loop import one_step, train
+from mnist_lib.trainer.optimizer import optimizer_of
 from mnist_lib.trainer.recipes import QUICK
 from mnist_lib.trainer.schedule import one_cycle
 

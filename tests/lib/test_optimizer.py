@@ -8,7 +8,7 @@ import torch
 
 from mnist_lib.support.paths import ROOT
 from mnist_lib.trainer.muon import MuonSGD
-from mnist_lib.trainer.sgd import SGD
+from mnist_lib.trainer.optimizer import SGD
 
 
 @pytest.mark.parametrize(
