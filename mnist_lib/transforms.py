@@ -19,7 +19,11 @@ MEAN, STD = 0.1307, 0.3081  # of all MNIST training pixels in [0, 1]: the usual 
 
 
 def normalise(images: Tensor) -> Tensor:
-    """uint8 or float images (N, 1, H, W), 0..255 or [0, 1] -> float32 with MNIST's mean 0 and standard deviation 1."""
+    """Images of any shape, uint8 from 0 to 255 or float from 0 to 1 -> float with MNIST's mean 0 and standard deviation 1.
+
+    ValueError in one sentence for other numbers: they would be read wrongly without a word.
+    """
+    validation.pixels(images)
     return (to_float(images) - MEAN) / STD
 
 

@@ -7,28 +7,35 @@ import hashlib
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mnist_lib.data.download import ARCHIVES, MIRRORS, archives
+from mnist_lib.data import forms
+from mnist_lib.data.download import MIRRORS, archives
 from mnist_lib.data.idx import DataError, tensors_of
 from mnist_lib.support import validation
 from mnist_lib.support.paths import BASE
 
 MNIST_SHA256 = "1e35582d42a90940c55b956deb61875c020b567ed20e3c5b174f52bf7809ed9b"  # Dataset.sha256 of the four
+MNIST_SUMS = (60_000, 1_567_298_545, 60_000, 267_236, 10_000, 264_923_200, 10_000, 44_434)
 
 
 @dataclass(frozen=True)
 class Dataset:
     """Images as the files have them: uint8, 0 is background and 255 is ink.
 
-    name: "MNIST" for exactly the four original files, "digits" for the stand-in, "unverified" for anything else.
-    train_images, test_images: uint8 (N, 1, 28, 28). train_labels, test_labels: int64 (N,), 0 to 9.
-    origin: where they came from, in words. sha256: over the bytes of the four tensors, in the order of the fields.
+    name: "MNIST" for exactly the images of the four original files, "digits" for the stand-in, "unverified" for what is called
+        MNIST and is not; of your own images what you like.
+    train_images, test_images: uint8 (N, 1, 28, 28). train_labels, test_labels: int64 (N,), 0 to 9. NumPy arrays are converted.
+    origin: where they came from, in words. sha256: over the bytes of the four tensors, in the order of the fields; computed
+        unless it is given.
+
+    Raises:
+        ValueError: one sentence, for arrays of another kind.
     """
 
     name: str
@@ -37,11 +44,19 @@ class Dataset:
     test_images: Tensor
     test_labels: Tensor
     origin: str
-    sha256: str
+    sha256: str = ""
 
     def __post_init__(self):
+        for part in ("train_images", "train_labels", "test_images", "test_labels"):
+            if type(values := getattr(self, part)).__module__ == "numpy" and values.dtype.kind in "iu":
+                converted = torch.from_numpy(values)
+                object.__setattr__(self, part, converted.long() if part.endswith("labels") else converted)
         validation.labelled("train", self.train_images, self.train_labels)
         validation.labelled("test", self.test_images, self.test_labels)
+        if not self.sha256:
+            object.__setattr__(self, "sha256", _sha256(self))
+        if self.name == "MNIST" and _sums(self) != MNIST_SUMS:
+            object.__setattr__(self, "name", "unverified")
 
     def __repr__(self) -> str:
         train, test = len(self.train_labels), len(self.test_labels)
@@ -62,7 +77,8 @@ def load(source: str | Path = "auto", cache: str | Path | None = None, mirrors: 
     Args:
         source: "auto" takes the first that works: the folder named by the environment's MNIST_LIB_DATA (if relative,
             from the project's folder), the cache, a mirror, the stand-in. "MNIST" is the same without the stand-in,
-            "digits" is the stand-in alone. Anything else is the path of a folder with the four idx files, raw or .gz.
+            "digits" is the stand-in alone. Anything else is a path: a folder with the four idx files, raw or .gz, under any
+            names; keras' mnist.npz; or a folder with pictures in train/0 to train/9 and test/0 to test/9.
         cache: where downloads are kept; by default MNIST_LIB_CACHE or ~/.cache/mnist_lib.
         mirrors: the address of a folder that holds the four .gz archives, or several.
 
@@ -102,21 +118,13 @@ def _expanded(path: Path) -> Path:
         raise DataError(f"{path} names no folder, as there is no home folder: give the whole path.") from None
 
 
-def _folder(folder: Path, origin: str) -> Dataset:
-    """Four idx files, raw or .gz, in the folder or where torchvision puts them below it."""
-    if len(str(folder)) > 4000 or not folder.is_dir():  # no system has longer ones, and Python would complain
-        raise DataError(f"There is no folder {folder}: correct the path (or unset MNIST_LIB_DATA).")
-    raw = {}
-    for name in ARCHIVES:
-        places = [folder / f"{below}{name}{end}" for below in ("", "MNIST/raw/", "raw/") for end in ("", ".gz")]
-        found = next((place for place in places if place.is_file()), None)
-        if found is None:
-            raise DataError(f"The folder {folder} lacks {name}(.gz): put the four MNIST files there.")
-        try:
-            raw[name] = found.read_bytes()
-        except OSError as error:
-            raise DataError(f"{found} can't be read ({error.strerror}): make it readable.") from None
-    return _dataset(tensors_of(raw, f"in {folder}"), origin)
+def _folder(place: Path, origin: str) -> Dataset:
+    """What a folder or file holds, whatever its form."""
+    if len(str(place)) > 4000 or not place.exists():  # no system has longer ones, and Python would complain
+        near = [name for name in ("auto", "MNIST", "digits") if name.lower() == str(place).lower()]
+        mend = f'write "{near[0]}", or correct the path' if near else "correct the path (or unset MNIST_LIB_DATA)"
+        raise DataError(f"There is no folder {place}: {mend}.")
+    return _dataset(forms.read(place), origin)
 
 
 def _digits() -> Dataset:
@@ -131,9 +139,19 @@ def _digits() -> Dataset:
     return _dataset((images[:1500], labels[:1500], images[1500:], labels[1500:]), "scikit-learn", name="digits")
 
 
-def _dataset(tensors: tuple[Tensor, ...], origin: str, name: str | None = None) -> Dataset:
+def _dataset(tensors: tuple[Tensor, ...], origin: str, name: str = "") -> Dataset:
+    dataset = Dataset(name or "unverified", *tensors, origin)
+    return replace(dataset, name="MNIST") if not name and dataset.sha256 == MNIST_SHA256 else dataset
+
+
+def _sha256(dataset: Dataset) -> str:
     digest = hashlib.sha256()
-    for tensor in tensors:
+    for tensor in (dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels):
         digest.update(tensor.contiguous().numpy())
-    sha256 = digest.hexdigest()
-    return Dataset(name or ("MNIST" if sha256 == MNIST_SHA256 else "unverified"), *tensors, origin, sha256)
+    return digest.hexdigest()
+
+
+def _sums(dataset: Dataset) -> tuple[int, ...]:
+    """What no order of the images changes: a study's folds take them in several."""
+    tensors = (dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels)
+    return tuple(number for tensor in tensors for number in (len(tensor), int(tensor.sum())))

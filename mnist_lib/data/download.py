@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import queue
+import ssl
 import threading
 import urllib.request
 from pathlib import Path
@@ -10,14 +11,15 @@ from pathlib import Path
 from mnist_lib.data.idx import DataError
 from mnist_lib.support.paths import write_whole
 
-# The archives with their MD5, and the mirrors, as torchvision.datasets.MNIST has them (a test compares).
+# The archives with their MD5, and the first mirror, as torchvision.datasets.MNIST has them (a test compares). The second is
+# the CVDF's, which TensorFlow Datasets takes; that of yann.lecun.com answers with an error page.
 ARCHIVES = {
     "train-images-idx3-ubyte": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
     "train-labels-idx1-ubyte": "d53e105ee54ea40749a09fcbcd1e9432",
     "t10k-images-idx3-ubyte": "9fb629c4189551a2d022fa330f9573f3",
     "t10k-labels-idx1-ubyte": "ec29112dd5afa0611ce80d1b7f02629c",
 }
-MIRRORS = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "http://yann.lecun.com/exdb/mnist/")
+MIRRORS = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/")
 CHUNK = 2**16  # bytes
 PATIENCE = 4.0  # seconds a mirror may take for each chunk, and for the first answer
 LARGEST = 2**25  # bytes that an archive may have; the largest of the four has 10 million
@@ -56,6 +58,7 @@ def _keep(path: Path, body: bytes) -> bool:
 
 def _first_good(name: str, md5: str, mirrors: list[str], failures: list[tuple[str, str]]) -> bytes:
     """The archive from the first mirror that sends it whole; what the others did is added to failures."""
+    certificate = False
     for mirror in mirrors:
         print(f"downloading {name}.gz from {mirror}", flush=True)
         try:
@@ -65,8 +68,15 @@ def _first_good(name: str, md5: str, mirrors: list[str], failures: list[tuple[st
             failures.append((mirror, "sent wrong or truncated bytes"))
         except Exception as error:  # whatever a network, a server or an address can do wrong: the next mirror is asked
             failures.append((mirror, str(error) or type(error).__name__))
+            certificate |= isinstance(getattr(error, "reason", error), ssl.SSLError)
     told = "; ".join(f"{mirror} {what}" for mirror, what in failures) or "no mirror is named"
-    raise DataError(f"MNIST could not be downloaded ({told}): connect, or set MNIST_LIB_DATA to a folder with its four files.")
+    mend = "connect"
+    if certificate:
+        mend = (
+            "Python does not trust the certificate it is shown; on macOS run Install Certificates.command in Python's folder, "
+            "behind a school's or firm's proxy set SSL_CERT_FILE to its certificate"
+        )
+    raise DataError(f"MNIST could not be downloaded ({told}): {mend}, or set MNIST_LIB_DATA to a folder with its four files.")
 
 
 def _download(url: str) -> bytes:

@@ -28,14 +28,23 @@ def tensors_of(raw: dict[str, bytes], where: str) -> tuple[Tensor, ...]:
     return tensors[0].unsqueeze(1), tensors[1].long(), tensors[2].unsqueeze(1), tensors[3].long()
 
 
+def unpacked(body: bytes) -> bytes:
+    """What a file holds: itself, or what it was gzipped from, once or several times, as some browsers do.
+
+    ValueError where that is too large.
+    """
+    while body[:2] == b"\x1f\x8b":
+        with gzip.open(io.BytesIO(body)) as file:
+            body = file.read(LARGEST + 1)
+        if len(body) > LARGEST:
+            raise ValueError
+    return body
+
+
 def _idx(body: bytes, what: str) -> Tensor:
     """One idx file, gzipped or raw: two zero bytes, 8 for uint8, the number of axes, their lengths, the values."""
     try:
-        if body[:2] == b"\x1f\x8b":
-            with gzip.open(io.BytesIO(body)) as file:
-                body = file.read(LARGEST + 1)
-            if len(body) > LARGEST:
-                raise ValueError
+        body = unpacked(body)
         axes = body[3]
         shape = [int.from_bytes(body[4 + 4 * i : 8 + 4 * i], "big") for i in range(axes)]
         if body[:3] != b"\0\0\x08" or not 1 <= axes <= 3:

@@ -85,7 +85,8 @@ class DigitNet(nn.Module):
         return self.conv8(self.gap(x)).flatten(1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalised images (N, 1, 28, 28) -> logits (N, 10)."""
+        """Normalised images (N, 1, 28, 28) -> logits (N, 10); ValueError in one sentence for images of another size."""
+        validation.network_input(x)
         for block in self.blocks():
             x = block(x)
         return self.head(x)

@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_leaves
 
 from mnist_lib.receptive_field.geometry import UnknownLayer
 from mnist_lib.receptive_field.propagation import rule_of
+from mnist_lib.support import validation
 
 
 class UnknownName(KeyError, ValueError):
@@ -65,7 +66,7 @@ class Calls(TorchFunctionMode):
 
     def run(self, image):
         try:
-            with self:
+            with self, validation.any_size():
                 return self.model(image)
         except (Done, UnknownLayer):
             raise

@@ -2,7 +2,11 @@
 
 import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import torch
 
 
 def finite(value: object) -> bool:
@@ -66,21 +70,53 @@ def label_each(needs: str, images, labels) -> None:
 
 def in_unit_range(images) -> None:
     """ValueError unless images are float (N, 1, H, W) in [0, 1]."""
-    found = kind(images)
-    floats = hasattr(images, "dim") and found.startswith(("float", "bfloat")) and images.dim() == 4 and images.shape[1] == 1
-    # on a GPU, looking at their values would mean waiting for it
-    if floats and images.device.type == "cpu" and images.numel() and images.max() > 1.001:
-        floats, found = False, f"{found} up to {images.max():g}"
-    if not floats:
+    if kind(images).startswith(("float", "bfloat")) and images.dim() == 4 and images.shape[1] == 1:
+        pixels(images)
+    else:
         raise ValueError(
-            f"images must be float (N, 1, H, W) in [0, 1], not {found}: divide uint8 images by 255 and keep all four axes."
+            f"images must be float (N, 1, H, W) in [0, 1], not {kind(images)}: divide uint8 images by 255, keep all four axes."
+        )
+
+
+def pixels(images) -> None:
+    """ValueError unless images are a tensor, uint8 from 0 to 255 or float from 0 to 1: as they are before `normalise`."""
+    what, fits = kind(images), isinstance(images, torch.Tensor) and images.dtype is torch.uint8
+    if isinstance(images, torch.Tensor) and images.is_floating_point():
+        fits = True
+        if images.device.type == "cpu" and images.numel():  # on a GPU, looking at them would mean waiting for it
+            low, high = (end.item() for end in images.aminmax())
+            what, fits = f"{what} from {low:g} to {high:g}", low >= -0.001 and high <= 1.001
+    if not fits:
+        raise ValueError(
+            f"images must be uint8 (0 to 255) or float (0 to 1), not {what}: divide numbers from 0 to 255 by 255, and "
+            "normalise once."
+        )
+
+
+_any_size = ContextVar("any_size", default=False)
+
+
+@contextmanager
+def any_size() -> Iterator[None]:
+    """While it lasts, a network may be shown images of another size than it answers: for those who measure what it looks at."""
+    token = _any_size.set(True)
+    try:
+        yield
+    finally:
+        _any_size.reset(token)
+
+
+def network_input(images) -> None:
+    """ValueError unless images are (N, 1, 28, 28), as a DigitNet answers them."""
+    if isinstance(images, torch.Tensor) and images.shape[1:] != (1, 28, 28) and not _any_size.get():
+        raise ValueError(
+            f"DigitNet takes normalised images (N, 1, 28, 28), not {kind(images)}: keep all four axes, and have read_digits of "
+            "mnist_lib.data.pictures find and fit the digits of a larger picture."
         )
 
 
 def device(name: object) -> None:
     """ValueError unless name is "auto" or names a torch device. Nothing is asked of the device."""
-    import torch  # here: a check of a number needs none
-
     try:
         if not isinstance(name, str):  # a record holds its name
             raise TypeError

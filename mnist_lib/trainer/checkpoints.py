@@ -90,7 +90,7 @@ class Checkpoints(Callback):
             old.unlink(missing_ok=True)
 
     def on_end(self, run: Run) -> None:
-        write_whole(self.folder / "model.pt", _bytes(run.model.state_dict()))
+        write_whole(self.folder / "model.pt", _bytes({name: value.cpu() for name, value in run.model.state_dict().items()}))
         write_whole(self.folder / "record.json", json.dumps(run.record, indent=1, allow_nan=False).encode() + b"\n")
         for half in self.folder.glob(".*.part"):  # as a kill may have left it
             half.unlink(missing_ok=True)

@@ -44,12 +44,7 @@ def logits(model: nn.Module, images: Tensor, batch_size: int = 250) -> Tensor:
     """Images as for evaluate -> logits (N, 10) on the CPU, in evaluation mode, whatever mode the model is in."""
     if not isinstance(images, Tensor) or images.dim() != 4 or images.shape[1:] != (1, 28, 28):
         raise ValueError(f"images must be a tensor (N, 1, 28, 28), not {validation.kind(images)}: keep all four axes.")
-    in_range = images.dtype == torch.uint8 or (
-        images.is_floating_point() and (len(images) == 0 or (images.min() >= 0 and images.max() < 1.001))
-    )
-    if not in_range:
-        kind = f"{str(images.dtype).removeprefix('torch.')} from {images.min():g} to {images.max():g}"
-        raise ValueError(f"images must be uint8 (0 to 255), or float from 0 to 1, not {kind}: convert them first.")
+    validation.pixels(images)
     validation.number("batch_size", batch_size, at_least=1, whole=True)
     weight, was_training, answers = next(model.parameters()), model.training, []
     model.eval()

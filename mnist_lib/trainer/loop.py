@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -129,13 +129,17 @@ def begin(config: TrainConfig, dataset: "Dataset") -> Run:
     engine = Engine.choose(config.device, config.precision, compiled, steps)
     tune_malloc()
     model = engine.prepare(first_network(config, dataset.train_images[:kept]))
+    forward = engine.forward(model)
+    if engine.compiled and not forward.works(min(config.batch_size, kept)):
+        engine = replace(engine, compiled=False)
+        forward = engine.forward(model)
     optimizer = optimizer_of(model, config)
     return Run(
         config,
         dataset,
         engine,
         model,
-        engine.forward(model),
+        forward,
         optimizer,
         one_cycle(optimizer, config, steps),
         dataset.train_images[:kept].to(engine.device),

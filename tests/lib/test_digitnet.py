@@ -78,3 +78,9 @@ def test_dropout_rests_in_eval_mode_and_follows_the_seed():
     first = Dropout(0.5)(x)
     torch.manual_seed(1)
     assert torch.equal(Dropout(0.5)(x), first)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 280, 280), (1, 28, 28), (2, 3, 28, 28), (28, 28)])
+def test_an_image_of_another_size_is_refused(shape):
+    with pytest.raises(ValueError, match=r"^DigitNet takes normalised images \(N, 1, 28, 28\), not float32 [^\n]+\.$"):
+        DigitNet().eval()(torch.zeros(shape))

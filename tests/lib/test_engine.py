@@ -1,7 +1,12 @@
 """Every fast piece against the plain PyTorch that it stands for: values, gradients, statistics."""
 
 import copy
+import os
+import shutil
 import statistics
+import subprocess
+import sys
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -12,6 +17,7 @@ from torch import nn
 
 from mnist_lib.model import DigitNet
 from mnist_lib.model.layers import BatchNorm2d, Dropout
+from mnist_lib.support.paths import ROOT
 from mnist_lib.trainer.config import TrainConfig
 from mnist_lib.trainer.fast import compiled, engine
 from mnist_lib.trainer.fast.compiled import CompiledPass, MaxPool, NormReluDrop
@@ -280,3 +286,43 @@ def test_a_stock_of_masks_is_drawn_anew():
     assert drop.stock is None
     assert len(drop.mask(5 * n, torch.float32)) == 5 * n  # a larger batch than before
     assert drop.mask(n, torch.bfloat16).dtype == torch.bfloat16
+
+
+FAILING = """#!/bin/bash
+# a compiler that has no memory for large programs
+for word in "$@"; do case "$word" in *.cpp) [ -f "$word" ] && [ $(stat -c %s "$word") -gt 9000 ] && exit 1;; esac; done
+exec {compiler} "$@"
+"""
+
+
+@nightly
+def test_a_compiler_that_fails_on_the_real_step_is_done_without(compiler, digits, tmp_path):
+    """It passes the small trial; the run says so and goes on, and its record says that nothing was compiled."""
+    script = tmp_path / "c++"
+    script.write_text(FAILING.replace("{compiler}", shutil.which("g++")))
+    script.chmod(0o755)
+    code = """from mnist_lib.data import load
+from mnist_lib.trainer import TrainConfig, train
+run = train(TrainConfig(epochs=1, compiled="yes"), load("digits").head(300, 100))
+print(run.record["machine"]["compiled"], run.engine)"""
+    env = os.environ | {"CXX": str(script), "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache")}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+    *_, said, compiled = done.stdout.splitlines()
+    assert said == "torch.compile fails here (InductorError): training goes on without it."
+    assert compiled.startswith("False cpu, ") and compiled.endswith(", not compiled")
+
+
+def test_a_pass_that_cant_be_compiled_leaves_everything_as_it_was(monkeypatch, digits, capsys):
+    """The run is the one without a compiler, to the bit."""
+    monkeypatch.setattr(compiled, "can_compile", lambda: True)
+    monkeypatch.setattr(torch, "compile", lambda function: function)
+
+    def fails(self, x, masks):
+        self.blocks[0].norm.running_mean.add_(1)
+        raise RuntimeError("out of heap space")
+
+    monkeypatch.setattr(compiled.CompiledPass, "_pass", fails)
+    config = TrainConfig(epochs=1, batch_size=64, precision="float32")
+    failed, plain = (train(replace(config, compiled=choice), digits.head(300, 100)) for choice in ("yes", "no"))
+    assert "torch.compile fails here (RuntimeError)" in capsys.readouterr().out and not failed.engine.compiled
+    assert all(torch.equal(a, b) for a, b in zip(failed.model.state_dict().values(), plain.model.state_dict().values()))

@@ -7,7 +7,7 @@ import torch
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as TF
 
-from mnist_lib.transforms import Augment, Draw, adjust_brightness, adjust_contrast, affine, apply
+from mnist_lib.transforms import Augment, Draw, adjust_brightness, adjust_contrast, affine, apply, normalise
 
 CARD = Augment()
 N = 300
@@ -190,5 +190,15 @@ def test_shifts_are_shares_of_their_own_side():
     ],
 )
 def test_images_of_the_wrong_kind_are_one_sentence(images):
-    with pytest.raises(ValueError, match="divide uint8 images by 255"):
+    with pytest.raises(ValueError, match="divide"):
         CARD(images)
+
+
+@pytest.mark.parametrize(
+    "images",
+    [torch.full((2, 1, 28, 28), 255.0), torch.zeros(2, 1, 28, 28, dtype=torch.int64), torch.full((28, 28), -0.42), "image"],
+    ids=["0 to 255", "whole numbers", "normalised", "text"],
+)
+def test_normalise_refuses_numbers_of_another_scale(images):
+    with pytest.raises(ValueError, match=r"^images must be uint8 \(0 to 255\) or float \(0 to 1\), not [^\n]+\.$"):
+        normalise(images)

@@ -23,7 +23,7 @@ DISTRIBUTIONS = {
     "PIL": "pillow",
     "IPython": "ipython",
 }  # where import and package differ in name
-LIGHT = {"torch", "numpy", "scipy", "scikit-learn"}
+LIGHT = {"torch", "numpy", "scipy", "scikit-learn", "pillow"}
 
 
 def names(requirements: list[str]) -> set[str]:

@@ -3,6 +3,7 @@
 The mathematics is that of DigitNet's own forward pass; tests hold the two together, values and gradients.
 """
 
+import copy
 import logging
 import math
 from collections.abc import Callable
@@ -31,6 +32,22 @@ class CompiledPass:
         if len(images) != self.size:
             return self.eager(images)
         return self.compiled(images, self._masks(images.shape[-1]))
+
+    def works(self, batch: int) -> bool:
+        """Compile the pass for so many images, forward and back; says so where that fails. Leaves everything as it was."""
+        state, self.size = copy.deepcopy(self.model.state_dict()), batch
+        images = torch.zeros(batch, 1, 28, 28).contiguous(memory_format=torch.channels_last)
+        with torch.random.fork_rng(devices=[]):
+            try:
+                self(images).sum().backward()
+                return True
+            except Exception as error:  # whatever a compiler can run out of
+                print(f"torch.compile fails here ({type(error).__name__}): training goes on without it.")
+                return False
+            finally:
+                self.model.load_state_dict(state)
+                self.model.zero_grad()
+                self.model.train()  # new masks
 
     def _masks(self, side: int) -> list[Tensor | None]:
         """A mask for each block, drawn outside of what is compiled; each lies in memory as its maps do, channels last."""
