@@ -117,6 +117,11 @@ def image_of(model, input_size, channels):
     size = (input_size,) * 2 if isinstance(input_size, Integral) else input_size
     if not (isinstance(size, Sequence) and len(size) == 2 and all(isinstance(n, Integral) and n > 0 for n in size)):
         raise ValueError(f"input_size must be (height, width) in pixels, such as (28, 28), not {input_size!r}")
+    flat = (nn.Conv1d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose3d)
+    if other := next((type(m).__name__ for m in model.modules() if isinstance(m, flat)), None):
+        raise ValueError(
+            f"the model has a {other}, whose input is no image: fields are of layers that read images, as Conv2d does"
+        )
     if channels is None:
         convs = (m for m in model.modules() if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d)))
         channels = next((m.in_channels for m in convs), None)
