@@ -3,7 +3,6 @@
 Images are given as the network takes them: normalised, (N, 1, 28, 28). Nothing here learns, and nothing here draws.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
@@ -202,13 +201,14 @@ def reliability(
     return bins
 
 
-def binomial_interval(hits: int, n: int, z: float = 1.959964) -> tuple[float, float]:
+def binomial_interval(hits: int, n: int) -> tuple[float, float]:
     """The 95 % interval of a share of which hits of n were seen: Wilson's (1927), which also holds near 0 and 1."""
+    from scipy.stats import binomtest  # here: slow to import
+
     if not 0 <= hits <= n or n == 0:
         raise ValueError(f"Of {n} there can't be {hits} hits.")
-    share, width = hits / n, z * z / n
-    middle, half = share + width / 2, z * math.sqrt(share * (1 - share) / n + width / n / 4)
-    return max(0.0, (middle - half) / (1 + width)), min(1.0, (middle + half) / (1 + width))
+    low, high = binomtest(hits, n).proportion_ci(method="wilson")
+    return float(low), float(high)
 
 
 def _check_layer(net: DigitNet, layer: str) -> None:

@@ -2,19 +2,20 @@
 
 import math
 import statistics
+import warnings
 from collections.abc import Sequence
 
 
 def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float, float]:
     """The mean of two or more values, and its interval by Student's t: (mean, low, high)."""
-    from scipy.stats import t  # here: slow to import
+    from scipy.stats import ttest_1samp  # here: slow to import
 
     _several(values)
     if not 0 < confidence < 1:
         raise ValueError(f"confidence is a share, such as 0.95, not {confidence!r}.")
-    mean = statistics.mean(values)
-    margin = t.ppf((1 + confidence) / 2, len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
-    return mean, mean - margin, mean + margin
+    with warnings.catch_warnings(action="ignore"):  # of values that are all the same, whose interval is a point
+        low, high = ttest_1samp(values, 0).confidence_interval(confidence)
+    return statistics.mean(values), float(low), float(high)
 
 
 def paired_interval(values: Sequence[float], others: Sequence[float]) -> tuple[float, float, float]:

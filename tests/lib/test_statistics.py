@@ -1,5 +1,7 @@
 """Intervals against tables and against scipy's own, on random numbers."""
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -12,6 +14,8 @@ def test_interval_against_a_table():
     for confidence, t in ((0.95, 2.776), (0.99, 4.604)):
         margin = t * (2.5**0.5) / 5**0.5
         assert mean_interval([1.0, 2, 3, 4, 5], confidence) == pytest.approx((3.0, 3.0 - margin, 3.0 + margin), abs=1e-3)
+    with warnings.catch_warnings(action="error"):  # no one who reads a table is to be warned of equal values
+        assert mean_interval([99.5, 99.5, 99.5]) == (99.5, 99.5, 99.5)
 
 
 def test_differences_against_scipys():
