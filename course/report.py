@@ -430,11 +430,10 @@ def write_report(run: Path | None = None) -> None:
         raise ReportError("The figures show MNIST digits: set MNIST_LIB_DATA to a folder with its four files.")
     made, net = {}, recorded_net()
     if run is not None:
-        name = f"card-seed-{new['config']['seed']}"
-        made[records.RECORDS / f"{name}.json"] = records.to_bytes(new)
+        made[records.RECORDS / "card.jsonl"] = records.to_lines(records.runs("card", new=new))
         if new["config"]["seed"] == 0:  # whose weights the notebooks show
             weights, net = weights_of(run, new, dataset)
-            made[records.RECORDS / f"{name}.pt"] = weights
+            made[records.RECORDS / "card-seed-0.pt"] = weights
     studied = studies_on_record()
     for page, parts in pages(studied, new).items():
         made[ROOT / page] = fill((ROOT / page).read_text(encoding="utf-8"), parts, page).encode()

@@ -1,21 +1,21 @@
 """Records of finished runs and benchmarks: the one truth that README, figures and notebooks quote. Read, check, write.
 
-Everything is checked before anything is written.
+The runs of a recipe or a study are a table: a file of JSON lines, one a run. Everything is checked before it is written.
 """
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 from mnist_lib.data import MNIST_SHA256
-from mnist_lib.support.paths import ROOT, write_whole
+from mnist_lib.support.paths import BASE, committed, write_whole
 from mnist_lib.trainer.config import TrainConfig
 from mnist_lib.trainer.recipes import CARD, QUICK, RECIPES
 
-RECORDS = ROOT / "records"
+RECORDS = BASE / "records"  # where studies write: in the clone; without one, in the folder that the reader works in
 _SHARE = {"type": "number", "minimum": 0, "maximum": 1}
 _COUNT = {"type": "integer", "minimum": 0}
 _POSITIVE = {"type": "integer", "minimum": 1}
@@ -75,7 +75,7 @@ def _times(*names: str) -> dict:
     return {"type": "object", "required": list(names), "additionalProperties": _LISTED}
 
 
-_VARIANTS = ("quick", *(f"no {type(one).__name__.lower()}" for one in QUICK.ingredients))  # of the study `quick`
+_VARIANTS = ("quick", *(f"no {type(part).__name__.lower()}" for part in QUICK.ingredients))  # of the study `quick`
 BENCHMARKS = {
     "speed": _object(
         dataset=_DATASET,
@@ -107,7 +107,27 @@ class RecordError(ValueError):
 
 def read(path: Path) -> dict:
     """A run's record as train made it; RecordError in one sentence if the file is none."""
-    return check_run(_parse(path), path.name)
+    return check_run(_load(path), path.name)
+
+
+def read_table(path: Path) -> list[tuple[str, str, dict]]:
+    """The runs of a table, in its order: place, as in "Line 3 of studies/quick.jsonl", variant, record. [] if there is no file.
+
+    A run of a recipe may name no variant: it is of the one that the table is named after.
+
+    Raises:
+        RecordError: one sentence that names file and line, for a line that is no whole record, or is of the same variant and
+            seed, on the same machine, as an earlier one.
+    """
+    runs, numbers = [], {}
+    for number, line in enumerate(path.read_bytes().splitlines() if path.is_file() else [], 1):
+        place = f"Line {number} of {path.parent.name}/{path.name}"
+        record = check_run(_parse(line, place), place)
+        variant, seed = record.get("variant", path.stem), record["config"]["seed"]
+        if (other := numbers.setdefault((variant, seed, machine_of(record)), number)) != number:
+            raise RecordError(f"{place} is of the same run as line {other} ({variant}, seed {seed}): remove one of the two.")
+        runs.append((place, variant, record))
+    return runs
 
 
 def check_run(record: object, name: str = "The record") -> dict:
@@ -141,40 +161,42 @@ def differing(record: dict, config: TrainConfig) -> list[str]:
     return [key for key, value in json.loads(json.dumps(config.plain())).items() if record["config"][key] != value]
 
 
-def runs(recipe: str, folder: Path = RECORDS, new: dict | None = None) -> list[dict]:
-    """The committed runs of a recipe, "card", "quick", "best" or "few", by seed; a new one takes the place of its seed's."""
+def machine_of(record: dict) -> str:
+    """What must be equal for two runs to be compared: processor or GPU, threads, torch."""
+    machine, versions = record["machine"], record["versions"]
+    threads = f"{machine['threads']} threads, " if machine.get("threads") else ""
+    return f"{machine['device']}, {threads}torch {versions['torch']}"
+
+
+def runs(recipe: str, folder: Path | None = None, new: dict | None = None) -> list[dict]:
+    """The committed runs of a recipe, "card", "quick", "best" or "few", by seed; a new one takes the place of its seed's.
+
+    folder: with the recipe's table, else the clone's records/. Raises RecordError, one sentence, for a table that is damaged,
+    or holds runs of another recipe or of several machines; FileNotFoundError where the package is installed without a clone.
+    """
     name = {"card": "the card's 20 epochs"}.get(recipe, f"the recipe {recipe}")
-    records = []
-    for path in folder.glob(f"{recipe}-seed-*.json"):
-        records.append(read(path))
-        if path.stem != f"{recipe}-seed-{records[-1]['config']['seed']}":  # a copy would count one run twice
-            raise RecordError(f"{path.name} is of seed {records[-1]['config']['seed']}: name it so, or remove it.")
+    records = [record for _, _, record in read_table((folder or committed("records/")) / f"{recipe}.jsonl")]
     if new is not None:
         records = [record for record in records if record["config"]["seed"] != new["config"]["seed"]] + [new]
     for record in records:
         require_recipe(record, RECIPES[recipe], name)
-    require_one_machine(records)
+    if any((record["machine"], record["versions"]) != (records[0]["machine"], records[0]["versions"]) for record in records):
+        raise RecordError("The records are of several machines or versions: a mean over seeds is of one.")
     return sorted(records, key=lambda record: record["config"]["seed"])
 
 
-def require_one_machine(records: Sequence[dict]) -> None:
-    """RecordError if they are of several machines or versions: a mean over seeds is of one."""
-    if any((record["machine"], record["versions"]) != (records[0]["machine"], records[0]["versions"]) for record in records):
-        raise RecordError("The records are of several machines or versions: a mean over seeds is of one.")
-
-
-def held_out(folder: Path = RECORDS) -> dict:
-    """The committed run of the card with 5,000 training images held out."""
-    record = read(folder / "validation-seed-0.json")
+def held_out(folder: Path | None = None) -> dict:
+    """The committed run of the card with 5,000 training images held out. Raises as `runs` does."""
+    record = read((folder or committed("records/")) / "validation-seed-0.json")
     recipe, given = (json.loads(json.dumps(config)) for config in (replace(CARD, validation=5000).plain(), record["config"]))
     if record["dataset"]["sha256"] != MNIST_SHA256 or given != recipe or len(record["history"]) != CARD.epochs:
         raise RecordError("validation-seed-0.json is not the card's 20 epochs on MNIST with 5,000 images held out.")
     return record
 
 
-def benchmark(name: str, folder: Path = RECORDS) -> dict:
-    """What `python -m benchmarks.NAME` wrote: "speed" or "ingredients"; RecordError if it is not whole."""
-    record = _parse(folder / f"{name}.json")
+def benchmark(name: str, folder: Path | None = None) -> dict:
+    """What `python -m benchmarks.NAME` wrote: "speed" or "ingredients". Raises as `runs` does."""
+    record = _load((folder or committed("records/")) / f"{name}.json")
     _check(record, name, f"{name}.json", f"run `python -m benchmarks.{name}`")
     if record["dataset"]["sha256"] != MNIST_SHA256:
         raise RecordError(f"{name}.json is not of MNIST: run `python -m benchmarks.{name}`.")
@@ -183,21 +205,44 @@ def benchmark(name: str, folder: Path = RECORDS) -> dict:
     return record
 
 
+def append(path: Path, record: dict) -> None:
+    """Add a run to a table. The file is whole at every moment, and runs that other processes append meanwhile are kept.
+
+    Raises RecordError, one sentence, for a record that is not whole; OSError where the file can't be written.
+    """
+    from filelock import FileLock  # here: only those who run studies need it
+
+    run = to_lines([check_run(record)])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.parent / ".lock"):
+        lines = path.read_bytes().splitlines() if path.is_file() else []  # unread: no run is lost for another line's damage
+        write_whole(path, b"\n".join([*lines, run]))
+
+
 def write(path: Path, record: dict) -> None:
-    """Write a run's or a benchmark's record, checked, whole or not at all."""
-    if path.stem in BENCHMARKS:
-        _check(record, path.stem, path.name)
-    else:
-        check_run(record, path.name)
+    """Write a benchmark's record, checked, whole or not at all."""
+    _check(record, path.stem, path.name)
     write_whole(path, to_bytes(record))
 
 
 def to_bytes(record: dict) -> bytes:
-    """As it lies in its file: JSON, which has no NaN."""
+    """A record as it lies in a file of its own: JSON, which has no NaN."""
     return json.dumps(record, indent=1, allow_nan=False).encode() + b"\n"
 
 
-def _parse(path: Path) -> object:
+def to_lines(records: Iterable[dict]) -> bytes:
+    """Records as they lie in a table."""
+    return b"".join(json.dumps(record, allow_nan=False).encode() + b"\n" for record in records)
+
+
+def _load(path: Path) -> object:
+    try:
+        return _parse(path.read_bytes(), f"{path}")
+    except OSError as error:
+        raise RecordError(f"{path} is no record ({error}): give the one that a run wrote.") from None
+
+
+def _parse(text: bytes, name: str) -> object:
     def refuse(constant: str) -> None:
         raise ValueError(f"it holds {constant}")
 
@@ -207,12 +252,12 @@ def _parse(path: Path) -> object:
         return int(digits) if digits.lstrip("-").isdigit() else float(digits)
 
     try:
-        return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse, parse_float=number, parse_int=number)
-    except (OSError, ValueError, RecursionError) as error:
-        raise RecordError(f"{path} is no record ({error}): give the record.json that a run wrote.") from None
+        return json.loads(text.decode("utf-8"), parse_constant=refuse, parse_float=number, parse_int=number)
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f"{name} is no record ({error}): give the one that a run wrote.") from None
 
 
-def _check(record: object, kind: str, name: str, mend: str = "give the record.json that a run wrote") -> None:
+def _check(record: object, kind: str, name: str, mend: str = "give the one that a run wrote") -> None:
     from fastjsonschema import JsonSchemaValueException  # here: only those who read records need it
 
     try:

@@ -1,9 +1,10 @@
 """The runs of a study, on this machine or on any Dask cluster. What is recorded is not run again.
 
-Dask does the scheduling, starts a dead worker anew and gives its run to another. What is ours: a run's record is written,
-whole, as soon as the run is done; and a run that was cut off goes on from its checkpoint where the machine still has it.
+Dask does the scheduling, starts a dead worker anew and gives its run to another. What is ours: a run's record joins the
+study's table as soon as the run is done; and a run that was cut off goes on from its checkpoint where the machine still has it.
 """
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -16,14 +17,13 @@ from pathlib import Path
 
 from mnist_lib.data import Dataset, load
 from mnist_lib.studies import records
-from mnist_lib.studies.study import Records, Study, accuracy, file_of, machine_of, recorded
+from mnist_lib.studies.study import Records, Study, accuracy, recorded
 from mnist_lib.support import validation
 from mnist_lib.support.paths import OUT
 from mnist_lib.trainer import train
 from mnist_lib.trainer.checkpoints import Checkpoints
 from mnist_lib.trainer.progress import duration
 
-TOGETHER = 32  # seeds that a GPU trains side by side, at most
 PATIENCE = 10  # seconds for a scheduler to answer
 AGAIN = "give the same command again, what is recorded is not run again"
 
@@ -41,14 +41,15 @@ def run_study(
     workers: int | None = None,
     scheduler: str | None = None,
 ) -> Records:
-    """Run what is not recorded yet, write a record for each run that is done, and say how far it is.
+    """Run what is not recorded yet, write a line for each run that is done, and say how far it is.
 
     workers: processes on this machine, which share its cores; as many as cores unless told otherwise. scheduler: the address
-    of a Dask scheduler, tcp://HOST:8786, whose workers are taken instead. folder: of the records, else records/. scratch: of
-    checkpoints, else out/studies.
+    of a Dask scheduler, tcp://HOST:8786, whose workers are taken instead. folder: of the records, else records/ in the clone;
+    without a clone, in the folder that you work in. scratch: of checkpoints, else out/studies.
 
     Raises:
         ValueError: one sentence, for a number of seeds or workers that is none.
+        RecordError: one sentence, for a table that is damaged, or holds other runs than the study's.
         StudyError: one sentence, for a cluster that is not there or goes away, for workers with several threads or with
             other images than one another or the records, for a study that is being run already, and at the end if runs
             failed, which are named.
@@ -59,66 +60,59 @@ def run_study(
         if value is not None:
             validation.number(name, value, at_least=1, at_most=10_000, whole=True)
     folder, seeds = folder or records.RECORDS, seeds or study.seeds
-    found = recorded(study, folder)
-    if all(is_done(study, found, seed) for seed in range(seeds)):
+    runs = recorded(study, folder)
+    if all(is_done(study, runs, seed) for seed in range(seeds)):
         print(f"{study.name}: all {seeds * len(study.variants)} runs are on record.", flush=True)
-        return found
+        return runs
     scratch = (scratch or OUT / "studies").resolve() / study.name
     with alone(scratch), client_of(workers, scheduler) as client:
-        means = look_at(client, source)
-        require_images(study, found, means[0]["sha256"], source)
-        todo = missing(study, seeds, folder, {machine_of(one) for one in means})
-        waiting, tasks = together(study, todo, 1), {}
+        machines = look_at(client, source)
+        require_images(study, runs, machines[0]["sha256"], source)
+        todo = missing(study, seeds, folder, {records.machine_of(machine) for machine in machines})
+        waiting, tasks, threads = list(todo), {}, machines[0]["machine"]["threads"] or 1
 
         def submit():
-            variant, group = waiting.pop(0)
-            name = f"{study.name}: {variant}, seeds {group}, {time.time_ns()}"
-            threads = means[0]["machine"]["threads"] or 1
-            task = client.submit(run_seeds, study, variant, group, source, threads, str(scratch), key=name, pure=False)
-            tasks[task] = variant, group
+            variant, seed = waiting.pop(0)
+            key = f"{study.name}: {variant}, seed {seed}, {time.time_ns()}"
+            task = client.submit(run_one, study, variant, seed, source, threads, str(scratch), key=key, pure=False)
+            tasks[task] = variant, seed
             return task
 
-        print(f"{study.name}: {len(todo)} runs to do, {len(means)} at a time.", flush=True)
+        print(f"{study.name}: {len(todo)} runs to do, {len(machines)} at a time.", flush=True)
         began, done, failed = time.perf_counter(), 0, []
         # As many at a time as there are workers: what waits on one of them would go on waiting when another is free
-        running = as_completed([submit() for _ in means[: len(waiting)]])
+        running = as_completed([submit() for _ in machines[: len(waiting)]])
         for task in running:
-            variant, group = tasks.pop(task)
+            variant, seed = tasks.pop(task)
             if task.status in ("cancelled", "lost"):
                 raise StudyError(f"The Dask scheduler went away after {done} of {len(todo)} runs: {AGAIN}.")
             if waiting:
                 running.add(submit())
             if task.status == "error":
                 error = task.exception()
-                failed.append(f"{variant}, seed {group[0]}: {type(error).__name__}: {error}")
+                failed.append(f"{variant}, seed {seed}: {type(error).__name__}: {error}")
                 print(f"failed: {failed[-1]}", flush=True)
                 continue
-            for record in task.result():
-                keep(record, folder / study.path(machine_of(record), variant, record["config"]["seed"]))
-                done += 1
-                left = (time.perf_counter() - began) / done * (len(todo) - done)
-                print(
-                    f"{done} of {len(todo)}, about {duration(left)} left; "
-                    f"{variant}, seed {record['config']['seed']}: {accuracy(record):.2%}",
-                    flush=True,
-                )
+            record = task.result()
+            keep(record, folder / study.path(variant))
+            done += 1
+            left = duration((time.perf_counter() - began) / done * (len(todo) - done))
+            print(f"{done} of {len(todo)}, about {left} left; {variant}, seed {seed}: {accuracy(record):.2%}", flush=True)
     if failed:
-        raise StudyError(
-            f"{len(failed)} tasks failed, all other runs are recorded ({'; '.join(failed)}): mend it, and {AGAIN}."
-        )
+        raise StudyError(f"{len(failed)} runs failed, all others are recorded ({'; '.join(failed)}): mend it, and {AGAIN}.")
     return recorded(study, folder)
 
 
 def keep(record: dict, path: Path) -> None:
     try:
-        records.write(path, record)
+        records.append(path, record)
     except OSError as error:
         raise StudyError(f"{path.name} can't be written ({error.strerror}): free some space, and {AGAIN}.") from None
 
 
-def require_images(study: Study, found: Records, sha256: str, source: str) -> None:
+def require_images(study: Study, runs: Records, sha256: str, source: str) -> None:
     """StudyError unless the workers' images, by their checksum, are those of the runs on record."""
-    for record in (record for runs in found.values() for own in runs.values() for record in own.values()):
+    for record in (record for variants in runs.values() for seeds in variants.values() for record in seeds.values()):
         if record["dataset"]["sha256"] != sha256:
             raise StudyError(
                 f"The runs of {study.name} on record are of {record['dataset']['name']}, the workers have other images for "
@@ -126,9 +120,9 @@ def require_images(study: Study, found: Records, sha256: str, source: str) -> No
             )
 
 
-def is_done(study: Study, found: Records, seed: int) -> bool:
+def is_done(study: Study, runs: Records, seed: int) -> bool:
     """Whether one machine, any, has all variants of a seed on record: differences are of one machine and one seed."""
-    return any(all(seed in runs.get(variant, {}) for variant in study.variants) for runs in found.values())
+    return any(all(seed in variants.get(variant, {}) for variant in study.variants) for variants in runs.values())
 
 
 def missing(study: Study, seeds: int, folder: Path, machines: set[str]) -> list[tuple[str, int]]:
@@ -137,30 +131,18 @@ def missing(study: Study, seeds: int, folder: Path, machines: set[str]) -> list[
     Raises:
         StudyError: where the test images were read with these recipes on another machine: they are read once a seed.
     """
-    found = recorded(study, folder)
-    if not study.held_out and set(found) - machines:
+    runs = recorded(study, folder)
+    if not study.held_out and set(runs) - machines:
         raise StudyError(
-            f"The runs on record are of {', '.join(found)}, this is {', '.join(machines)}: a mean is of one machine. "
+            f"The runs on record are of {'; '.join(runs)}, this is {'; '.join(machines)}: a mean is of one machine. "
             "Choose as many --workers as then, or move the old records away."
         )
     todo = []
     for seed in range(seeds):
-        if not is_done(study, found, seed):
-            here = {variant for machine in machines for variant, own in found.get(machine, {}).items() if seed in own}
+        if not is_done(study, runs, seed):
+            here = {variant for machine in machines for variant, done in runs.get(machine, {}).items() if seed in done}
             todo += [(variant, seed) for variant in study.variants if variant not in here]
     return todo
-
-
-def together(study: Study, todo: list[tuple[str, int]], most: int) -> list[tuple[str, tuple[int, ...]]]:
-    """Runs in groups, a task each: of one variant, and of seeds that train on the same images."""
-    groups: dict[tuple[str, int], list[int]] = {}
-    for variant, seed in todo:
-        groups.setdefault((variant, study.fold(seed)), []).append(seed)
-    return [
-        (variant, tuple(group[first : first + most]))
-        for (variant, _), group in sorted(groups.items(), key=lambda one: one[1][0])  # seed by seed, to be compared early
-        for first in range(0, len(group), most)
-    ]
 
 
 # On a worker
@@ -178,22 +160,22 @@ def look_around(source: str) -> dict:
 
     engine = Engine.choose()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return provenance(engine) | {"sha256": images(source).sha256, "cores": cores, "cuda": engine.device.type == "cuda"}
+    return provenance(engine) | {"sha256": images(source).sha256, "cores": cores}
 
 
-def run_seeds(study: Study, variant: str, seeds: tuple[int, ...], source: str, threads: int, scratch: str) -> list[dict]:
-    """The records of one variant's runs with these seeds, all of one fold; what was cut off goes on from its checkpoint.
+def run_one(study: Study, variant: str, seed: int, source: str, threads: int, scratch: str) -> dict:
+    """The record of a run; one that was cut off goes on from its checkpoint.
 
     The checkpoints lie below scratch if this machine has that folder, else where only this attempt finds them.
     """
     import torch
 
     torch.set_num_threads(threads)
+    name = f"{hashlib.sha256(variant.encode()).hexdigest()[:12]}-seed-{seed}"  # a variant's own could be no folder's
     with nullcontext(scratch) if Path(scratch).is_dir() else tempfile.TemporaryDirectory() as below:
-        place = Path(below, f"{file_of(variant)}-seed-{seeds[0]}")
-        run = train(study.config(variant, seeds[0]), study.share(images(source), seeds[0]), [Checkpoints(place)])
-        shutil.rmtree(place, ignore_errors=True)
-    return [run.record | {"study": study.name, "variant": variant, "images": study.images}]
+        run = train(study.config(variant, seed), study.share(images(source), seed), [Checkpoints(Path(below, name))])
+        shutil.rmtree(Path(below, name), ignore_errors=True)
+    return run.record | {"study": study.name, "variant": variant, "images": study.images}
 
 
 # The cluster
@@ -202,18 +184,16 @@ def run_seeds(study: Study, variant: str, seeds: tuple[int, ...], source: str, t
 def look_at(client, source: str) -> list[dict]:
     """What each worker has, with the number of threads that its runs will use."""
     if set(client.nthreads().values()) - {1}:  # runs of one process draw from the same random numbers
-        raise StudyError(
-            "A worker does several runs at a time, which then can't be repeated: start the workers with --nthreads 1."
-        )
-    means = client.run(look_around, source)
-    if len({one["sha256"] for one in means.values()}) > 1:
+        raise StudyError("A worker does several runs at a time, which can't be repeated: start the workers with --nthreads 1.")
+    machines = client.run(look_around, source)  # by the worker's address
+    if len({machine["sha256"] for machine in machines.values()}) > 1:
         raise StudyError(f"The workers have different images for {source!r}: give --data a folder that all of them have.")
-    on_host = Counter(address.rsplit(":", 1)[0] for address in means)
-    threads = min(one["cores"] // on_host[address.rsplit(":", 1)[0]] for address, one in means.items())
-    for one in means.values():
-        if one["machine"]["threads"]:
-            one["machine"]["threads"] = max(1, threads)
-    return list(means.values())
+    on_host = Counter(address.rsplit(":", 1)[0] for address in machines)
+    threads = min(machine["cores"] // on_host[address.rsplit(":", 1)[0]] for address, machine in machines.items())
+    for machine in machines.values():
+        if machine["machine"]["threads"]:
+            machine["machine"]["threads"] = max(1, threads)
+    return list(machines.values())
 
 
 @contextmanager
@@ -249,9 +229,7 @@ def client_of(workers: int | None, scheduler: str | None) -> Iterator:
             try:
                 client = stack.enter_context(Client(scheduler, timeout=PATIENCE))
             except (OSError, ValueError) as error:
-                raise StudyError(
-                    f"No Dask scheduler answers at {scheduler} ({error}): start one, or leave --scheduler out."
-                ) from None
+                raise StudyError(f"No Dask scheduler answers at {scheduler} ({error}): start one, or name none.") from None
         else:
             cluster = LocalCluster(
                 n_workers=workers or os.cpu_count(),

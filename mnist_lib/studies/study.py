@@ -2,7 +2,7 @@
 
 Recipes are compared on held-out training images. Seed s holds out another twelfth of them than seed s + 1 does, and all
 variants with the same seed hold out the same ones, so differences are paired by seed. The test images are read only where
-every recipe is frozen (held_out=0). cluster.py runs what is missing.
+every recipe is frozen (held_out=0). runner.py runs what is missing.
 """
 
 import re
@@ -28,8 +28,8 @@ class Study:
     images: only the first so many training images are used; None: all.
 
     Raises:
-        ValueError: one sentence, for a name that can't be a file's, two whose files would be one, no variants, or a number
-            that makes no sense. TypeError for a variant that is no TrainConfig.
+        ValueError: one sentence, for a name that its records can't have, no variants, or a number that makes no sense.
+            TypeError for a variant that is no TrainConfig.
     """
 
     name: str
@@ -39,13 +39,12 @@ class Study:
     images: int | None = None
 
     def __post_init__(self):
-        for name in (self.name, *self.variants):
+        for name in (self.name, *([] if self.held_out else self.variants)):
             if not re.fullmatch(r"[a-z0-9][a-z0-9 .,+-]{0,60}", name):
-                raise ValueError(f"Names become names of files: small letters, digits, spaces and .,+- only, not {name!r}.")
-        files: dict[str, str] = {}
+                raise ValueError(f"It becomes a file's name: small letters, digits, spaces and .,+- only, not {name!r}.")
         for variant in self.variants:
-            if (other := files.setdefault(file_of(variant), variant)) != variant:
-                raise ValueError(f"{other!r} and {variant!r} would have the same files: rename one of them.")
+            if not re.fullmatch(r"[^<>|\r\n]{1,200}", variant):  # else a record's schema refuses it, when the run is done
+                raise ValueError(f"A variant's name is one line of at most 200 characters without <, > and |, not {variant!r}.")
         if not self.variants:
             raise ValueError("A study needs at least one variant.")
         for variant, config in self.variants.items():
@@ -58,26 +57,16 @@ class Study:
     def config(self, variant: str, seed: int) -> TrainConfig:
         return replace(self.variants[variant], seed=seed, validation=self.held_out)
 
-    def path(self, machine: str, variant: str, seed: int) -> Path:
-        """Where a run's record lies, below the records' folder."""
-        file = f"{file_of(variant)}-seed-{seed}.json"
-        return Path("studies", self.name, machine, file) if self.held_out else Path(file)
-
-    def fold(self, seed: int) -> int:
-        """Runs of one fold train on the same images."""
-        return seed % FOLDS if self.held_out else 0
+    def path(self, variant: str) -> Path:
+        """The table of a variant's runs, below the records' folder: the study's; that of a frozen recipe is its own."""
+        return Path("studies", f"{self.name}.jsonl") if self.held_out else Path(f"{variant}.jsonl")
 
     def share(self, dataset: Dataset, seed: int) -> Dataset:
         """The images of a run: in such an order that the last ones, which it holds out, are its fold's."""
         end = self.images or len(dataset.train_labels)
-        by = self.held_out * (self.fold(seed) + 1) if self.held_out else 0
+        by = self.held_out * (seed % FOLDS + 1)
         images, labels = (part[:end].roll(by, 0) for part in (dataset.train_images, dataset.train_labels))
         return replace(dataset, train_images=images, train_labels=labels)
-
-
-def file_of(variant: str) -> str:
-    """A variant's name as its files begin."""
-    return variant.replace(" ", "-")
 
 
 Records = dict[str, dict[str, dict[int, dict]]]  # by machine, variant and seed
@@ -87,42 +76,26 @@ def recorded(study: Study, folder: Path | None = None) -> Records:
     """The runs of a study that are on record, in records/ or another folder, those of each machine apart.
 
     Raises:
-        RecordError: one sentence, for a file that is no record, or is one of another recipe than its variant is today, of
-            another number of images than the study uses today, or of other images than the other files.
+        RecordError: one sentence, for a table that is damaged, and for a run of another recipe than its variant is today, of
+            another number of images than the study uses today, or of other images than the runs before it.
     """
-    found, folder, dataset = {}, folder or records.RECORDS, None
-    machines = folder / "studies" / study.name
-    for machine in sorted(path.name for path in machines.glob("*/")) if study.held_out else [""]:
-        for variant in study.variants:
-            pattern = study.path(machine, variant, 0)
-            for path in (folder / pattern.parent).glob(pattern.name.replace("-seed-0.json", "-seed-*.json")):
-                record = records.read(path)
-                seed = record["config"]["seed"]
-                if path.name != study.path(machine, variant, seed).name:
-                    continue  # of a variant whose name begins alike
-                if changed := records.differing(record, study.config(variant, seed)):
-                    raise records.RecordError(
-                        f"{path.name} is of another {variant!r} than today's ({', '.join(changed)} differ): move it away."
-                    )
-                if record.get("images") != study.images:
-                    raise records.RecordError(
-                        f"{path.name} is of images={record.get('images')}, the study of images={study.images}: move it away."
-                    )
-                dataset = dataset or record["dataset"]
-                if record["dataset"]["sha256"] != dataset["sha256"]:
-                    raise records.RecordError(
-                        f"{path.relative_to(folder)} is of other images ({record['dataset']['name']}) than other records of "
-                        f"the study ({dataset['name']}): keep those of one dataset, and move the others away."
-                    )
-                found.setdefault(machine_of(record), {}).setdefault(variant, {})[seed] = record
-    return found
-
-
-def machine_of(made: dict) -> str:
-    """What must be equal for two runs to be compared, as a folder's name: processor or GPU, threads, torch."""
-    machine, versions = made["machine"], made["versions"]
-    threads = f" threads {machine['threads']}" if machine.get("threads") else ""
-    return re.sub(r"[^a-z0-9.]+", "-", f"{machine['device']}{threads} torch {versions['torch']}".lower()).strip("-")
+    runs, folder, dataset = {}, folder or records.RECORDS, None
+    for table in dict.fromkeys(folder / study.path(variant) for variant in study.variants):
+        for place, variant, record in records.read_table(table):
+            if variant not in study.variants:
+                continue  # the study had it once
+            seed, dataset = record["config"]["seed"], dataset or record["dataset"]
+            if changed := records.differing(record, study.config(variant, seed)):
+                other = f"another {variant!r} than today's ({', '.join(changed)} differ)"
+            elif record.get("images") != study.images:
+                other = f"images={record.get('images')}, the study of images={study.images}"
+            elif record["dataset"]["sha256"] != dataset["sha256"]:
+                other = f"other images ({record['dataset']['name']}) than runs before it ({dataset['name']})"
+            else:
+                runs.setdefault(records.machine_of(record), {}).setdefault(variant, {})[seed] = record
+                continue
+            raise records.RecordError(f"{place} is of {other}: take it out.")
+    return runs
 
 
 def accuracy(record: dict) -> float:
@@ -144,29 +117,27 @@ class Row:
     difference_interval: tuple[float, float] | None = None
 
 
-def by_seed(found: Records) -> dict[str, dict[int, dict]]:
+def by_seed(runs: Records) -> dict[str, dict[int, dict]]:
     """The runs by variant and seed; those of one seed are all of one machine, the one that has most of them."""
     chosen: dict[str, dict[int, dict]] = {}
-    for seed in sorted({seed for runs in found.values() for own in runs.values() for seed in own}):
-        runs = max(found.values(), key=lambda runs: sum(seed in own for own in runs.values()))
-        for variant, own in runs.items():
-            if seed in own:
-                chosen.setdefault(variant, {})[seed] = own[seed]
+    for seed in sorted({seed for variants in runs.values() for seeds in variants.values() for seed in seeds}):
+        machine = max(runs.values(), key=lambda variants: sum(seed in seeds for seeds in variants.values()))
+        for variant, seeds in machine.items():
+            if seed in seeds:
+                chosen.setdefault(variant, {})[seed] = seeds[seed]
     return chosen
 
 
-def table(study: Study, found: Records) -> list[Row]:
+def table(study: Study, runs: Records) -> list[Row]:
     """A row a variant that has runs. Differences are to the study's first variant, of runs of one seed on one machine."""
-    rows, runs = [], by_seed(found)
-    first_variant = next(iter(study.variants))
-    first = {seed: 100 * accuracy(record) for seed, record in runs.get(first_variant, {}).items()}
-    for variant in study.variants:
-        if not (own := runs.get(variant)):
-            continue
-        values = {seed: 100 * accuracy(own[seed]) for seed in sorted(own)}
+    rows, chosen, first_variant = [], by_seed(runs), next(iter(study.variants))
+    first = {seed: 100 * accuracy(record) for seed, record in chosen.get(first_variant, {}).items()}
+    for variant in (variant for variant in study.variants if variant in chosen):
+        values = {seed: 100 * accuracy(record) for seed, record in chosen[variant].items()}
+        parameters = next(iter(chosen[variant].values()))["parameters"]
+        mean, *ends = mean_interval(list(values.values())) if len(values) > 1 else values.values()
+        row = Row(variant, parameters, values, mean, tuple(ends) or None)
         pairs = [seed for seed in values if seed in first] if variant != first_variant else []
-        mean, *ends = mean_interval(list(values.values())) if len(values) > 1 else (next(iter(values.values())),)
-        row = Row(variant, next(iter(own.values()))["parameters"], values, mean, tuple(ends) or None)
         if len(pairs) > 1:
             difference, *ends = paired_interval([values[seed] for seed in pairs], [first[seed] for seed in pairs])
             row = replace(row, n_pairs=len(pairs), difference=difference, difference_interval=tuple(ends))

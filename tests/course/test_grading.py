@@ -11,7 +11,7 @@ from course import grading
 from course.__main__ import main
 from course.grading import HELD_OUT, AssignmentError, Submission, after_training, before_training, grade, result
 from mnist_lib.studies.catalogue import ASSIGNMENT_STUDY
-from mnist_lib.studies.records import RECORDS
+from mnist_lib.studies.records import held_out
 from mnist_lib.studies.study import by_seed, recorded
 from mnist_lib.support.paths import ROOT
 from mnist_lib.trainer.ingredients import Freeze
@@ -110,7 +110,7 @@ def test_a_file_that_is_not_there(tmp_path):
 @pytest.fixture
 def runs() -> list[dict]:
     """Five records as they would be: made of the committed one with held-out images."""
-    record = json.loads((RECORDS / "validation-seed-0.json").read_text()) | {"parameters": 4_932}
+    record = held_out() | {"parameters": 4_932}
     five = [copy.deepcopy(record) for _ in range(5)]
     for seed, run in enumerate(five):
         run["config"]["seed"] = seed
@@ -176,9 +176,10 @@ def test_a_submission_is_run_once_by_the_study_engine(tmp_path, capsys, nearby):
     said = capsys.readouterr().out
     assert "submission.py: 4,932 numbers, 0.3 epochs." in said and "5 of 5" in said
     assert any(sentence.startswith("The images were digits") for sentence in sentences) and "Passed" not in said
-    found = [json.loads(file.read_text()) for file in (tmp_path / "out").rglob("submission-seed-*.json")]
-    assert sorted(record["config"]["seed"] for record in found) == list(range(5))
-    assert all(record["test"] is None and record["dataset"]["validated_on"] == 100 for record in found)
+    [table] = (tmp_path / "out").rglob("*.jsonl")
+    made = [json.loads(line) for line in table.read_text().splitlines()]
+    assert [record["config"]["seed"] for record in made] == list(range(5))
+    assert all(record["test"] is None and record["dataset"]["validated_on"] == 100 for record in made)
     assert grade(path, "digits", tmp_path / "out", held_out=100, workers=1) == sentences
     assert "all 5 runs are on record" in capsys.readouterr().out
 

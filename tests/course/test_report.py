@@ -1,10 +1,10 @@
 """The pages say what the committed records and notebooks say, and only a true card run may stand there."""
 
-import copy
 import io
 import json
 import math
 import re
+import statistics
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -32,7 +32,18 @@ README, RESULTS, INSTRUCTOR, CONTRIBUTING = (
 
 @pytest.fixture
 def record() -> dict:
-    return copy.deepcopy(records.runs("card")[0])
+    return records.runs("card")[0]
+
+
+def lines(table: str) -> list[dict]:
+    """A table of records/, read by other means than the report's."""
+    return [json.loads(line) for line in (ROOT / "records" / f"{table}.jsonl").read_text().splitlines()]
+
+
+def held_out(study: str, variant: str) -> dict[int, float]:
+    """The accuracy on held-out images in percent, by seed."""
+    runs = [run for run in lines(f"studies/{study}") if run["variant"] == variant]
+    return {run["config"]["seed"]: 100 * run["history"][-1]["validation_accuracy"] for run in runs}
 
 
 def test_the_pages_are_what_the_records_and_notebooks_say():
@@ -43,7 +54,7 @@ def test_the_pages_are_what_the_records_and_notebooks_say():
 
 def test_the_numbers_in_readme_are_those_of_the_records_read_by_other_means():
     section = re.search(r"<!-- LATEST_RESULT -->(.*?)<!-- END_LATEST_RESULT -->", README, re.DOTALL)[1]
-    record = json.loads((ROOT / "records/card-seed-0.json").read_text())
+    record = lines("card")[0]
     correct = record["test"]["correct"]
     assert f"Maximum Accuracy: {correct / 100:.2f}%" in section and f"{correct:,} of 10,000" in section
     for told in ("MNIST", "seed 0", record["machine"]["device"], record["versions"]["torch"], record["date"]):
@@ -101,7 +112,7 @@ def given(folder: Path, record: dict, weights: bytes | None = None) -> str:
     return str(folder / "record.json")
 
 
-WEIGHTS = (ROOT / "records/card-seed-0.pt").read_bytes()
+WEIGHTS, TABLE = ((ROOT / "records" / name).read_bytes() for name in ("card-seed-0.pt", "card.jsonl"))
 
 
 def refused(arguments: list[str], capsys, written) -> str:
@@ -147,7 +158,7 @@ def test_a_run_joins_the_records_with_all_that_follows_from_it(record, asked_onc
     """Seed 0 brings its weights, any other seed none; README, figures and notebooks come with it."""
     assert main(["report", "--record", given(tmp_path, record, WEIGHTS)]) == 0
     names = {path.relative_to(ROOT).as_posix(): body for path, body in written.items()}
-    assert names["records/card-seed-0.pt"] == WEIGHTS and json.loads(names["records/card-seed-0.json"]) == record
+    assert names["records/card-seed-0.pt"] == WEIGHTS and names["records/card.jsonl"] == TABLE
     assert names["README.md"].decode() == README and names["RESULTS.md"].decode() == RESULTS
     assert {"figures/architecture-dark.png", "figures/training-light.png", "notebooks/04_training.ipynb"} <= names.keys()
     assert list(names)[-1] == "docs"  # the page is made of the weights that are written before it
@@ -156,7 +167,9 @@ def test_a_run_joins_the_records_with_all_that_follows_from_it(record, asked_onc
     record["config"]["seed"], record["test"]["correct"], record["test"]["accuracy"] = 5, 9_990, 0.999
     assert main(["report", "--record", given(tmp_path, record, WEIGHTS)]) == 0
     names = {path.relative_to(ROOT).as_posix(): body for path, body in written.items()}
-    assert "records/card-seed-5.json" in names and not [name for name in names if name.endswith(".pt")]
+    assert not [name for name in names if name.endswith(".pt")]
+    *before, new = names["records/card.jsonl"].splitlines(keepends=True)
+    assert b"".join(before) == TABLE and json.loads(new) == record
     assert "the mean of 6 runs (seeds 0 to 5" in names["RESULTS.md"].decode()
     assert "the mean of 6 trainings" in names["README.md"].decode()
 
@@ -166,7 +179,7 @@ def between(marker: str, text: str) -> str:
 
 
 def test_the_one_line_of_result_is_the_mean_of_the_records_read_by_other_means():
-    card = [json.loads(path.read_text()) for path in (ROOT / "records").glob("card-seed-*.json")]
+    card = lines("card")
     mean = sum(record["test"]["correct"] for record in card) / len(card) / 100
     assert f"**{mean:.2f} %**" in between("RESULT", README) and f"the mean of {len(card)} trainings" in between(
         "RESULT", README
@@ -269,7 +282,7 @@ def test_the_speed_table_and_quicks_numbers_are_those_of_the_records_read_by_oth
     ratios = sorted(a / b for a, b in zip(classic, ours))
     assert f"{ratios[len(ratios) // 2]:.1f} ({ratios[0]:.1f} to {ratios[-1]:.1f})" in section
     assert speed["machine"]["device"] in section and speed["versions"]["torch"] in section
-    quick = [json.loads(path.read_text()) for path in (ROOT / "records").glob("quick-seed-*.json")]
+    quick = lines("quick")
     assert len(quick) >= 20 and len({record["config"]["seed"] for record in quick}) == len(quick)
     right = sum(record["test"]["correct"] for record in quick)
     assert f"**{right / len(quick) / 100:.2f} %**" in re.search(r"<!-- QUICK -->(.*?)<!-- END_QUICK -->", RESULTS, re.DOTALL)[1]
@@ -334,48 +347,41 @@ def test_what_a_checker_says_in_instructor_is_what_it_says(capsys):
 def test_the_tables_of_recipes_and_studies_are_the_records_read_by_other_means():
     rows = re.search(r"<!-- RECIPES -->(.*?)<!-- END_RECIPES -->", README, re.DOTALL)[1]
     for recipe, numbers in {"card": 13_960, "quick": 13_960, "best": 13_960, "few": 4_872}.items():
-        own = [json.loads(path.read_text()) for path in (ROOT / "records").glob(f"{recipe}-seed-*.json")]
-        mean = sum(record["test"]["correct"] for record in own) / len(own) / 100
-        assert re.search(rf"\| `{recipe}` \| {numbers:,} \|[^|]+\| {len(own)} \| \*\*{mean:.2f} %\*\*", rows), recipe
-        assert all(record["parameters"] == numbers and record["dataset"]["sha256"] == MNIST_SHA256 for record in own)
+        runs = lines(recipe)
+        mean = sum(record["test"]["correct"] for record in runs) / len(runs) / 100
+        assert re.search(rf"\| `{recipe}` \| {numbers:,} \|[^|]+\| {len(runs)} \| \*\*{mean:.2f} %\*\*", rows), recipe
+        assert all(record["parameters"] == numbers and record["dataset"]["sha256"] == MNIST_SHA256 for record in runs)
     rows = re.search(r"<!-- STUDY_QUICK -->(.*?)<!-- END_STUDY_QUICK -->", RESULTS, re.DOTALL)[1]
-    place = next((ROOT / "records/studies/quick").iterdir())
-    accuracies = {arm: [] for arm in ("quick", "no hardest", "no freeze")}
-    for arm, own in accuracies.items():
-        for seed in range(20):
-            record = json.loads((place / f"{arm.replace(' ', '-')}-seed-{seed}.json").read_text())
-            own.append(100 * record["history"][-1]["validation_accuracy"])
+    quick = held_out("quick", "quick")
     for arm in ("no hardest", "no freeze"):
-        paired = stats.ttest_rel(accuracies[arm], accuracies["quick"])
+        without = held_out("quick", arm)
+        assert without.keys() == quick.keys() == {*range(20)}
+        paired = stats.ttest_rel([without[seed] for seed in range(20)], [quick[seed] for seed in range(20)])
         low, high = paired.confidence_interval()
-        difference = sum(accuracies[arm]) / 20 - sum(accuracies["quick"]) / 20
+        difference = sum(without.values()) / 20 - sum(quick.values()) / 20
         assert f"| {arm} | 13,960 | 20 |" in rows and f"{difference:+.3f} ({low:+.3f} to {high:+.3f})" in rows
 
 
 def test_what_few_was_expected_to_read_is_recorded():
     """From the files, by plain arithmetic and scipy."""
-
-    def shares(study: str, variant: str) -> dict[int, float]:
-        runs = [json.loads(path.read_text()) for path in (ROOT / "records/studies" / study).glob(f"*/{variant}-seed-*.json")]
-        return {run["config"]["seed"]: 100 * run["history"][-1]["validation_accuracy"] for run in runs}
-
     told = re.search(r"<!-- FEW -->(.*?)<!-- END_FEW -->", RESULTS, re.DOTALL)[1]
-    quick = [json.loads(path.read_text())["test"]["correct"] / 100 for path in (ROOT / "records").glob("quick-seed-*.json")]
-    known, held_out = sum(quick) / len(quick), shares("quick", "quick")
-    for study, variant in (("fewest long", "4872-numbers"), ("shapes", "even"), ("shapes", "more-late")):
-        small = shares(study, variant)
-        paired = stats.ttest_rel(list(small.values()), [held_out[seed] for seed in small])
+    known = statistics.mean(run["test"]["correct"] / 100 for run in lines("quick"))
+    whole = held_out("quick", "quick")
+    for study, variant in (("fewest long", "4872 numbers"), ("shapes", "even"), ("shapes", "more late")):
+        small = held_out(study, variant)
+        paired = stats.ttest_rel(list(small.values()), [whole[seed] for seed in small])
         low, high = paired.confidence_interval()
-        mean = known + sum(small[seed] - held_out[seed] for seed in small) / len(small)
+        mean = known + sum(small[seed] - whole[seed] for seed in small) / len(small)
         assert f"{mean:.2f} % ({known + low:.2f} to {known + high:.2f}, n = {len(small)})" in told
-        assert (known + low > 99.4) == (variant == "4872-numbers")  # so the text may say that the others cannot tell
+        assert (known + low > 99.4) == (variant == "4872 numbers")  # so the text may say that the others cannot tell
 
 
 def test_the_readings_of_the_test_images_are_counted():
-    read = [path for path in (ROOT / "records").rglob("*seed-*.json") if json.loads(path.read_text())["test"]]
+    tables = [path.relative_to(ROOT / "records").with_suffix("").as_posix() for path in (ROOT / "records").rglob("*.jsonl")]
+    read = {table: sum(run["test"] is not None for run in lines(table)) for table in tables}
     told = re.search(r"<!-- READINGS -->(.*?)<!-- END_READINGS -->", RESULTS, re.DOTALL)[1]
-    assert f"read by {len(read)} recorded runs in all" in told
-    assert {path.parent.name for path in read} == {"records"}  # no study reads them
+    assert f"read by {sum(read.values())} recorded runs in all" in told
+    assert not any(read[table] for table in tables if table.startswith("studies/"))
 
 
 def test_the_seconds_of_quicks_ingredients_are_the_benchmarks_medians():
@@ -399,36 +405,29 @@ def test_no_number_of_pairs_settles_a_difference_of_nothing():
 
 def test_the_line_of_the_figure_of_small_networks_is_the_goal_on_held_out_images(monkeypatch):
     """`quick` reads fewer of those than of the test images: by so much the line lies below 99.4."""
-    lines, blank = [], SimpleNamespace(savefig=lambda *_, **__: None)
+    drawn, blank = [], SimpleNamespace(savefig=lambda *_, **__: None)
     for name in ("architecture", "curves", "step_times"):
         monkeypatch.setattr(plots, name, lambda *_: blank)
-    monkeypatch.setattr(plots, "accuracy_over_parameters", lambda _, title, line, called: lines.append(line) or blank)
+    monkeypatch.setattr(plots, "accuracy_over_parameters", lambda _, title, line, called: drawn.append(line) or blank)
     studies = (report.QUICK_STUDY, report.FEWEST_STUDY, report.FEWEST_LONG_STUDY)
     report.figures(DigitNet(), SimpleNamespace(train_images=torch.zeros(16)), {one.name: recorded(one) for one in studies})
-    tested, held_out = (
-        [json.loads(path.read_text()) for path in (ROOT / "records").glob(files)]
-        for files in ("quick-seed-*.json", "studies/quick/*/quick-seed-*.json")
-    )
-    reads = sum(run["test"]["accuracy"] for run in tested) / len(tested)
-    harder = reads - sum(run["history"][-1]["validation_accuracy"] for run in held_out) / len(held_out)
-    assert harder > 0 and lines == 2 * [pytest.approx(99.4 - 100 * harder)]
+    reads = statistics.mean(run["test"]["accuracy"] for run in lines("quick"))
+    harder = reads - statistics.mean(held_out("quick", "quick").values()) / 100
+    assert harder > 0 and drawn == 2 * [pytest.approx(99.4 - 100 * harder)]
 
 
 @pytest.mark.parametrize(("mark", "study"), report.SHOWN.items())
-def test_every_row_of_a_study_is_the_mean_of_its_files(mark, study):
+def test_every_row_of_a_study_is_the_mean_of_its_lines(mark, study):
     """And a difference of fewer seeds than the row has says of how many."""
     table = re.search(rf"<!-- {mark} -->(.*?)<!-- END_{mark} -->", INSTRUCTOR if mark == "ANSWER" else RESULTS, re.DOTALL)[1]
     rows = {row.split(" | ")[0]: row for row in table.split("\n| ")[1:]}
-    seeds = {}
+    first_variant, every = next(iter(study.variants)), lines(f"studies/{study.name}")
+    first = held_out(study.name, first_variant)
     for variant in study.variants:
-        files = (ROOT / "records/studies" / study.name).glob(f"*/{variant.replace(' ', '-')}-seed-*.json")
-        runs = [json.loads(path.read_text()) for path in files]
-        mean = sum(100 * run["history"][-1]["validation_accuracy"] for run in runs) / len(runs)
-        seeds[variant] = {run["config"]["seed"] for run in runs}
-        told = rows[variant].split(" | ")
-        assert told[1:3] == [f"{runs[0]['parameters']:,}", str(len(runs))]
-        assert float(told[3].split()[0]) == pytest.approx(mean, abs=0.0051)
-        assert all(run["test"] is None and run["dataset"]["sha256"] == MNIST_SHA256 for run in runs)
-        first = seeds[next(iter(study.variants))]
-        if variant != next(iter(study.variants)) and len(pairs := seeds[variant] & first) > 1:
-            assert (f"n = {len(pairs)})" in told[4]) == (len(pairs) < len(runs))
+        values, told = held_out(study.name, variant), rows[variant].split(" | ")
+        [parameters] = {run["parameters"] for run in every if run["variant"] == variant}
+        assert told[1:3] == [f"{parameters:,}", str(len(values))]
+        assert float(told[3].split()[0]) == pytest.approx(statistics.mean(values.values()), abs=0.0051)
+        if variant != first_variant and len(pairs := values.keys() & first.keys()) > 1:
+            assert (f"n = {len(pairs)})" in told[4]) == (len(pairs) < len(values))
+    assert all(run["test"] is None and run["dataset"]["sha256"] == MNIST_SHA256 for run in every)

@@ -23,10 +23,11 @@ from course.__main__ import main, one_stream, settled
 from course.report import COURSE
 from mnist_lib.data import download
 from mnist_lib.model import DigitNet
+from mnist_lib.studies import records
 from mnist_lib.support.paths import ROOT
 from mnist_lib.trainer.recipes import QUICK
 
-RECORD = json.loads((ROOT / "records/card-seed-1.json").read_text())
+RECORD = records.runs("card")[1]
 RECORD["dataset"]["name"] = "digits"
 REACHED = f"{RECORD['test']['accuracy']:.2%}"
 # A course of one short notebook, in place of the real one: {before} happens, then it writes its record
@@ -329,7 +330,7 @@ def test_publish_takes_no_other_run(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("course.__main__.OUT", tmp_path)
     before = {path.name: path.read_bytes() for path in (ROOT / "notebooks").glob("*.ipynb")}
     assert main(["publish"]) == 1 and "is no record" in capsys.readouterr().err
-    record = json.loads((ROOT / "records/card-seed-1.json").read_text())
+    record = records.runs("card")[1]
     (tmp_path / "record.json").write_text(json.dumps(record))
     assert main(["publish"]) == 1 and "show seed 0" in capsys.readouterr().err
     record["dataset"]["sha256"] = "3c" * 32
@@ -360,7 +361,7 @@ def test_publish_takes_all_notebooks_or_none(tmp_path, monkeypatch, capsys):
             }
             notebook.metadata["run"] = folder.name
             nbformat.write(notebook, folder / f"0{number}_short.ipynb")
-    (out / "record.json").write_bytes((ROOT / "records/card-seed-0.json").read_bytes())
+    (out / "record.json").write_bytes(records.to_bytes(records.runs("card")[0]))
     monkeypatch.setattr("course.__main__.OUT", out)
     monkeypatch.setattr("course.__main__.NOTEBOOKS", sorted(notebooks.glob("*.ipynb")))
     second = notebooks / "02_short.ipynb"

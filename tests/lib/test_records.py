@@ -1,15 +1,21 @@
-"""Only a record that is whole, adds up and is what it says may be read, and nothing else is written."""
+"""Only a record that is whole, adds up and is what it says may be read, and nothing else is written; no run is lost."""
 
 import copy
 import json
 import math
-import re
+import multiprocessing
+import os
+import random
+import time
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from course.__main__ import main
 from mnist_lib.studies import records
-from mnist_lib.studies.records import RecordError
+from mnist_lib.studies.catalogue import STUDIES
+from mnist_lib.studies.records import RecordError, append, read_table
 from mnist_lib.trainer import train
 from mnist_lib.trainer.config import TrainConfig
 from mnist_lib.trainer.recipes import QUICK
@@ -17,7 +23,7 @@ from mnist_lib.trainer.recipes import QUICK
 
 @pytest.fixture
 def record() -> dict:
-    return copy.deepcopy(records.runs("card")[0])
+    return records.runs("card")[0]
 
 
 BROKEN = {
@@ -51,7 +57,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("change", BROKEN.values(), ids=BROKEN)
-def test_a_record_that_is_not_whole_or_does_not_add_up_is_one_sentence(record, change, tmp_path, capsys):
+def test_record_that_is_not_whole_or_does_not_add_up_is_one_sentence(record, change, tmp_path, capsys):
     records.check_run(record)
     change(record)
     path = tmp_path / "record.json"
@@ -59,22 +65,106 @@ def test_a_record_that_is_not_whole_or_does_not_add_up_is_one_sentence(record, c
     with pytest.raises(RecordError, match=r"^record\.json [^\n]+\.$"):
         records.read(path)
     with pytest.raises(RecordError):
-        records.write(tmp_path / "card-seed-0.json", record)
+        append(tmp_path / "card.jsonl", record)
     assert main(["report", "--record", str(path)]) == 1 and len(capsys.readouterr().err.strip().splitlines()) == 1
-    assert [one.name for one in tmp_path.iterdir()] == ["record.json"]
+    assert list(tmp_path.iterdir()) == [path]
 
 
-NONE = ["half of a rec", "{}", "[]", "3", "[" * 100_000, "null"]
-NO_NUMBERS = [f'{{"loss": {number}}}' for number in ("NaN", "1e999", "9" * 400, "9" * 5_000)]
+def with_seed(record: dict, seed: int) -> dict:
+    return record | {"config": record["config"] | {"seed": seed}}
 
 
-@pytest.mark.parametrize("text", NONE + NO_NUMBERS)
-def test_a_file_that_is_no_record_is_one_sentence(tmp_path, text):
-    path = tmp_path / "record.json"
-    path.write_text(text)
+def seeds_in(table: Path) -> list[int]:
+    return [record["config"]["seed"] for _, _, record in read_table(table)]
+
+
+NO_NUMBERS = [b'{"loss": %b}' % number for number in (b"NaN", b"1e999", 400 * b"9", 5_000 * b"9")]
+NONE = [b" ", b"half of a rec", b"{}", b"[]", b"3", 100_000 * b"[", b"null", b"<<<<<<< HEAD", bytes(100), b"\xff", *NO_NUMBERS]
+
+
+@pytest.mark.parametrize("text", NONE)
+def test_record_that_is_none_is_one_sentence_and_no_other_run_is_lost_for_it(record, tmp_path, text):
+    path, table = tmp_path / "record.json", tmp_path / "studies" / "card.jsonl"
+    path.write_bytes(text)
     with pytest.raises(RecordError, match=r"^[^\n]+\.$") as caught:
         records.read(path)
-    assert "loss" not in text or "it holds" in str(caught.value)
+    assert b"loss" not in text or "it holds" in str(caught.value)
+    append(table, record)
+    table.write_bytes(table.read_bytes() + text)  # torn: without an end
+    for read in (read_table, lambda table: records.runs("card", table.parent)):
+        with pytest.raises(RecordError, match=r"^Line 2 of studies/card\.jsonl is no [^\n]+\.$"):
+            read(table)
+    append(table, with_seed(record, 1))
+    first, _, last = table.read_bytes().splitlines()
+    table.write_bytes(first + b"\r\n" + last)  # mended, as an editor may write it
+    assert seeds_in(table) == [0, 1]
+
+
+@pytest.mark.parametrize("change", [{}, {"variant": "card"}, {"seconds": 1.0}])
+def test_table_with_a_run_twice_is_refused(record, tmp_path, change):
+    table = tmp_path / "card.jsonl"
+    assert read_table(table) == []
+    append(table, record)
+    append(table, with_seed(record, 1))
+    append(table, record | {"machine": record["machine"] | {"threads": 9}})  # of another machine: another run
+    assert seeds_in(table) == [0, 1, 0]
+    append(table, record | change)
+    said = rf"^Line 4 of {tmp_path.name}/card\.jsonl is of the same run as line 1 \(card, seed 0\): remove one of the two\.$"
+    with pytest.raises(RecordError, match=said):
+        read_table(table)
+
+
+def writer(table: Path, record: dict, seeds: range) -> tuple[multiprocessing.Process, int]:
+    """A process that appends runs, and where it tells of each that is on record, by a byte."""
+    told, tells = os.pipe()
+
+    def work():
+        for seed in seeds:
+            append(table, with_seed(record, seed))
+            os.write(tells, b".")
+
+    process = multiprocessing.get_context("fork").Process(target=work)
+    process.start()
+    os.close(tells)
+    return process, told
+
+
+def test_table_is_whole_and_has_all_that_was_done_when_its_writer_is_killed(record, tmp_path):
+    table, n = tmp_path / "card.jsonl", 0
+    for _ in range(20):
+        process, told = writer(table, record, range(n, n + 1000))
+        done = len(os.read(told, 1))
+        time.sleep(random.uniform(0, 0.02))
+        process.kill()
+        process.join()
+        while more := len(os.read(told, 1000)):
+            done += more
+        os.close(told)
+        assert seeds_in(table) in ([*range(n + done)], [*range(n + done + 1)])  # the last may be done, and not told
+        n = len(seeds_in(table))
+    assert n >= 20
+
+
+def test_table_has_all_runs_of_two_processes_that_write_at_the_same_time(record, tmp_path):
+    table = tmp_path / "card.jsonl"
+    processes = [writer(table, record, range(first, first + 30)) for first in (0, 30)]
+    for process, told in processes:
+        process.join(timeout=60)
+        os.close(told)
+    assert sorted(seeds_in(table)) == [*range(60)]
+
+
+def test_committed_records_are_few_files_each_of_its_study():
+    files = [path for path in records.RECORDS.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    assert len(files) <= 20
+    tables = [path for path in files if path.suffix == ".jsonl"]
+    assert len(tables) >= 13
+    for table in tables:
+        for place, variant, record in read_table(table):
+            if table.parent == records.RECORDS:
+                assert variant == table.stem, place
+            else:
+                assert record["study"] == table.stem and variant in STUDIES[table.stem].variants, place
 
 
 OTHER_RUNS = {
@@ -90,35 +180,27 @@ OTHER_RUNS = {
 
 
 @pytest.mark.parametrize("change", OTHER_RUNS.values(), ids=OTHER_RUNS)
-def test_no_other_run_may_stand_as_the_cards(record, change):
+def test_recipe_of_the_card_is_no_other_runs(record, change):
     assert records.require_recipe(record) is record
     change(record)
     with pytest.raises(RecordError, match=r"^The run is [^\n]+\.$"):
         records.require_recipe(record)
 
 
-def test_quicks_records_are_not_the_cards_nor_the_other_way_round(record):
+def test_recipe_quick_is_not_the_cards_nor_the_other_way_round(record):
     records.require_recipe(records.runs("quick")[0], QUICK, "quick")
     with pytest.raises(RecordError, match="The run is not quick"):
         records.require_recipe(record, QUICK, "quick")
 
 
-def test_a_mean_over_seeds_is_of_one_machine(record):
+def test_runs_of_a_recipe_are_of_one_machine(record):
     record["machine"]["precision"] = "float32"
     with pytest.raises(RecordError, match="several machines"):
         records.runs("card", new=record)
-    versions = copy.deepcopy(records.runs("card")[1])
+    versions = records.runs("card")[1]
     versions["versions"]["torch"] = "2.6.0"
     with pytest.raises(RecordError, match="several machines"):
         records.runs("card", new=versions)
-
-
-@pytest.mark.parametrize("name", ["card-seed-9.json", "card-seed-0 (copy).json"])
-def test_a_copy_of_a_record_does_not_count_twice(record, tmp_path, name):
-    for file in ("card-seed-0.json", name):
-        (tmp_path / file).write_text(json.dumps(record))
-    with pytest.raises(RecordError, match=rf"^{re.escape(name)} is of seed 0: name it so, or remove it\.$"):
-        records.runs("card", tmp_path)
 
 
 HELD_OUT = {
@@ -131,7 +213,7 @@ HELD_OUT = {
 
 
 @pytest.mark.parametrize("change", HELD_OUT.values(), ids=HELD_OUT)
-def test_the_run_with_images_held_out_is_the_cards(change, tmp_path):
+def test_held_out_run_is_the_cards(change, tmp_path):
     made = records.held_out()
     change(made)
     (tmp_path / "validation-seed-0.json").write_text(json.dumps(made))
@@ -139,29 +221,26 @@ def test_the_run_with_images_held_out_is_the_cards(change, tmp_path):
         records.held_out(tmp_path)
 
 
-def test_a_new_run_takes_the_place_of_its_seeds(record):
+def test_runs_with_a_new_one_have_it_in_its_seeds_place(record):
     record["config"]["seed"], record["seconds"] = 1, 1.0
     card = records.runs("card", new=record)
-    assert [one["config"]["seed"] for one in card] == [0, 1, 2, 3, 4] and card[1]["seconds"] == 1.0
+    assert [run["config"]["seed"] for run in card] == [0, 1, 2, 3, 4] and card[1]["seconds"] == 1.0
 
 
-def test_what_a_run_records_is_written_and_read_back(digits, tmp_path):
-    """The schema and the trainer agree, on validated runs, several seeds and a recipe with ingredients, too."""
-    small = digits.head(150, 30)
-    for config, seeds in (
-        (TrainConfig(epochs=1, batch_size=64), ()),
-        (TrainConfig(epochs=1, batch_size=64, validation=20, augment=None), (3, 4)),
-        (QUICK, ()),
-    ):
-        for made in train(config, small, seeds=seeds).records:
-            records.write(tmp_path / "run.json", made)
-            assert records.read(tmp_path / "run.json") == json.loads(json.dumps(made))
+def test_record_of_a_run_is_written_and_read_back(digits, tmp_path):
+    """The schema and the trainer agree, on validated runs and a recipe with ingredients, too."""
+    small, made = digits.head(150, 30), []
+    held_out = TrainConfig(epochs=1, batch_size=64, validation=20, augment=None, seed=3)
+    for config in (TrainConfig(epochs=1, batch_size=64), held_out, replace(QUICK, seed=1)):
+        made.append(train(config, small).record)
+        append(tmp_path / "runs.jsonl", made[-1])
+    assert [record for _, _, record in read_table(tmp_path / "runs.jsonl")] == json.loads(json.dumps(made))
 
 
-def test_no_record_holds_what_is_no_json(record, tmp_path):
+def test_record_with_what_is_no_json_is_not_written(record, tmp_path):
     record["history"][3]["train_loss"] = math.nan
     with pytest.raises(ValueError):
-        records.write(tmp_path / "card-seed-0.json", record)
+        append(tmp_path / "card.jsonl", record)
     assert not list(tmp_path.iterdir())
 
 
@@ -177,7 +256,7 @@ NO_SPEED = {
 
 
 @pytest.mark.parametrize("change", NO_SPEED.values(), ids=NO_SPEED)
-def test_a_benchmark_has_all_that_the_pages_quote(change, tmp_path):
+def test_benchmark_has_all_that_the_pages_quote(change, tmp_path):
     record = records.benchmark("speed")
     change(record)
     (tmp_path / "speed.json").write_text(json.dumps(record))
@@ -186,7 +265,7 @@ def test_a_benchmark_has_all_that_the_pages_quote(change, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["speed", "ingredients"])
-def test_half_a_benchmark_or_one_of_other_images_or_settings_is_refused(name, tmp_path):
+def test_benchmark_that_is_half_or_of_other_images_or_settings_is_refused(name, tmp_path):
     whole = records.benchmark(name)
     part, other = (copy.deepcopy(whole) for _ in range(2))
     part.pop("date")

@@ -27,8 +27,9 @@ from mnist_lib.data import Dataset
 from mnist_lib.data.download import ARCHIVES
 from mnist_lib.model import DigitNet, layers
 from mnist_lib.studies import catalogue, records, runner
-from mnist_lib.studies.runner import StudyError, missing, run_study, together
-from mnist_lib.studies.study import Study, accuracy, as_text, by_seed, machine_of, recorded, table
+from mnist_lib.studies.records import machine_of, read_table
+from mnist_lib.studies.runner import StudyError, missing, run_study
+from mnist_lib.studies.study import Study, accuracy, as_text, by_seed, recorded, table
 from mnist_lib.support.paths import ROOT
 from mnist_lib.trainer import train
 from mnist_lib.trainer.config import TrainConfig
@@ -66,15 +67,15 @@ def made_up(one_record: dict, study: Study, variant: str, seed: int, share: floa
 
 
 def put(folder: Path, study: Study, variant: str, record: dict) -> Path:
-    path = folder / study.path(machine_of(record), variant, record["config"]["seed"])
-    records.write(path, record)
+    path = folder / study.path(variant)
+    records.append(path, record | {"variant": variant})
     return path
 
 
 # What a study is
 
 
-def test_twelve_seeds_hold_out_each_training_image_once(digits):
+def test_study_of_twelve_seeds_holds_out_each_training_image_once(digits):
     marks = torch.zeros(1200, 1, 28, 28, dtype=torch.uint8)
     marks[:, 0, 0, 0], marks[:, 0, 0, 1] = torch.arange(1200) // 200, torch.arange(1200) % 200
     marked = replace(digits, train_images=marks, train_labels=digits.train_labels[:1200])
@@ -87,7 +88,7 @@ def test_twelve_seeds_hold_out_each_training_image_once(digits):
     assert all(sorted(share.tolist()) == list(range(1200)) for share in shares)
 
 
-def test_the_images_and_their_labels_stay_together(digits):
+def test_share_keeps_images_and_their_labels_together(digits):
     study = replace(small(), images=600)
     share = study.share(digits, 3)
     assert len(share.train_labels) == 600
@@ -96,29 +97,30 @@ def test_the_images_and_their_labels_stay_together(digits):
         assert digits.train_labels[index] == label
 
 
-def test_a_frozen_study_keeps_all_images(digits):
+def test_frozen_study_keeps_all_images(digits):
     study = Study("frozen", {"first": SMALL}, held_out=0)
     assert study.share(digits, 5).train_labels.equal(digits.train_labels)
     assert study.config("first", 5).validation == 0
 
 
 @pytest.mark.parametrize("name", ["", "../up", "A", "a/b", "two\nlines"])
-def test_a_name_that_can_be_no_file_is_refused(name):
-    with pytest.raises(ValueError, match="names of files"):
-        Study(name, {"first": SMALL})
-    with pytest.raises(ValueError, match="names of files"):
-        Study("small", {name: SMALL})
+def test_name_that_can_be_no_files_is_refused(name):
+    for study in ((name, {"first": SMALL}), ("small", {name: SMALL}, 8, 0)):  # a frozen recipe has a table of its own
+        with pytest.raises(ValueError, match=r"^It becomes a file's name: [^\n]+\.$"):
+            Study(*study)
 
 
-def test_two_names_of_one_file_are_refused():
-    with pytest.raises(ValueError, match=r"^'no dropout' and 'no-dropout' would have the same files: rename one of them\.$"):
-        small(**{"no dropout": SMALL, "no-dropout": SMALL})
+@pytest.mark.parametrize("name", ["", "a | b", "<b>", "two\nlines", 201 * "a"])
+def test_name_of_a_variant_is_one_that_its_records_may_have(name):
+    small(**{"No dropout, 5/7: Größe": SMALL, "../up": SMALL})
+    with pytest.raises(ValueError, match=r"^A variant's name is one line of at most 200 characters [^\n]+\.$"):
+        small(**{name: SMALL})
 
 
 @pytest.mark.parametrize(
     "odd", [{"seeds": 0}, {"held_out": -5}, {"held_out": 2.5}, {"images": 0}, {"images": -3}, {"images": "all"}]
 )
-def test_a_number_that_makes_no_sense_is_refused(odd):
+def test_study_with_a_number_that_makes_no_sense_is_refused(odd):
     with pytest.raises(ValueError, match=rf"^{next(iter(odd))} is a whole number, [^\n]+\.$"):
         Study("small", {"first": SMALL}, **odd)
     with pytest.raises(TypeError, match=r"^'first' is a TrainConfig, not NoneType\.$"):
@@ -126,12 +128,12 @@ def test_a_number_that_makes_no_sense_is_refused(odd):
 
 
 @pytest.mark.parametrize("odd", [{"seeds": -1}, {"seeds": 0}, {"seeds": 2.5}, {"workers": 0}, {"workers": "2"}])
-def test_no_such_number_of_seeds_or_workers_is_run(odd, tmp_path):
+def test_run_study_refuses_a_number_of_seeds_or_workers_that_is_none(odd, tmp_path):
     with pytest.raises(ValueError, match=rf"^{next(iter(odd))} is a whole number, 1 or more, [^\n]+\.$"):
         run_study(small(first=SMALL), source="digits", folder=tmp_path, scratch=tmp_path, **odd)
 
 
-def test_the_projects_studies_leave_out_one_thing_each():
+def test_catalogue_studies_leave_out_one_thing_each():
     card, quick = catalogue.CARD_STUDY, catalogue.QUICK_STUDY
     first = card.variants["card"].plain()
     changed = {
@@ -143,42 +145,40 @@ def test_the_projects_studies_leave_out_one_thing_each():
     )
     assert {config.steps(55_000) for config in quick.variants.values()} == {QUICK.steps(55_000)}
     for name, config in quick.variants.items():
-        left_out = {type(one).__name__.lower() for one in QUICK.ingredients} - {
-            type(one).__name__.lower() for one in config.ingredients
-        }
-        assert left_out == (set() if name == "quick" else {name.removeprefix("no ")})
+        whole, left = ({type(part).__name__.lower() for part in recipe.ingredients} for recipe in (QUICK, config))
+        assert whole - left == (set() if name == "quick" else {name.removeprefix("no ")})
     assert quick.variants["no hardest"].epochs < QUICK.epochs and not any(
-        isinstance(one, Hardest) for one in quick.variants["no hardest"].ingredients
+        isinstance(part, Hardest) for part in quick.variants["no hardest"].ingredients
     )
 
 
-def test_the_study_quick_is_what_its_records_are_of():
+def test_catalogue_quick_is_what_its_records_are_of():
     epochs = {name: config.epochs for name, config in catalogue.QUICK_STUDY.variants.items()}
     assert epochs == dict.fromkeys(epochs, 7) | {"no hardest": 479 / 215}  # 7 epochs, six of them of 44 steps
 
 
-def test_what_can_not_take_as_many_steps_is_refused():
+def test_with_equal_steps_refuses_what_can_not_take_as_many():
     with pytest.raises(ValueError, match=r"^'short' can't be made to take 479 steps: its later epochs are"):
         catalogue.with_equal_steps({"quick": QUICK, "short": replace(QUICK, epochs=3)})
 
 
-def test_of_the_frozen_recipes_nothing_is_left_to_run():
+def test_frozen_recipes_have_nothing_left_to_run():
     """But for the card, which was read with five seeds: each run more would read the test images again."""
     for study, names in ((catalogue.FROZEN, ["quick"]), (catalogue.FROZEN_BEST, ["best"]), (catalogue.FROZEN_FEW, ["few"])):
-        [own] = recorded(study).values()
-        assert all(sorted(own[name]) == list(range(study.seeds)) for name in names)
+        [runs] = recorded(study).values()
+        assert all(sorted(runs[name]) == list(range(study.seeds)) for name in names)
 
 
-def test_networks_of_fewer_numbers_are_trained_alike():
+def test_catalogue_trains_networks_of_fewer_numbers_alike():
     for study, recipe in ((catalogue.FEWEST_STUDY, QUICK), (catalogue.FEWEST_LONG_STUDY, LONG), (catalogue.SHAPES_STUDY, LONG)):
         assert {config.without(Widths) for config in study.variants.values()} == {recipe}
     for name, config in (catalogue.FEWEST_STUDY.variants | catalogue.FEWEST_LONG_STUDY.variants).items():
-        network = next(one for one in config.ingredients if isinstance(one, Widths)).network(DigitNet())
+        network = next(part for part in config.ingredients if isinstance(part, Widths)).network(DigitNet())
         assert name == f"{sum(p.numel() for p in network.parameters())} numbers"
     assert catalogue.FEWEST_LONG_STUDY.variants["4872 numbers"] == FEW
 
 
-def test_torchs_own_modules_are_the_network():
+def test_torch_modules_are_the_network():
     """The plain way of the study `engine`: the same numbers, other layers."""
     ours = DigitNet().eval()
     plain = TorchModules().network(copy.deepcopy(ours)).eval()
@@ -201,7 +201,7 @@ def test_torchs_own_modules_are_the_network():
         (Flatten, 13_960 + (6 * 6 - 1) * 16 * 10),
     ],
 )
-def test_a_part_that_is_taken_out_is_gone(part, numbers):
+def test_variant_without_a_part_has_it_nowhere(part, numbers):
     network = part().network(DigitNet()).eval()
     assert sum(p.numel() for p in network.parameters()) == numbers
     kinds = [type(layer) for layer in network.modules()]
@@ -229,7 +229,7 @@ def test_widths_say_what_is_wrong_and_draw_no_number():
 
 
 @pytest.mark.parametrize("part", [NoBatchNorm, NoBottleneck, Flatten, TorchModules])
-def test_no_change_to_the_network_is_lost(part, digits):
+def test_variants_together_lose_no_change_to_the_network(part, digits):
     widths = Widths((8,) * 7)
     few = digits.head(20, 10)
     run = train(replace(SMALL, batch_size=20, ingredients=(Settle(0.5), widths, part())), few)
@@ -242,7 +242,7 @@ def test_no_change_to_the_network_is_lost(part, digits):
 # What follows from records
 
 
-def test_differences_are_paired_by_seed_as_scipy_pairs_them(one_record, tmp_path):
+def test_table_pairs_differences_by_seed_as_scipy_pairs_them(one_record, tmp_path):
     study = small(other=replace(SMALL, max_lr=0.2))
     shares = {"first": [0.91, 0.93, 0.90, 0.95], "other": [0.92, 0.95, 0.90, 0.94]}
     for variant, values in shares.items():
@@ -258,7 +258,7 @@ def test_differences_are_paired_by_seed_as_scipy_pairs_them(one_record, tmp_path
     assert "+0.500" in as_text([first, other])
 
 
-def test_no_pair_is_of_two_machines(one_record, tmp_path):
+def test_table_has_no_pair_of_two_machines(one_record, tmp_path):
     study = small(other=replace(SMALL, max_lr=0.2))
     for device, variant, seed, share in (
         ("slow", "first", 0, 0.1),
@@ -268,15 +268,15 @@ def test_no_pair_is_of_two_machines(one_record, tmp_path):
         ("slow", "other", 1, 0.4),
     ):
         put(tmp_path, study, variant, made_up(one_record, study, variant, seed, share, device))
-    found = recorded(study, tmp_path)
-    assert len(found) == 2
-    chosen = by_seed(found)
+    runs = recorded(study, tmp_path)
+    assert len(runs) == 2
+    chosen = by_seed(runs)
     assert {seed: record["machine"]["device"] for seed, record in chosen["first"].items()} == {0: "fast", 1: "slow"}
-    first, other = table(study, found)
+    first, other = table(study, runs)
     assert first.values == {0: pytest.approx(80), 1: pytest.approx(20)} and other.difference == pytest.approx(15)
 
 
-def test_no_difference_is_to_another_variant_than_the_first(one_record, tmp_path):
+def test_table_has_no_difference_to_another_variant_than_the_first(one_record, tmp_path):
     study = small(other=replace(SMALL, max_lr=0.2), third=replace(SMALL, max_lr=0.3))
     for variant in ("other", "third"):
         for seed in range(2):
@@ -295,28 +295,30 @@ TESTED = {"test": {"correct": 9, "n": 10, "loss": 1.0, "accuracy": 0.9, "epoch":
 
 
 @pytest.mark.parametrize("held_out", [300, 0])
-def test_records_of_two_datasets_are_no_study(one_record, tmp_path, held_out):
+def test_recorded_runs_of_two_datasets_are_no_study(one_record, tmp_path, held_out):
     study = replace(small(), held_out=held_out)
-    one, two = (made_up(one_record, study, "first", seed, 0.5) for seed in range(2))
-    put(tmp_path, study, "first", of_mnist(one))
+    first, second = (made_up(one_record, study, "first", seed, 0.5) for seed in range(2))
+    put(tmp_path, study, "first", of_mnist(first))
     assert len(recorded(study, tmp_path)) == 1
-    put(tmp_path, study, "first", two)
+    put(tmp_path, study, "first", second)
     with pytest.raises(
-        records.RecordError, match=r"first-seed-\d.json is of other images \((MNIST|digits)\) than other records of"
+        records.RecordError, match=r"^Line 2 of [^\n]+\.jsonl is of other images \(digits\) than runs before it \(MNIST\): take"
     ):
         recorded(study, tmp_path)
 
 
-def test_records_of_another_number_of_images_are_refused(one_record, tmp_path):
+def test_recorded_runs_of_another_number_of_images_are_refused(one_record, tmp_path):
     study = replace(small(), images=700)
     put(tmp_path, study, "first", made_up(one_record, study, "first", 0, 0.5) | {"images": 700})
     assert recorded(study, tmp_path)
     for images in (600, 800, None):
-        with pytest.raises(records.RecordError, match=rf"first-seed-0.json is of images=700, the study of images={images}"):
+        with pytest.raises(
+            records.RecordError, match=rf"^Line 1 of studies/small\.jsonl is of images=700, the study of images={images}:"
+        ):
             recorded(replace(study, images=images), tmp_path)
 
 
-def test_what_is_still_to_do(one_record, tmp_path):
+def test_missing_is_what_is_still_to_do(one_record, tmp_path):
     study = small(other=replace(SMALL, max_lr=0.2))
     here = machine_of(made_up(one_record, study, "first", 0, 0.5))
     for device, variant, seed in (
@@ -330,55 +332,43 @@ def test_what_is_still_to_do(one_record, tmp_path):
     assert missing(study, 4, tmp_path, {here}) == [("other", 0), ("first", 1), ("other", 1), ("first", 3), ("other", 3)]
 
 
-def test_a_frozen_recipe_stays_with_its_machine(one_record, tmp_path):
+def test_frozen_recipe_stays_with_its_machine(one_record, tmp_path):
     study = Study("frozen", {"first": SMALL}, held_out=0)
     tested = made_up(one_record, study, "first", 0, 0.9)
-    path = put(tmp_path, study, "first", tested)
-    assert path.name == "first-seed-0.json" and accuracy(tested) == 0.9
+    assert put(tmp_path, study, "first", tested) == tmp_path / "first.jsonl" and accuracy(tested) == 0.9
     assert missing(study, 2, tmp_path, {machine_of(tested)}) == [("first", 1)]
     with pytest.raises(StudyError, match="a mean is of one machine"):
         missing(study, 2, tmp_path, {"another"})
 
 
-def test_a_record_of_another_recipe_is_refused_and_one_of_a_longer_name_left_alone(one_record, tmp_path):
-    study = small(**{"first-seed-0": replace(SMALL, max_lr=0.2)})
-    put(tmp_path, study, "first-seed-0", made_up(one_record, study, "first-seed-0", 1, 0.5))
-    put(tmp_path, study, "first", made_up(one_record, study, "first", 1, 0.5))
-    assert {name: list(runs) for name, runs in next(iter(recorded(study, tmp_path).values())).items()} == {
-        "first": [1],
-        "first-seed-0": [1],
-    }
-    with pytest.raises(records.RecordError, match=r"another 'first' than today's \(max_lr differ\)"):
+def test_recorded_runs_are_of_todays_recipes_and_variants(one_record, tmp_path):
+    study = small(other=SMALL)
+    for variant in study.variants:
+        put(tmp_path, study, variant, made_up(one_record, study, variant, 1, 0.5))
+    [runs] = recorded(small(), tmp_path).values()
+    assert runs.keys() == {"first"} and runs["first"].keys() == {1}  # the study has no `other` any more
+    said = r"^Line 1 of studies/small\.jsonl is of another 'first' than today's \(max_lr differ\): take it out\.$"
+    with pytest.raises(records.RecordError, match=said):
         recorded(Study("small", {"first": replace(SMALL, max_lr=0.3)}, held_out=300), tmp_path)
-
-
-def test_a_task_has_seeds_that_train_on_the_same_images():
-    study = Study("many", {"first": SMALL, "other": SMALL}, held_out=100)
-    todo = [(variant, seed) for seed in range(26) for variant in study.variants]
-    groups = together(study, todo, most=2)
-    assert sorted((variant, seed) for variant, group in groups for seed in group) == sorted(todo)
-    assert all(len(group) <= 2 and len({study.fold(seed) for seed in group}) == 1 for _, group in groups)
-    assert max(len(group) for _, group in groups) == 2
-    frozen = together(replace(study, held_out=0), [("first", seed) for seed in range(5)], most=32)
-    assert frozen == [("first", (0, 1, 2, 3, 4))]
 
 
 # On real processes
 
 
-def only_files(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.rglob("*.json"))
+def on_record(folder: Path) -> list[tuple[str, int]]:
+    """(variant, seed) of each line below a folder, in the order in which they were written."""
+    lines = [line for path in folder.rglob("*.jsonl") for line in read_table(path)]
+    return [(variant, record["config"]["seed"]) for _, variant, record in lines]
 
 
-def test_runs_are_trains_own_and_are_not_run_again(digits, tmp_path, capfd, monkeypatch, nearby):
+def test_run_study_makes_trains_own_runs_and_none_again(digits, tmp_path, capfd, monkeypatch, nearby):
     study, ticks = tiny(small(other=replace(SMALL, max_lr=0.2))), itertools.count()
     clock = SimpleNamespace(perf_counter=lambda: next(ticks), time_ns=time.time_ns)  # each run takes a second
     monkeypatch.setattr(runner, "time", clock)
-    found = run_study(study, source="digits", folder=tmp_path / "records", scratch=tmp_path / "scratch")
-    assert only_files(tmp_path) == ["first-seed-0.json", "first-seed-1.json", "other-seed-0.json", "other-seed-1.json"]
+    [runs] = run_study(study, source="digits", folder=tmp_path / "records", scratch=tmp_path / "scratch").values()
+    assert on_record(tmp_path) == [("first", 0), ("other", 0), ("first", 1), ("other", 1)]
     said = capfd.readouterr().out
     assert "4 runs to do, 1 at a time" in said and "1 of 4, about 3 s left; " in said and "4 of 4" in said
-    [runs] = found.values()
     threads = torch.get_num_threads()
     torch.set_num_threads(next(iter(runs["first"].values()))["machine"]["threads"])
     alone = train(study.config("other", 1), study.share(digits, 1)).record
@@ -389,26 +379,27 @@ def test_runs_are_trains_own_and_are_not_run_again(digits, tmp_path, capfd, monk
     }
     losses = [[entry["train_loss"] for entry in record["history"]] for record in (runs["other"][1], alone)]
     assert losses[0] == losses[1]
-    assert all(record["images"] == 60 for own in runs.values() for record in own.values())
-    before = {path: path.read_bytes() for path in tmp_path.rglob("*.json")}
+    assert all(record["images"] == 60 for seeds in runs.values() for record in seeds.values())
+    [path] = tmp_path.rglob("*.jsonl")
+    before = path.read_bytes()
     run_study(study, source="digits", folder=tmp_path / "records", scratch=tmp_path / "scratch")
     assert "all 4 runs are on record" in capfd.readouterr().out
-    assert {path: path.read_bytes() for path in tmp_path.rglob("*.json")} == before
+    assert path.read_bytes() == before
 
 
-def test_a_run_is_handed_out_when_a_worker_is_free(tmp_path, monkeypatch, nearby):
+def test_run_is_handed_out_when_a_worker_is_free(tmp_path, monkeypatch, nearby):
     """What is bound to a worker early waits for it, though another is free. Seed by seed, so that seeds are whole early."""
     study, handed_out = replace(small(other=replace(SMALL, max_lr=0.2)), images=700), []
     dasks = distributed.Client.submit
 
-    def submit(client, work, study, variant, seeds, *means, **options):
-        handed_out.append((variant, seeds, len(only_files(tmp_path / "records"))))
-        return dasks(client, work, study, variant, seeds, *means, **options)
+    def submit(client, work, study, variant, seed, *means, **options):
+        handed_out.append((variant, seed, len(on_record(tmp_path / "records"))))
+        return dasks(client, work, study, variant, seed, *means, **options)
 
     monkeypatch.setattr(distributed.Client, "submit", submit)
     run_study(study, source="digits", folder=tmp_path / "records", scratch=tmp_path / "scratch")
-    assert [one[:2] for one in handed_out] == [(name, (seed,)) for seed in (0, 1) for name in ("first", "other")]
-    assert [on_record for *_, on_record in handed_out] == [0, 0, 1, 2]  # one worker: each when the one before is done
+    assert [run[:2] for run in handed_out] == [(name, seed) for seed in (0, 1) for name in ("first", "other")]
+    assert [done for *_, done in handed_out] == [0, 0, 1, 2]  # one worker: each when the one before is done
 
 
 def in_background(study: Study, tmp_path: Path, source: str = "digits", **means) -> tuple[threading.Thread, list]:
@@ -427,10 +418,9 @@ def in_background(study: Study, tmp_path: Path, source: str = "digits", **means)
 
 def wait_for(what, seconds: float = 300):
     end = time.monotonic() + seconds
-    while not (found := what()):
+    while not what():
         assert time.monotonic() < end, "it did not come"
         time.sleep(0.02)
-    return found
 
 
 def written(dataset: Dataset, folder: Path) -> str:
@@ -448,11 +438,11 @@ def workers_of(process: psutil.Process) -> list[psutil.Process]:
     return [child for child in process.children(recursive=True) if "spawn_main" in " ".join(child.cmdline())]
 
 
-def test_a_killed_workers_run_goes_on_from_its_checkpoint_to_the_same_bits(digits, tmp_path, monkeypatch):
+def test_worker_that_is_killed_has_its_run_go_on_from_the_checkpoint_to_the_same_bits(digits, tmp_path, monkeypatch):
     look_at = runner.look_at
 
     def one_thread(client, source):  # each: more would wait for other tests' threads
-        return [one | {"machine": one["machine"] | {"threads": 1}} for one in look_at(client, source)]
+        return [machine | {"machine": machine["machine"] | {"threads": 1}} for machine in look_at(client, source)]
 
     monkeypatch.setattr(runner, "look_at", one_thread)
     go_on = tmp_path / "go on"
@@ -477,7 +467,7 @@ def test_a_killed_workers_run_goes_on_from_its_checkpoint_to_the_same_bits(digit
     thread.join(timeout=300)
     [runs] = outcome[0].values()
     record = runs["first"][0]
-    assert only_files(tmp_path / "records") == ["first-seed-0.json"]
+    assert on_record(tmp_path / "records") == [("first", 0)]
     assert "seconds_in_all" not in record  # it was resumed
     threads = torch.get_num_threads()
     torch.set_num_threads(record["machine"]["threads"])
@@ -488,14 +478,14 @@ def test_a_killed_workers_run_goes_on_from_its_checkpoint_to_the_same_bits(digit
     assert not list((tmp_path / "scratch").rglob("*.pt"))  # nothing is left behind
 
 
-def test_nothing_listens_beyond_this_machine(tmp_path):
+def test_cluster_listens_nowhere_beyond_this_machine(tmp_path):
     heard = []
 
     def listening():
-        own = psutil.Process()
-        for process in (own, *own.children(recursive=True)):
+        here = psutil.Process()
+        for process in (here, *here.children(recursive=True)):
             connections = process.net_connections if hasattr(process, "net_connections") else process.connections  # psutil 5
-            heard.extend(one.laddr.ip for one in connections("inet") if one.status == psutil.CONN_LISTEN)
+            heard.extend(port.laddr.ip for port in connections("inet") if port.status == psutil.CONN_LISTEN)
 
     with runner.client_of(1, None):
         listening()
@@ -528,47 +518,49 @@ def scheduler(tmp_path):
         process.wait(timeout=20)
 
 
-def test_a_schedulers_workers_are_used_and_its_death_is_said(tmp_path, scheduler):
+def test_schedulers_workers_are_used_and_its_death_is_said(tmp_path, scheduler):
     address, master = scheduler
     study = Study("remote", {"first": replace(SMALL, epochs=2)}, seeds=40, held_out=300)
     thread, outcome = in_background(study, tmp_path, scheduler=address)
-    wait_for(lambda: len(only_files(tmp_path / "records")) >= 2)
+    wait_for(lambda: len(on_record(tmp_path / "records")) >= 2)
     master.kill()
     thread.join(timeout=300)
     assert isinstance(outcome[0], StudyError) and "scheduler went away after" in str(outcome[0])
-    done = {path: path.read_bytes() for path in (tmp_path / "records").rglob("*.json")}
+    done = on_record(tmp_path / "records")
     assert 2 <= len(done) < 40
-    here = {machine_of(records.read(path)) for path in done}
-    assert len(missing(study, 40, tmp_path / "records", here)) == 40 - len(done)
+    here = set(recorded(study, tmp_path / "records"))
+    assert {*missing(study, 40, tmp_path / "records", here)} == {("first", seed) for seed in range(40)} - {*done}
 
 
-def test_no_scheduler_at_an_address(tmp_path, monkeypatch):
+def test_scheduler_that_does_not_answer_is_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(runner, "PATIENCE", 1)
     with pytest.raises(StudyError, match="No Dask scheduler answers at tcp://127"):
         run_study(small(), source="digits", folder=tmp_path, scratch=tmp_path, scheduler=f"tcp://127.0.0.1:{free_port()}")
 
 
-def test_a_run_that_raises_is_named_and_the_others_go_on(tmp_path, monkeypatch, capfd, nearby):
+def test_run_that_raises_is_named_and_the_others_go_on(tmp_path, monkeypatch, capfd, nearby):
     study = tiny(small(**{"too fast": replace(SMALL, max_lr=1e30)}))
     monkeypatch.setitem(catalogue.STUDIES, "small", study)
     monkeypatch.setattr(records, "RECORDS", tmp_path / "records")
     monkeypatch.setattr(runner, "OUT", tmp_path)
     assert __main__.main(["study", "small", "--workers", "1", "--data", "digits"]) == 1
     said = capfd.readouterr()
-    assert "failed: too fast, seed 1: TrainingError" in said.out and "2 tasks failed, all other runs are recorded" in said.err
-    assert only_files(tmp_path / "records") == ["first-seed-0.json", "first-seed-1.json"]
+    assert "failed: too fast, seed 1: TrainingError" in said.out and "2 runs failed, all others are recorded" in said.err
+    assert on_record(tmp_path / "records") == [("first", 0), ("first", 1)]
 
 
-def test_a_full_disk_is_said_and_what_was_recorded_stays(one_record, tmp_path, monkeypatch):
+def test_full_disk_is_said_and_what_was_recorded_stays(one_record, tmp_path, monkeypatch):
     def full(path, body):
         raise OSError(28, os.strerror(28))
 
+    table = put(tmp_path, small(), "first", one_record)
     monkeypatch.setattr(records, "write_whole", full)
-    with pytest.raises(StudyError, match=r"first-seed-0\.json can't be written \(No space left on device\): free some space"):
-        runner.keep(one_record, tmp_path / "first-seed-0.json")
+    with pytest.raises(StudyError, match=r"^small\.jsonl can't be written \(No space left on device\): free some space"):
+        runner.keep(one_record, table)
+    assert on_record(tmp_path) == [("first", 0)]
 
 
-def test_a_study_that_runs_already_is_not_run_twice(tmp_path):
+def test_study_that_runs_already_is_not_run_twice(tmp_path):
     with runner.alone(tmp_path / "small"):
         [lock] = (tmp_path / "small").iterdir()
     holder = """
@@ -584,7 +576,7 @@ with filelock.FileLock(sys.argv[1], timeout=0):
         other.kill()
 
 
-def test_what_is_raised_while_a_study_is_held_is_not_called_a_full_disk(tmp_path):
+def test_alone_calls_nothing_that_is_raised_meanwhile_a_full_disk(tmp_path):
     with pytest.raises(BrokenPipeError, match=r"^whoever read$"), runner.alone(tmp_path / "small"):
         raise BrokenPipeError("whoever read")
     with runner.alone(tmp_path / "small"):  # it was let go
@@ -597,14 +589,14 @@ def test_what_is_raised_while_a_study_is_held_is_not_called_a_full_disk(tmp_path
 def about(cores: int = 2, sha256: str = "0") -> dict:
     """What a worker has."""
     machine = {"machine": {"device": "a", "threads": 9}, "versions": {"torch": "2"}}
-    return machine | {"cores": cores, "cuda": False, "sha256": sha256}
+    return machine | {"cores": cores, "sha256": sha256}
 
 
 class Workers:
     """A Dask client, as far as it is asked what its workers have."""
 
     def __init__(self, nthreads: int = 1, **means: dict):
-        self.means, self.threads = {f"tcp://{name[0]}:{name[1:]}": one for name, one in means.items()}, nthreads
+        self.means, self.threads = {f"tcp://{name[0]}:{name[1:]}": worker for name, worker in means.items()}, nthreads
 
     def run(self, *_) -> dict[str, dict]:
         return self.means
@@ -619,62 +611,62 @@ def test_workers_with_different_images_are_refused():
 
 
 def test_workers_of_one_host_share_its_cores():
-    assert {one["machine"]["threads"] for one in runner.look_at(Workers(a1=about(8), a2=about(8), b1=about(6)), "auto")} == {4}
+    machines = runner.look_at(Workers(a1=about(8), a2=about(8), b1=about(6)), "auto")
+    assert [machine["machine"]["threads"] for machine in machines] == [4, 4, 4]
 
 
-def test_seeds_are_trained_side_by_side_only_where_every_worker_has_a_gpu(tmp_path, monkeypatch):
-    class Asked(Exception):
-        """With how many seeds a task has at most."""
-
-    def asked(study, todo, most):
-        raise Asked(most)
-
-    monkeypatch.setattr(runner, "together", asked)
-    for second, most in ((True, runner.TOGETHER), (False, 1)):
-        workers = Workers(a1=about() | {"cuda": True}, b1=about() | {"cuda": second})
-        monkeypatch.setattr(runner, "client_of", contextmanager(lambda *_, workers=workers: (yield workers)))
-        with pytest.raises(Asked, match=rf"^{most}$"):
-            run_study(small(), folder=tmp_path, scratch=tmp_path / "scratch")
-
-
-def test_a_worker_that_runs_several_tasks_at_a_time_is_refused():
+def test_worker_that_runs_several_tasks_at_a_time_is_refused():
     """They would draw from one stream of random numbers."""
     with pytest.raises(StudyError, match=r"^[^\n]*start the workers with --nthreads 1\.$"):
         runner.look_at(Workers(nthreads=2, a1=about(), a2=about()), "auto")
 
 
 @pytest.mark.parametrize("held_out", [300, 0])
-def test_other_images_than_those_of_the_records_are_not_run(one_record, tmp_path, monkeypatch, held_out):
+def test_run_study_refuses_other_images_than_those_of_the_records(one_record, tmp_path, monkeypatch, held_out):
     study = replace(small(), held_out=held_out)
     made = made_up(one_record, study, "first", 0, 0.5)
     put(tmp_path, study, "first", of_mnist(made))
-    here = about(sha256=made["dataset"]["sha256"]) | {one: made[one] for one in ("machine", "versions")}
+    here = about(sha256=made["dataset"]["sha256"]) | {key: made[key] for key in ("machine", "versions")}
     monkeypatch.setattr(runner, "client_of", contextmanager(lambda *_: (yield Workers(a1=here))))
     with pytest.raises(
         StudyError, match=r"^The runs of small on record are of MNIST, the workers have other images for 'auto'"
     ):
         run_study(study, folder=tmp_path, scratch=tmp_path / "scratch")
-    assert only_files(tmp_path) == ["first-seed-0.json"]
+    assert on_record(tmp_path) == [("first", 0)]
 
 
-def test_where_there_is_no_scratch_folder_nothing_is_left_behind(digits, tmp_path, monkeypatch):
+def test_run_without_a_scratch_folder_leaves_nothing_behind(digits, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(runner, "images", lambda source: digits)
     threads = torch.get_num_threads()
-    [record] = runner.run_seeds(tiny(small()), "first", (0,), "digits", threads, str(tmp_path / "nowhere"))
+    record = runner.run_one(tiny(small()), "first", 0, "digits", threads, str(tmp_path / "nowhere"))
     assert record["variant"] == "first" and not list(tmp_path.iterdir())
 
 
-def test_a_run_has_the_threads_that_it_is_given(digits, tmp_path, monkeypatch):
+def test_run_has_the_threads_that_it_is_given(digits, tmp_path, monkeypatch):
     before = torch.get_num_threads()
     monkeypatch.setattr(runner, "images", lambda source: digits)
-    monkeypatch.setattr(runner, "train", lambda *_: SimpleNamespace(records=[{"threads": torch.get_num_threads()}]))
-    [record] = runner.run_seeds(small(), "first", (0,), "digits", before + 1, str(tmp_path))
+    monkeypatch.setattr(runner, "train", lambda *_: SimpleNamespace(record={"threads": torch.get_num_threads()}))
+    record = runner.run_one(small(), "first", 0, "digits", before + 1, str(tmp_path))
     torch.set_num_threads(before)
     assert record["threads"] == before + 1
 
 
-def test_a_cluster_without_a_client_is_closed(monkeypatch):
+def test_run_has_a_folder_of_its_own_below_scratch_whatever_its_variants_name(digits, tmp_path, monkeypatch):
+    folders, study = [], small(**dict.fromkeys(["no dropout", "no-dropout", "No dropout", "../up", 200 * "ä"], SMALL))
+    monkeypatch.setattr(runner, "images", lambda source: digits)
+
+    def trained(config, dataset, callbacks):
+        folders.append(callbacks[0].folder)
+        return SimpleNamespace(record={})
+
+    monkeypatch.setattr(runner, "train", trained)
+    for variant in study.variants:
+        runner.run_one(study, variant, 0, "digits", torch.get_num_threads(), str(tmp_path))
+    assert {folder.parent for folder in folders} == {tmp_path} and len({folder.name.lower() for folder in folders}) == 6
+
+
+def test_cluster_without_a_client_is_closed(monkeypatch):
     closed = []
 
     class LocalCluster:
@@ -696,6 +688,6 @@ def test_a_cluster_without_a_client_is_closed(monkeypatch):
     assert len(closed) == 1
 
 
-def test_an_unknown_study_is_one_sentence(capsys):
+def test_study_that_is_unknown_is_one_sentence(capsys):
     assert __main__.main(["study", "nothing"]) == 1
     assert "There is no study 'nothing': choose one of card" in capsys.readouterr().err
