@@ -3,7 +3,7 @@
 import csv
 from typing import NamedTuple
 
-from mnist_lib.support.paths import ROOT
+from mnist_lib.support.paths import committed
 
 
 class Votes(NamedTuple):
@@ -22,11 +22,15 @@ class Votes(NamedTuple):
 
 
 def label_votes() -> dict[int, Votes]:
-    """{index of the test image: its votes}, in the order of the test set."""
-    with open(ROOT / "records" / "label-votes.csv", encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(line for line in file if not line.startswith("#"))
-        found = ({name: int(value) for name, value in row.items()} for row in rows)
+    """{index of the test image: its votes}, in the order of the test set.
+
+    Raises:
+        FileNotFoundError: one sentence, where the package was installed without its clone.
+    """
+    with open(committed("records/label-votes.csv"), encoding="utf-8", newline="") as file:
+        table = csv.DictReader(line for line in file if not line.startswith("#"))
+        rows = ({name: int(value) for name, value in row.items()} for row in table)
         return {
             row["index"]: Votes(row["label"], row["proposed"], row["votes_label"], row["votes_proposed"], row["votes_neither"])
-            for row in found
+            for row in rows
         }

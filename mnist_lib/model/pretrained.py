@@ -8,7 +8,11 @@ from mnist_lib.support.paths import committed
 
 
 def recorded_net() -> DigitNet:
-    """The network of the recorded run with seed 0, trained for 20 epochs on all of MNIST, in evaluation mode."""
+    """The network of the recorded run with seed 0, trained for 20 epochs on all of MNIST, in evaluation mode.
+
+    Raises:
+        FileNotFoundError: one sentence, where the package was installed without its clone.
+    """
     model = DigitNet()
     weights = committed("records/card-seed-0.pt")
     model.load_state_dict(torch.load(weights, weights_only=True, map_location="cpu"))
@@ -18,7 +22,7 @@ def recorded_net() -> DigitNet:
 def recorded_epochs() -> dict[int, dict[str, Tensor]]:
     """{epoch: state dict}: the first weights (0) and those after epochs 1, 2, 3, 5, 10, 15 and 20 of the run with seed 0.
 
-    They are kept in half precision and read as float32; the last ones are there in full, `recorded_net`'s.
+    They are kept in half precision and read as float32; the last ones are there in full, `recorded_net`'s. Raises as it does.
     """
     kept = torch.load(committed("records/card-seed-0-epochs.pt"), weights_only=True, map_location="cpu")
     states = {name: rows.float() if rows.is_floating_point() else rows for name, rows in kept["states"].items()}

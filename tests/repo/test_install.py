@@ -153,3 +153,37 @@ def test_a_command_of_before_says_where_it_went(installed, command):
     done = python(installed, "-m", "mnist_lib", command, "--seed", "1")
     assert done.returncode == 1 and not done.stdout
     assert done.stderr == "The commands of the clone are the course's: python -m course, from its folder.\n"
+
+
+def test_what_lies_in_the_clone_is_one_sentence_without_it(installed):
+    code = """
+from mnist_lib.interpret.human_labels import label_votes
+from mnist_lib.model.pretrained import recorded_epochs, recorded_net
+from mnist_lib.studies.records import benchmark, held_out, runs
+for ask in (lambda: runs("card"), held_out, lambda: benchmark("speed"), recorded_net, recorded_epochs, label_votes):
+    try:
+        print("It answered", ask())
+    except FileNotFoundError as error:
+        print(error)
+"""
+    said = python(installed, "-c", code).stdout.splitlines()
+    ends = f" is not installed with mnist_lib: clone {PROJECT['urls']['Repository']} and work there."
+    names = (*3 * ["records/"], "records/card-seed-0.pt", "records/card-seed-0-epochs.pt", "records/label-votes.csv")
+    assert said == [name + ends for name in names]
+
+
+def test_study_of_an_installed_package_is_recorded_in_the_readers_folder(installed, tmp_path):
+    code = """
+from distributed import Client
+from mnist_lib.studies import runner
+from mnist_lib.studies.study import Study
+from mnist_lib.trainer import TrainConfig
+runner.client_of = lambda *_: Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None)  # no process
+recipe = TrainConfig(epochs=1, batch_size=20, device="cpu", compiled="no")
+for _ in range(2):
+    runner.run_study(Study("mine", {"short": recipe}, seeds=1, held_out=20, images=60), source="digits")
+"""
+    done = python((installed[0], tmp_path), "-c", code)
+    assert done.stdout.splitlines()[-1] == "mine: all 1 runs are on record.", done.stderr
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.jsonl")] == ["records/studies/mine.jsonl"]
+    assert not (installed[0] / "records").exists()
