@@ -44,7 +44,7 @@ def test_what_may_be_trained(tmp_path):
     # counted by hand: weights and biases, and two of BatchNorm's for each map
     w, k = NARROW, (3, 3, 1, 3, 3, 3, 3)
     convs = sum(w[i] * (([1, *w][i]) * k[i] ** 2 + 1) for i in range(7))
-    assert Submission.read(tmp_path / "submission.py").numbers == convs + 2 * sum(w) + 10 * (w[6] + 1) <= 5_000
+    assert Submission.read(tmp_path / "submission.py").parameters == convs + 2 * sum(w) + 10 * (w[6] + 1) <= 5_000
 
 
 @pytest.mark.parametrize(
@@ -185,14 +185,14 @@ def test_a_submission_is_run_once_by_the_study_engine(tmp_path, capsys, nearby):
 
 def test_the_template_is_a_beginning_and_no_solution():
     submission = Submission.read(ROOT / "assignment/submission.py")
-    assert submission.numbers == 13_960 and len(before_training(submission)) == 2
+    assert submission.parameters == 13_960 and len(before_training(submission)) == 2
 
 
 def test_the_task_says_what_is_checked():
     task = (ROOT / "assignment/README.md").read_text()
     for told in ("5,000 numbers", "99.0 %", "at most 20 epochs", "five seeds", "50 words", "lower end"):
         assert told in task
-    assert (grading.NUMBERS, grading.GOAL, grading.SEEDS, grading.EPOCHS, grading.WORDS) == (
+    assert (grading.PARAMETERS, grading.GOAL, grading.SEEDS, grading.EPOCHS, grading.WORDS) == (
         5_000,
         99.0,
         5,
