@@ -12,125 +12,78 @@ python -m course book [--out out/book]
 import argparse
 import os
 import sys
-from argparse import Namespace
 from pathlib import Path
+from pkgutil import resolve_name
 
 from mnist_lib.support.paths import OUT, committed
 
 
-def run(options: Namespace) -> None:
-    from course.run_notebooks import run_notebooks  # here and below: each command imports what it alone needs
-
-    run_notebooks(options.epochs, options.seed, options.data, whole(options.out))
-
-
-def study(options: Namespace) -> None:
-    from mnist_lib.studies.catalogue import STUDIES
-    from mnist_lib.studies.runner import run_study
-    from mnist_lib.studies.study import as_text, table
-
-    if options.name not in STUDIES:
-        raise ValueError(f"There is no study {options.name!r}: choose one of {', '.join(STUDIES)}.")
-    chosen = STUDIES[options.name]
-    recorded = run_study(chosen, options.seeds, options.data, workers=options.workers, scheduler=options.scheduler)
-    print(as_text(table(chosen, recorded)))
-
-
-def report(options: Namespace) -> None:
-    from course.report.pages import write_report
-
-    write_report(options.record)
-
-
-def publish(options: Namespace) -> None:
-    from course.publish import publish
-
-    publish()
-
-
-def student(options: Namespace) -> None:
-    from course.student import write_student_version
-
-    print(f"{len(write_student_version(whole(options.out)))} files without answers in {options.out}.")
-
-
-def assignment(options: Namespace) -> int:
-    from course.grading import grade
-
-    return 1 if grade(options.file, options.data, workers=options.workers) else 0
-
-
-def book(options: Namespace) -> None:
-    from course.book.build import build
-
-    build(whole(options.out))
-    print(f"Open {whole(options.out) / 'index.html'} in a browser.")
-
-
-def whole(path: Path) -> Path:
-    return path.expanduser().resolve()
+def whole(path: str | Path) -> Path:
+    return Path(path).expanduser().resolve()
 
 
 def parameter(name: str, **settings) -> tuple[str, dict]:
-    """What argparse's add_argument takes."""
+    """What argparse's add_argument takes; the command's function has a parameter of this name."""
     return name, settings
 
 
 DATA = parameter("--data", default="auto", help='"auto", "MNIST", "digits" or a folder with the four MNIST files')
 WORKERS = parameter("--workers", type=int, help="processes on this machine (default: as many as cores)")
-COMMANDS = (  # function, help, parameters
-    (
-        run,
+COMMANDS = {  # help, the function, which is imported when it is called, and its parameters
+    "run": (
         "execute the notebooks in order: the card's training, 20 epochs on MNIST",
+        "course.run_notebooks:run_notebooks",
         parameter("--epochs", type=int, default=20, help="of the training in notebook 04 (default 20)"),
         parameter("--seed", type=int, default=0, help="of the same (default 0)"),
         DATA,
-        parameter("--out", type=Path, default=OUT, help="where executed notebooks, record and weights go (default out)"),
+        parameter(
+            "--out", type=whole, default=whole(OUT), help="where executed notebooks, record and weights go (default out)"
+        ),
     ),
-    (
-        study,
+    "study": (
         "run what a study lacks, on this machine or a Dask cluster, and print its table",
+        "course.study:run_named_study",
         parameter("name", help="of the study, as mnist_lib/studies/catalogue.py has it"),
         parameter("--seeds", type=int, help="how many, from 0 on (default: as many as the study says)"),
         WORKERS,
         parameter("--scheduler", help="a Dask scheduler, tcp://HOST:8786, whose workers are taken instead"),
         DATA,
     ),
-    (
-        report,
+    "report": (
         "write README's numbers and the figures from the records",
+        "course.report.pages:write_report",
         parameter("--record", type=Path, help="a card run's record.json to be taken among the records first"),
     ),
-    (publish, "take the executed notebooks of the last plain run as the committed ones"),
-    (
-        student,
+    "publish": ("take the executed notebooks of the last plain run as the committed ones", "course.publish:publish"),
+    "student": (
         "write the notebooks without their answers, to hand out",
-        parameter("--out", type=Path, default=OUT / "student", help="into this folder (default out/student)"),
+        "course.student:write_student_version",
+        parameter("--out", type=whole, default=whole(OUT / "student"), help="into this folder (default out/student)"),
     ),
-    (
-        assignment,
+    "assignment": (
         "train and check a submission (see assignment/README.md)",
+        "course.grading:grade",
         parameter("file", type=Path, help="the submission, such as assignment/submission.py"),
         WORKERS,
         DATA,
     ),
-    (
-        book,
+    "book": (
         "write the notebooks and the pages around them as one site",
-        parameter("--out", type=Path, default=OUT / "book", help="into this folder (default out/book)"),
+        "course.book.build:build",
+        parameter("--out", type=whole, default=whole(OUT / "book"), help="into this folder (default out/book)"),
     ),
-)
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m course", description="A network of 13,960 numbers that reads handwriting.")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command, about, *parameters in COMMANDS:
-        subparser = commands.add_parser(command.__name__, help=about)
-        subparser.set_defaults(command=command)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for command, (about, _, *parameters) in COMMANDS.items():
+        subparser = commands.add_parser(command, help=about)
         for name, settings in parameters:
             subparser.add_argument(name, **settings)
-    options = parser.parse_args(arguments)
+    options = vars(parser.parse_args(arguments))
+    function = COMMANDS[options.pop("command")][1]
     for descriptor, name in ((1, "stdout"), (2, "stderr")):
         if getattr(sys, name) is None:  # it was closed, as by a service; kernels inherit it, and start only with an open one
             nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -139,7 +92,7 @@ def main(arguments: list[str] | None = None) -> int:
             setattr(sys, name, open(descriptor, "w", encoding="utf-8"))  # noqa: SIM115
     try:
         committed("notebooks")
-        return options.command(options) or 0
+        return 1 if resolve_name(function)(**options) else 0  # what is returned is what failed
     except BrokenPipeError:  # whoever read what is printed went away, as `| head` does
         sys.stdout = None  # else Python would try to write the rest to it, and complain
         return 1

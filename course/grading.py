@@ -64,7 +64,7 @@ class Submission:
 
 
 def grade(
-    path: Path, source: str = "auto", folder: Path = OUT / "assignment", held_out: int = HELD_OUT, workers: int | None = None
+    file: Path, data: str = "auto", folder: Path = OUT / "assignment", held_out: int = HELD_OUT, workers: int | None = None
 ) -> list[str]:
     """Check a submission, train it with five seeds if it may be, check that, and say all of it -> what is missing.
 
@@ -73,14 +73,14 @@ def grade(
     Raises:
         AssignmentError, StudyError, DataError: one sentence, if it can't be run.
     """
-    submission = Submission.read(path)
-    print(f"{path.name}: {submission.parameters:,} numbers, {submission.recipe.epochs:g} epochs.", flush=True)
+    submission = Submission.read(file)
+    print(f"{file.name}: {submission.parameters:,} numbers, {submission.recipe.epochs:g} epochs.", flush=True)
     missing = before_training(submission)
     if not missing:
         settings = json.dumps(submission.recipe.plain(), sort_keys=True)
         place = folder / hashlib.sha256(settings.encode()).hexdigest()[:12]
         study = Study("assignment", {"submission": submission.recipe}, SEEDS, held_out)
-        recorded = run_study(study, SEEDS, source, place, place / "scratch", workers)
+        recorded = run_study(study, SEEDS, data, place, place / "scratch", workers)
         runs = [run for seed, run in sorted(by_seed(recorded)["submission"].items()) if seed < SEEDS]
         missing = after_training(runs)
         print(result(runs))

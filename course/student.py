@@ -16,21 +16,20 @@ BECAUSE = "*Because* (write it in your own words):"
 MEASURED = "*What you measured* (write it in your own words):"
 
 
-def write_student_version(out: Path) -> list[Path]:
-    """Every notebook without its answers, and the glossary, into a folder -> the files written.
+def write_student_version(out: Path) -> None:
+    """Every notebook without its answers, and the glossary, into a folder.
 
     Raises:
         ValueError: one sentence, for the notebooks' own folder.
     """
     if out.resolve() == NOTEBOOKS:
         raise ValueError("The version without answers would take the place of the notebooks: choose another folder with --out.")
-    written = []
-    for path in sorted(NOTEBOOKS.glob("[0-9]*.ipynb")):
+    paths = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
+    for path in paths:
         notebook = without_answers(nbformat.read(path, as_version=4))
         write_whole(out / path.name, (nbformat.writes(notebook) + "\n").encode())
-        written.append(out / path.name)
     write_whole(out / "glossary.md", (NOTEBOOKS / "glossary.md").read_bytes())
-    return [*written, out / "glossary.md"]
+    print(f"{len(paths) + 1} files without answers in {out}.")
 
 
 def without_answers(notebook: NotebookNode) -> NotebookNode:

@@ -42,6 +42,7 @@ def build(out: Path) -> None:
         shutil.rmtree(out, ignore_errors=True)
         out.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(site, out)
+    print(f"Open {out / 'index.html'} in a browser.")
 
 
 def gather(source: Path) -> None:

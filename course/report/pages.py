@@ -7,11 +7,9 @@ from pathlib import Path
 import torch
 
 from course import outline
-from course.report import ReportError, course_tables, network_tables, results
+from course.report import ReportError, course_tables, results
 from course.report.course_tables import COURSE, repository
 from course.report.figures import figures
-from course.report.markdown import fill
-from course.report.studies import few_result, study_table
 from mnist_lib.data import Dataset, load
 from mnist_lib.model import DigitNet
 from mnist_lib.model.pretrained import recorded_net
@@ -45,7 +43,7 @@ def pages(studied: dict[str, Records], new: dict | None = None) -> dict[str, dic
     card, quick, speed = runs["card"], runs["quick"], records.benchmark("speed")
     course = [outline.read(ROOT / "notebooks" / f"{name}.ipynb") for name in COURSE]
     timed = {"STUDY_QUICK": records.benchmark("ingredients")}
-    studies = {mark: study_table(study, studied[study.name], timed.get(mark)) for mark, study in SHOWN.items()}
+    studies = {mark: results.study_table(study, studied[study.name], timed.get(mark)) for mark, study in SHOWN.items()}
     answer = studies.pop("ANSWER")
     return {
         "README.md": {
@@ -54,8 +52,8 @@ def pages(studied: dict[str, Records], new: dict | None = None) -> dict[str, dic
             "CLONE": f"```sh\ngit clone {repository()}\ncd {repository().split('/')[-1]}\n```",
             "RESULT": results.result(card),
             "RECIPES": results.recipes_table(runs),
-            "SUMMARY": f"```text\n{network_tables.summary_table(DigitNet())}\n```",
-            "FIELDS": network_tables.field_table(),
+            "SUMMARY": f"```text\n{course_tables.summary_table(DigitNet())}\n```",
+            "FIELDS": course_tables.field_table(),
             "LATEST_RESULT": results.latest_result(card[0]),
         },
         "RESULTS.md": {
@@ -63,7 +61,7 @@ def pages(studied: dict[str, Records], new: dict | None = None) -> dict[str, dic
             "SEEDS": results.seeds_result(card),
             "SPEED": results.speed_table(speed),
             "QUICK": results.quick_result(quick, card, speed),
-            "FEW": few_result(runs["few"], quick, studied),
+            "FEW": results.few_result(runs["few"], quick, studied),
             **studies,
         },
         "INSTRUCTOR.md": {f"LESSON_{lesson.name[:2]}": course_tables.teaching_table(lesson) for lesson in course}
@@ -72,23 +70,33 @@ def pages(studied: dict[str, Records], new: dict | None = None) -> dict[str, dic
     }
 
 
-def write_report(run: Path | None = None) -> None:
+def fill(text: str, parts: dict[str, str], page: str = "README.md") -> str:
+    """A page's text with each part between its markers."""
+    for name, part in parts.items():
+        pattern = rf"(<!-- {name} -->\n).*?(\n<!-- END_{name} -->)"
+        text, count = re.subn(pattern, lambda m, part=part: m[1] + part + m[2], text, flags=re.DOTALL)
+        if count != 1:
+            raise ReportError(f"{page} must hold the markers of {name} once, not {count} times: put them back.")
+    return text
+
+
+def write_report(record: Path | None = None) -> None:
     """The pages that are read, figures/, docs/index.html, and the repository's address in the notebooks' bootstrap cells.
 
-    run: a card run's record.json that is to join the records first. All is made before anything is written.
+    record: a card run's record.json that is to join the records first. All is made before anything is written.
     """
     from course.film import renew  # here: only this needs it
 
-    new = None if run is None else records.require_recipe(records.read(run))
+    new = None if record is None else records.require_recipe(records.read(record))
     dataset = load()
     if dataset.name != "MNIST":
         raise ReportError("The figures show MNIST digits: set MNIST_LIB_DATA to a folder with its four files.")
     made, net = {}, recorded_net()
-    if run is not None:
+    if record is not None:
         name = f"card-seed-{new['config']['seed']}"
         made[records.RECORDS / f"{name}.json"] = records.to_bytes(new)
         if new["config"]["seed"] == 0:  # whose weights the notebooks show
-            weights, net = weights_of(run, new, dataset)
+            weights, net = weights_of(record, new, dataset)
             made[records.RECORDS / f"{name}.pt"] = weights
     studied = studies_on_record()
     for page, parts in pages(studied, new).items():
@@ -107,17 +115,19 @@ def with_address(text: str) -> str:
     return re.sub(r"(?m)^repository-code: .*$", f"repository-code: {repository()}", text)
 
 
-def weights_of(run: Path, record: dict, dataset: Dataset) -> tuple[bytes, DigitNet]:
+def weights_of(path: Path, record: dict, dataset: Dataset) -> tuple[bytes, DigitNet]:
     """The weights beside a record, as bytes and as a network; ReportError unless they read what the record says."""
     try:
-        body = (run.parent / "model.pt").read_bytes()
+        body = (path.parent / "model.pt").read_bytes()
         net = DigitNet()
         net.load_state_dict(torch.load(io.BytesIO(body), weights_only=True, map_location="cpu"))
     except Exception as error:  # missing, damaged, refused or of another network
         raise ReportError(
-            f"model.pt beside {run.name} is not a DigitNet's weights ({type(error).__name__}): keep the two together."
+            f"model.pt beside {path.name} is not a DigitNet's weights ({type(error).__name__}): keep the two together."
         ) from None
     correct = evaluate(net.eval(), dataset.test_images, dataset.test_labels).correct
     if abs(correct - record["test"]["correct"]) > 2:  # another processor may round a logit otherwise
-        raise ReportError(f"model.pt beside {run.name} reads {correct:,} right, the record says {record['test']['correct']:,}.")
+        raise ReportError(
+            f"model.pt beside {path.name} reads {correct:,} right, the record says {record['test']['correct']:,}."
+        )
     return body, net

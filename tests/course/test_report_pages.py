@@ -11,7 +11,7 @@ import torch
 from course.__main__ import main
 from course.report import ReportError
 from course.report import pages as report
-from course.report.markdown import fill
+from course.report.pages import fill
 from mnist_lib import data
 from mnist_lib.model import DigitNet
 from mnist_lib.model.pretrained import recorded_net

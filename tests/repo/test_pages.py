@@ -78,6 +78,11 @@ def test_readme_answers_its_question_right():
     assert "3,370" not in UNFOLDED
 
 
+def test_figures_are_small_and_there():
+    for name in re.findall(r"figures/[\w-]+\.png", README):
+        assert 1_000 < (ROOT / name).stat().st_size < 500_000, name
+
+
 def test_glossary_is_sorted_and_each_term_occurs_in_its_notebook():
     entries = re.findall(r"^\*\*(.+?)\*\* \(\[notebook \d\]\((.+?)\)\): .+$", PAGES["notebooks/glossary.md"], re.MULTILINE)
     terms = [term for term, _ in entries]
