@@ -78,6 +78,7 @@ def execute(path: Path, target: Path, parameters: dict, progress: "Progress") ->
                 cwd=str(path.parent),
                 progress_bar=False,
                 stdout_file=progress,
+                extra_arguments=["--log-level=ERROR"],  # no warning of unencrypted TCP: it stays on 127.0.0.1
                 shutdown_kernel="immediate",  # all that it was to leave is written, and asked politely it quarrels on stderr
             )
         except PapermillExecutionError as error:
