@@ -11,10 +11,6 @@ from typing import NamedTuple
 import nbformat
 from nbformat import NotebookNode
 
-from mnist_lib.support.paths import ROOT
-
-NOTEBOOKS = ROOT / "notebooks"
-
 
 class Section(NamedTuple):
     """A `## Title` with the line below it: *10 minutes. You will ...*"""

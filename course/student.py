@@ -9,9 +9,9 @@ import nbformat
 from nbconvert.preprocessors import ClearOutputPreprocessor
 from nbformat import NotebookNode
 
-from course.outline import NOTEBOOKS
-from mnist_lib.support.paths import write_whole
+from mnist_lib.support.paths import ROOT, write_whole
 
+FOLDER = ROOT / "notebooks"
 BECAUSE = "*Because* (write it in your own words):"
 MEASURED = "*What you measured* (write it in your own words):"
 
@@ -22,13 +22,13 @@ def write_student_version(out: Path) -> None:
     Raises:
         ValueError: one sentence, for the notebooks' own folder.
     """
-    if out.resolve() == NOTEBOOKS:
+    if out.resolve() == FOLDER:
         raise ValueError("The version without answers would take the place of the notebooks: choose another folder with --out.")
-    paths = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
+    paths = sorted(FOLDER.glob("[0-9]*.ipynb"))
     for path in paths:
         notebook = without_answers(nbformat.read(path, as_version=4))
         write_whole(out / path.name, (nbformat.writes(notebook) + "\n").encode())
-    write_whole(out / "glossary.md", (NOTEBOOKS / "glossary.md").read_bytes())
+    write_whole(out / "glossary.md", (FOLDER / "glossary.md").read_bytes())
     print(f"{len(paths) + 1} files without answers in {out}.")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from course import outline
+from course import film, outline
 from course.report import ReportError, course_tables, results
 from course.report.course_tables import COURSE, repository
 from course.report.figures import figures
@@ -85,8 +85,6 @@ def write_report(record: Path | None = None) -> None:
 
     record: a card run's record.json that is to join the records first. All is made before anything is written.
     """
-    from course.film import renew  # here: only this needs it
-
     new = None if record is None else records.require_recipe(records.read(record))
     dataset = load()
     if dataset.name != "MNIST":
@@ -106,7 +104,7 @@ def write_report(record: Path | None = None) -> None:
     made |= figures(net, dataset, studied)
     for path, body in made.items():
         write_whole(path, body)
-    renew(dataset)
+    film.renew(dataset)
 
 
 def with_address(text: str) -> str:

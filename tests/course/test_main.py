@@ -1,12 +1,14 @@
 """The commands: their help, their errors, and how make calls them."""
 
+import inspect
 import re
 import subprocess
+from pkgutil import resolve_name
 
 import pytest
 
 from course import run_notebooks
-from course.__main__ import main
+from course.__main__ import COMMANDS, main
 from mnist_lib.support.paths import ROOT
 
 
@@ -14,6 +16,13 @@ def test_main_helps_with_every_parameter(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["run", "--help"])
     assert {"--epochs", "--seed", "--data", "--out"} <= set(re.findall(r"--\w+", capsys.readouterr().out))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_functions_take_their_parameters(command):
+    _, function, *parameters = COMMANDS[command]
+    names = dict.fromkeys(name.removeprefix("--") for name, _ in parameters)
+    inspect.signature(resolve_name(function)).bind(**names)
 
 
 @pytest.mark.parametrize(

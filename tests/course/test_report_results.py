@@ -92,7 +92,6 @@ def test_quick_result_is_the_mean_over_seeds():
     quick = runs_of("quick")
     assert len(quick) >= 20 and len({run["config"]["seed"] for run in quick}) == len(quick)
     assert f"**{mean_of(quick):.2f} %**" in between("QUICK", RESULTS)
-    assert all(run["parameters"] == 13_960 and run["dataset"]["sha256"] == MNIST_SHA256 for run in quick)
 
 
 def test_readings_count_the_runs_that_read_the_test_images():

@@ -29,7 +29,7 @@ def out(tmp_path_factory):
 def test_student_leaves_the_notebooks_themselves_alone(tmp_path, monkeypatch, capsys):
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "notebooks")
-    monkeypatch.setattr(student, "NOTEBOOKS", tmp_path / "notebooks")
+    monkeypatch.setattr(student, "FOLDER", tmp_path / "notebooks")
     for name in ("notebooks", "link"):
         assert main(["student", "--out", str(tmp_path / name)]) == 1
         assert re.fullmatch(r"[^\n]+ choose another folder with --out\.\n", capsys.readouterr().err)
