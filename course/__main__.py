@@ -1,13 +1,4 @@
-"""The commands of the course.
-
-python -m course run [--epochs 20] [--seed 0] [--data auto] [--out out]
-python -m course study NAME [--seeds N] [--workers N] [--scheduler tcp://HOST:8786] [--data auto]
-python -m course report [--record out/record.json]
-python -m course publish
-python -m course student [--out out/student]
-python -m course assignment FILE [--workers N] [--data auto]
-python -m course book [--out out/book]
-"""
+"""The commands of the course: `python -m course --help` lists them."""
 
 import argparse
 import os
