@@ -34,7 +34,7 @@ student: $(READY)
 	$(BIN)/python -m course student $(if $(OUT),--out "$(OUT)")
 
 book: .venv/.book
-	$(BIN)/python -m course.book $(if $(OUT),--out "$(OUT)")
+	$(BIN)/python -m course book $(if $(OUT),--out "$(OUT)")
 
 .venv/.book: $(READY) requirements-book.txt
 	@$(BIN)/uv pip install -q --python $(BIN)/python -r requirements-book.txt

@@ -11,7 +11,7 @@ from mnist_lib.support.paths import ROOT, write_whole
 FIGURES = ROOT / "figures"
 FRAMES, PACE, HOLD = 30, 80, 2200  # pictures of the stroke, milliseconds for each, and for the last
 # Only the pad, the answer and the maps, without their controls
-LOOK = """header, footer,
+STYLE = """header, footer,
 .in-see, .in-panel, .in-digits, .in-tools, .in-epochs, .in-maps > p, .in-hint { display: none !important; }
 body { padding: 12px 16px !important; width: 900px; box-sizing: border-box; } .in-pad { outline: none !important; }"""
 PEN = """([points, done]) => {
@@ -50,7 +50,7 @@ def write_film() -> list[Path]:
             tab = chromium.new_page(color_scheme=scheme, viewport={"width": 900, "height": 680})
             tab.goto(page.PAGE.as_uri())
             tab.wait_for_function("() => window.inside?.logits")
-            tab.add_style_tag(content=LOOK)
+            tab.add_style_tag(content=STYLE)
             tab.evaluate("() => { inside.maps.mark = () => {}; inside.showTab('turn'); inside.pad.clear(); inside.draw(); }")
             shots = [_shot(tab)]
             for i in range(FRAMES):
@@ -69,8 +69,8 @@ def write_film() -> list[Path]:
     return written
 
 
-def _shot(page) -> bytes:
-    return page.screenshot(clip={"x": 0, "y": 0, "width": 900, "height": page.evaluate("document.body.scrollHeight")})
+def _shot(tab) -> bytes:
+    return tab.screenshot(clip={"x": 0, "y": 0, "width": 900, "height": tab.evaluate("document.body.scrollHeight")})
 
 
 def _three(t: float) -> tuple[float, float]:

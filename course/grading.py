@@ -18,7 +18,7 @@ from mnist_lib.studies.study import Study, accuracy, by_seed
 from mnist_lib.support.paths import OUT
 from mnist_lib.trainer.config import TrainConfig
 
-NUMBERS, GOAL, SEEDS, EPOCHS, WORDS, HELD_OUT = 5_000, 99.0, 5, 20, 50, 5_000
+PARAMETERS, GOAL, SEEDS, EPOCHS, WORDS, HELD_OUT = 5_000, 99.0, 5, 20, 50, 5_000
 FORBIDDEN = {"test_images", "test_labels"}  # a Dataset's fields that choose nothing here
 
 
@@ -41,10 +41,10 @@ class Submission:
         """
         try:
             code = path.read_text(encoding="utf-8-sig")  # with the mark that Windows' Notepad may put first, or without
-            found = runpy.run_path(str(path))
+            names = runpy.run_path(str(path))
         except (Exception, SystemExit) as error:  # whatever a file of someone else's does
             raise AssignmentError(f"{path.name} can't be run ({type(error).__name__}: {error}).") from None
-        recipe, paragraph = found.get("RECIPE"), found.get("PARAGRAPH")
+        recipe, paragraph = names.get("RECIPE"), names.get("PARAGRAPH")
         if not isinstance(recipe, TrainConfig):
             raise AssignmentError(f"{path.name} needs RECIPE = TrainConfig(...), or replace(CARD, ...).")
         if not isinstance(paragraph, str):
@@ -52,7 +52,7 @@ class Submission:
         return cls(recipe, paragraph, code)
 
     @property
-    def numbers(self) -> int:
+    def parameters(self) -> int:
         """How many parameters the network has that the recipe trains; AssignmentError if its ingredients make none."""
         try:
             network = DigitNet(self.recipe.dropout)
@@ -64,7 +64,7 @@ class Submission:
 
 
 def grade(
-    path: Path, source: str = "auto", folder: Path = OUT / "assignment", held_out: int = HELD_OUT, workers: int | None = None
+    file: Path, data: str = "auto", folder: Path = OUT / "assignment", held_out: int = HELD_OUT, workers: int | None = None
 ) -> list[str]:
     """Check a submission, train it with five seeds if it may be, check that, and say all of it -> what is missing.
 
@@ -73,15 +73,15 @@ def grade(
     Raises:
         AssignmentError, StudyError, DataError: one sentence, if it can't be run.
     """
-    submission = Submission.read(path)
-    print(f"{path.name}: {submission.numbers:,} numbers, {submission.recipe.epochs:g} epochs.", flush=True)
+    submission = Submission.read(file)
+    print(f"{file.name}: {submission.parameters:,} numbers, {submission.recipe.epochs:g} epochs.", flush=True)
     missing = before_training(submission)
     if not missing:
         settings = json.dumps(submission.recipe.plain(), sort_keys=True)
         place = folder / hashlib.sha256(settings.encode()).hexdigest()[:12]
         study = Study("assignment", {"submission": submission.recipe}, SEEDS, held_out)
-        found = run_study(study, SEEDS, source, place, place / "scratch", workers)
-        runs = [run for seed, run in sorted(by_seed(found)["submission"].items()) if seed < SEEDS]
+        recorded = run_study(study, SEEDS, data, place, place / "scratch", workers)
+        runs = [run for seed, run in sorted(by_seed(recorded)["submission"].items()) if seed < SEEDS]
         missing = after_training(runs)
         print(result(runs))
     for sentence in missing:
@@ -94,15 +94,15 @@ def grade(
 def before_training(submission: Submission) -> list[str]:
     """What is missing that shows without training, a sentence each."""
     missing, recipe, words = [], submission.recipe, len(submission.paragraph.split())
-    if submission.numbers > NUMBERS:
-        missing.append(f"The network has {submission.numbers:,} numbers, at most {NUMBERS:,} are allowed: see Widths.")
+    if submission.parameters > PARAMETERS:
+        missing.append(f"The network has {submission.parameters:,} numbers, at most {PARAMETERS:,} are allowed: see Widths.")
     if recipe.epochs > EPOCHS:
         missing.append(f"It trains for {recipe.epochs:g} epochs, at most {EPOCHS} are allowed.")
     if words < WORDS:
         missing.append(f"The paragraph has {words} words, at least {WORDS} are asked for.")
     for node in ast.walk(ast.parse(submission.code)):
-        named = {getattr(node, "id", None), getattr(node, "attr", None), getattr(node, "value", None)} if node else set()
-        for name in FORBIDDEN & {one for one in named if isinstance(one, str)}:
+        names = (getattr(node, field, None) for field in ("id", "attr", "value"))
+        for name in FORBIDDEN & {name for name in names if isinstance(name, str)}:
             missing.append(f"Line {node.lineno} names {name}: the test images have no part in this.")
     return missing
 
@@ -114,8 +114,8 @@ def after_training(runs: list[dict]) -> list[str]:
         missing.append(f"The images were {runs[0]['dataset']['name']}, not MNIST: set MNIST_LIB_DATA, or go on line once.")
     if any(run["test"] for run in runs):
         missing.append("A run has read the test images: they have no part in this.")
-    if any(run["parameters"] > NUMBERS for run in runs):
-        missing.append(f"A network had {max(run['parameters'] for run in runs):,} numbers, at most {NUMBERS:,} are allowed.")
+    if any(run["parameters"] > PARAMETERS for run in runs):
+        missing.append(f"A network had {max(run['parameters'] for run in runs):,} numbers, at most {PARAMETERS:,} are allowed.")
     if len({run["config"]["seed"] for run in runs}) < SEEDS:
         return [*missing, f"There are {len(runs)} runs, with {SEEDS} seeds there should be {SEEDS}."]
     mean, low, _ = interval(runs)

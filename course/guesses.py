@@ -66,8 +66,8 @@ class Answer:
         return " ".join(self.sentences())
 
     def sentences(self) -> list[str]:
-        said = [] if self.guess is None else [f"You said {_shown(self.guess)}: {verdict(self.guess, self.measured)}."]
-        return [f"{self.name}: {_shown(self.measured)}.", *said, *([self.because] if self.because else [])]
+        compared = [] if self.guess is None else [f"You said {_shown(self.guess)}: {verdict(self.guess, self.measured)}."]
+        return [f"{self.name}: {_shown(self.measured)}.", *compared, *([self.because] if self.because else [])]
 
     def _repr_html_(self) -> str:
         first, *others = (html.escape(sentence) for sentence in self.sentences())

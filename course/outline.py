@@ -1,16 +1,15 @@
 """What the notebooks say of themselves: minutes, goals, predictions with their answers, exercises, further reading.
 
-README's path, INSTRUCTOR.md and the glossary are filled from here, so they cannot disagree with the notebooks.
+README's path, INSTRUCTOR.md and the glossary are filled from here, so they cannot disagree with the notebooks. It is read
+from the words that a learner reads: in the notebooks' metadata it would stand a second time.
 """
 
-import json
 import re
 from pathlib import Path
 from typing import NamedTuple
 
-from mnist_lib.support.paths import ROOT
-
-NOTEBOOKS = ROOT / "notebooks"
+import nbformat
+from nbformat import NotebookNode
 
 
 class Section(NamedTuple):
@@ -52,64 +51,52 @@ def read(path: Path) -> Lesson:
     Raises:
         ValueError: one sentence, if the title line or the minutes below it are missing.
     """
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    text = "\n\n".join(source(cell) for cell in cells if cell["cell_type"] == "markdown")
+    cells = nbformat.read(path, as_version=4).cells
+    text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
     title = re.match(r"# \d+\. (.+)\n+\*(\d+) minutes([.,] [^*]*)\*", text)
     if not title:
         raise ValueError(f"{path.name} must open with `# N. Question?` and, below it, *45 minutes. What it needs.*")
-    return Lesson(
-        path.stem,
-        title[1].strip(),
-        int(title[2]),
-        one_line(title[3]),
-        sections(text),
-        predictions(cells),
-        exercises(cells, text),
-        reading(text),
-    )
-
-
-def source(cell: dict) -> str:
-    """A cell's text, which a file may keep as a list of lines."""
-    return "".join(cell["source"])
+    question, minutes, needs = title[1].strip(), int(title[2]), one_line(title[3])
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    return Lesson(path.stem, question, minutes, needs, sections(text), predictions(code), exercises(code, text), reading(text))
 
 
 def sections(text: str) -> list[Section]:
-    found = re.findall(r"^## (.+)\n+\*(\d+) minutes?[.,] ?([^*]*)\*", text, re.MULTILINE)
-    return [Section(title.strip(), int(minutes), one_line(goal)) for title, minutes, goal in found]
+    titles = re.findall(r"^## (.+)\n+\*(\d+) minutes?[.,] ?([^*]*)\*", text, re.MULTILINE)
+    return [Section(title.strip(), int(minutes), one_line(goal)) for title, minutes, goal in titles]
 
 
-def predictions(cells: list[dict]) -> list[Prediction]:
-    found = []
-    for cell in cells:
-        for name in re.findall(r'guesses\.reveal\(\s*"([^"]+)"', source(cell)):
-            shown = ["".join(output.get("data", {}).get("text/plain", "")) for output in cell.get("outputs", [])]
+def predictions(code: list[NotebookNode]) -> list[Prediction]:
+    answers = []
+    for cell in code:
+        shown = [output.get("data", {}).get("text/plain", "") for output in cell.outputs]
+        for name in re.findall(r'guesses\.reveal\(\s*"([^"]+)"', cell.source):
             answer = next((text for text in shown if text.startswith(f"{name}: ")), "")
-            found.append(Prediction(name, one_line(answer.removeprefix(f"{name}: "))))
-    return found
+            answers.append(Prediction(name, one_line(answer.removeprefix(f"{name}: "))))
+    return answers
 
 
-def exercises(cells: list[dict], text: str) -> list[Exercise]:
-    found = []
-    for cell in cells:
-        for name, handed in re.findall(r'\bcheck\("(\d+[a-z])", (\w+)\)', source(cell)):
-            docstring = re.search(rf'^def {handed}\(.*?"""(.+?)(?:\n|""")', source(cell), re.DOTALL | re.MULTILINE)
+def exercises(code: list[NotebookNode], text: str) -> list[Exercise]:
+    checked = []
+    for cell in code:
+        for name, handed in re.findall(r'\bcheck\("(\d+[a-z])", (\w+)\)', cell.source):
+            docstring = re.search(rf'^def {handed}\(.*?"""(.+?)(?:\n|""")', cell.source, re.DOTALL | re.MULTILINE)
             first, optional = task(name, text)
-            found.append(Exercise(name, handed, docstring[1].strip() if docstring else first, optional))
-    return found
+            checked.append(Exercise(name, handed, docstring[1].strip() if docstring else first, optional))
+    return checked
 
 
 def task(name: str, text: str) -> tuple[str, bool]:
     """The first sentence of an exercise's text, **Exercise 5a.** Write ..., and whether it is optional; "" if there is none."""
     head = rf"^(?:\*\*|###? )[^\n*]*?\b{name}\b([^\n*]*)(?:\*\*|\n)"
-    found = re.search(rf"{head}\s*(\([^)]*\))?[.:]?\s*(.+?[.?:])(?=\s|\Z)", text, re.DOTALL | re.MULTILINE)
-    return (one_line(found[3]), "optional" in f"{found[1]} {found[2]}") if found else ("", False)
+    match = re.search(rf"{head}\s*(\([^)]*\))?[.:]?\s*(.+?[.?:])(?=\s|\Z)", text, re.DOTALL | re.MULTILINE)
+    return (one_line(match[3]), "optional" in f"{match[1]} {match[2]}") if match else ("", False)
 
 
 def reading(text: str) -> list[str]:
     """The list below the words Further reading."""
-    found = re.search(r"^(?:\*\*|#+ )?Further reading[.:]?(?:\*\*)?:?\n+((?:[-*] .+\n?(?:  .+\n?)*)+)", text, re.MULTILINE)
-    return [one_line(item) for item in re.findall(r"^[-*] (.+(?:\n  .+)*)", found[1], re.MULTILINE)] if found else []
+    items = re.search(r"^(?:\*\*|#+ )?Further reading[.:]?(?:\*\*)?:?\n+((?:[-*] .+\n?(?:  .+\n?)*)+)", text, re.MULTILINE)
+    return [one_line(item) for item in re.findall(r"^[-*] (.+(?:\n  .+)*)", items[1], re.MULTILINE)] if items else []
 
 
 def one_line(text: str) -> str:

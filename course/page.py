@@ -2,11 +2,11 @@
 
 import base64
 import json
-import tomllib
 import zlib
 from pathlib import Path
 from string import Template
 
+from course.report.course_tables import repository
 from mnist_lib.data import Dataset, load
 from mnist_lib.model.pretrained import recorded_epochs, recorded_net
 from mnist_lib.support.paths import ROOT, write_whole
@@ -33,13 +33,12 @@ def page(dataset: Dataset) -> str:
     network, weights, digits = content(net, dataset.test_images[places], labels[places], epochs)
     network["places"] = places
     packed = {"network": network, "weights": _packed(weights), "digits": _packed(digits)}
-    home = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
     about = (
         f"The network is the one recorded with seed 0: trained for {max(epochs)} epochs on MNIST’s 60,000 training images, it "
         f"reads {10_000 - len(wrong):,} of the 10,000 test images right. The snapshots of its training before the last are "
         f"kept in half precision. The first {DIGITS:,} test images are inside this page, and the other {len(places) - DIGITS} "
         f"that it reads wrong. Nothing you draw leaves this page. MNIST: LeCun, Cortes and Burges. "
-        f'<a href="{home}">Train your own and look into it</a>.'
+        f'<a href="{repository()}">Train your own and look into it</a>.'
     )
     parts = {"css": (HERE / "inside.css").read_text(), "js": script(), "about": about}
     text = json.dumps(packed, separators=(",", ":")).replace("<", "\\u003c")

@@ -4,10 +4,7 @@ import errno
 import logging
 import os
 import re
-import shutil
-import stat
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -17,7 +14,6 @@ from pathlib import Path
 from mnist_lib.support.paths import OUT, ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
-SOCKETS = "mnist_lib-"  # how the names of the folders begin by which runs speak with their kernels
 AGAIN = "give the same command again, it goes on after the last whole epoch"
 
 
@@ -41,11 +37,11 @@ def run_notebooks(epochs: int, seed: int, data: str, out: Path) -> None:
     chosen = {"DATA": source, "EPOCHS": epochs, "SEED": seed, "OUT": str(out)}
     usual = {"DATA": "auto", "EPOCHS": 20, "SEED": 0, "OUT": str(OUT)}  # as the notebooks say themselves
     parameters = {name: value for name, value in chosen.items() if value != usual[name]}
-    with alone_in(out), private_folder() as private:
+    with alone_in(out):
         before = written(out / "record.json")  # of an earlier run; it stays until this one has its own
         progress = Progress(len(NOTEBOOKS))
         for path in NOTEBOOKS:
-            execute(path, out / path.name, parameters, private, progress)
+            execute(path, out / path.name, parameters, progress)
         record, place = records.read(out / "record.json"), shown(out)
         if written(out / "record.json") == before:
             raise RuntimeError(f"The notebooks wrote no new record: {place}/record.json is of an earlier run.")
@@ -64,7 +60,7 @@ def run_notebooks(epochs: int, seed: int, data: str, out: Path) -> None:
     print(f"Look at {place}/04_training.ipynb (the run), {place}/record.json (its record), {place}/model.pt (the weights).")
 
 
-def execute(path: Path, target: Path, parameters: dict, private: Path, progress: "Progress") -> None:
+def execute(path: Path, target: Path, parameters: dict, progress: "Progress") -> None:
     """One notebook, headless; how its training gets on appears as it is printed."""
     import papermill
     from nbclient.exceptions import DeadKernelError
@@ -82,7 +78,8 @@ def execute(path: Path, target: Path, parameters: dict, private: Path, progress:
                 cwd=str(path.parent),
                 progress_bar=False,
                 stdout_file=progress,
-                config=kernel_settings(private),
+                extra_arguments=["--log-level=ERROR"],  # no warning of unencrypted TCP: it stays on 127.0.0.1
+                shutdown_kernel="immediate",  # all that it was to leave is written, and asked politely it quarrels on stderr
             )
         except PapermillExecutionError as error:
             full = f"; free some space and {AGAIN}" if os.strerror(errno.ENOSPC) in str(error.evalue) else ""
@@ -106,20 +103,6 @@ def _literal(path: Path) -> str:
     return str(path).replace("{", "{{").replace("}", "}}")
 
 
-def kernel_settings(private: Path):
-    """How a kernel is spoken to and ended.
-
-    Through sockets in a folder that only this user can open, where the system has such sockets and their names fit; else by
-    TCP on 127.0.0.1. It is ended at once: all that it was to leave is written, and asked politely it quarrels on stderr.
-    """
-    from traitlets.config import Config
-
-    manager = {"connection_file": str(private / "kernel.json")}
-    if sys.platform != "win32" and len(str(private)) < 80:
-        manager |= {"transport": "ipc", "ip": str(private / "kernel")}
-    return Config(KernelManager=manager, NotebookClient={"shutdown_kernel": "immediate"})
-
-
 @contextmanager
 def alone_in(out: Path) -> Iterator[None]:
     """Hold the folder for this run; RuntimeError, one sentence, while another run has it or if it can't be written."""
@@ -137,22 +120,6 @@ def alone_in(out: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-@contextmanager
-def private_folder() -> Iterator[Path]:
-    """A temporary folder that only this user can open, gone at the end; those that killed runs left go, too."""
-    from filelock import FileLock, Timeout
-
-    for left in Path(tempfile.gettempdir()).glob(f"{SOCKETS}*"):
-        with suppress(OSError, Timeout):
-            about = left.lstat()
-            mine = stat.S_ISDIR(about.st_mode) and (sys.platform == "win32" or about.st_uid == os.getuid())
-            if mine and time.time() - about.st_mtime > 60:  # a younger one may be about to lock itself
-                with FileLock(left / "lock", timeout=0):
-                    shutil.rmtree(left)
-    with tempfile.TemporaryDirectory(prefix=SOCKETS, ignore_cleanup_errors=True) as name, FileLock(Path(name) / "lock"):
-        yield Path(name)
 
 
 class Progress:

@@ -1,73 +1,67 @@
 """The notebooks without answers, to hand out: questions, stubs and the opening pictures stay."""
 
 import ast
-import json
+import copy
 import re
 from pathlib import Path
 
-from course.outline import NOTEBOOKS, source
-from mnist_lib.support.paths import write_whole
+import nbformat
+from nbconvert.preprocessors import ClearOutputPreprocessor
+from nbformat import NotebookNode
 
+from mnist_lib.support.paths import ROOT, write_whole
+
+FOLDER = ROOT / "notebooks"
 BECAUSE = "*Because* (write it in your own words):"
 MEASURED = "*What you measured* (write it in your own words):"
 
 
-def write_student_version(out: Path) -> list[Path]:
-    """Every notebook without its answers, and the glossary, into a folder -> the files written.
+def write_student_version(out: Path) -> None:
+    """Every notebook without its answers, and the glossary, into a folder.
 
     Raises:
         ValueError: one sentence, for the notebooks' own folder.
     """
-    if out.resolve() == NOTEBOOKS:
+    if out.resolve() == FOLDER:
         raise ValueError("The version without answers would take the place of the notebooks: choose another folder with --out.")
-    written = []
-    for path in sorted(NOTEBOOKS.glob("[0-9]*.ipynb")):
-        notebook = without_answers(json.loads(path.read_text(encoding="utf-8")))
-        write_whole(out / path.name, (json.dumps(notebook, indent=1, ensure_ascii=False) + "\n").encode())
-        written.append(out / path.name)
-    write_whole(out / "glossary.md", (NOTEBOOKS / "glossary.md").read_bytes())
-    return [*written, out / "glossary.md"]
+    paths = sorted(FOLDER.glob("[0-9]*.ipynb"))
+    for path in paths:
+        notebook = without_answers(nbformat.read(path, as_version=4))
+        write_whole(out / path.name, (nbformat.writes(notebook) + "\n").encode())
+    write_whole(out / "glossary.md", (FOLDER / "glossary.md").read_bytes())
+    print(f"{len(paths) + 1} files without answers in {out}.")
 
 
-def without_answers(notebook: dict) -> dict:
+def without_answers(notebook: NotebookNode) -> NotebookNode:
     """The same notebook, of which no output is left but the first picture, no folded text, and no link to a solution."""
-    cells, pictured, ended = [], False, False
-    for cell in notebook["cells"]:
-        cell = dict(cell)
-        if cell["cell_type"] == "code":
-            pictures = [output for output in cell["outputs"] if "image/png" in output.get("data", {})]
-            cell["outputs"] = [] if pictured else [uncounted(output) for output in pictures[:1]]
-            pictured |= bool(pictures)
-            cell["execution_count"] = None
-            cell["source"] = without_because(source(cell))
-            ended |= "guesses.summary()" in source(cell)
-        elif cell["cell_type"] == "markdown":
-            cell["source"] = ending(source(cell)) if ended else questions_only(source(cell))
-        cells.append(cell)
-    return {**notebook, "cells": cells}
-
-
-def uncounted(output: dict) -> dict:
-    return {key: None if key == "execution_count" else value for key, value in output.items()}
+    handed = copy.deepcopy(notebook)
+    outputs = [(cell, output) for cell in handed.cells for output in cell.get("outputs", [])]
+    ClearOutputPreprocessor().preprocess(handed, {})
+    for cell, picture in [(cell, output) for cell, output in outputs if "image/png" in output.get("data", {})][:1]:
+        cell.outputs = [picture]
+        if picture.output_type == "execute_result":
+            picture.execution_count = None
+    ended = False
+    for cell in handed.cells:
+        if cell.cell_type == "code":
+            ended |= "guesses.summary()" in cell.source
+            cell.source = without_because(cell.source)
+        elif cell.cell_type == "markdown":
+            cell.source = ending(cell.source) if ended else questions_only(cell.source)
+    return handed
 
 
 def without_because(code: str) -> str:
     """A cell whose guesses.reveal(...) say what was measured, and not why: their third argument, where it is text, is gone."""
     if "guesses.reveal(" not in code:
         return code
-    lines = [line.encode() for line in code.splitlines(keepends=True)]  # ast counts columns in bytes
-    starts = [sum(map(len, lines[:number])) for number in range(len(lines))]
-    whole = b"".join(lines)
-    calls = [
-        node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call) and ast.unparse(node.func) == "guesses.reveal"
-    ]
-    told = [call.args[2] for call in calls if len(call.args) > 2]
-    told += [word.value for call in calls for word in call.keywords if word.arg == "because"]
-    for node in sorted(told, key=lambda node: node.lineno, reverse=True):
-        if isinstance(node, ast.JoinedStr | ast.Constant):
-            first, last = starts[node.lineno - 1] + node.col_offset, starts[node.end_lineno - 1] + node.end_col_offset
-            whole = whole[:first] + b'""' + whole[last:]
-    return whole.decode()
+    shorter = code
+    for call in ast.walk(ast.parse(code)):
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "guesses.reveal":
+            for node in [*call.args[2:3], *(word.value for word in call.keywords if word.arg == "because")]:
+                if isinstance(node, ast.JoinedStr | ast.Constant):
+                    shorter = shorter.replace(ast.get_source_segment(code, node), '""')
+    return shorter
 
 
 def questions_only(text: str) -> str:
@@ -79,5 +73,5 @@ def questions_only(text: str) -> str:
 
 def ending(text: str) -> str:
     """What follows the summary, where answers are told in words: only further reading and what comes next stay."""
-    found = re.search(r"^(?:\*\*|#+ )?Further reading.*", text, re.MULTILINE | re.DOTALL)
-    return f"{MEASURED}\n\n{questions_only(found[0])}" if found else MEASURED
+    reading = re.search(r"^(?:\*\*|#+ )?Further reading.*", text, re.MULTILINE | re.DOTALL)
+    return f"{MEASURED}\n\n{questions_only(reading[0])}" if reading else MEASURED

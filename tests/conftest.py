@@ -28,7 +28,7 @@ TOGETHER = (
     "test_book.py",
     "test_student.py",
     "test_engine.py",
-    "test_report.py",
+    "test_report_pages.py",
     ".ipynb",
 )
 

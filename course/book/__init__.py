@@ -1,1 +1,1 @@
-"""The notebooks and the pages around them as one static site, outputs as committed: `python -m book [--out out/book]`."""
+"""The notebooks and the pages around them as one static site, outputs as committed: `python -m course book`."""

@@ -1,6 +1,5 @@
 """Gathers what the site shows, in the form that Sphinx wants, and has Sphinx build it. Needs no network."""
 
-import json
 import os
 import re
 import shutil
@@ -9,15 +8,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from course import outline
-from course.report import COURSE, repository
+import nbformat
+from nbformat import NotebookNode
+
+from course.report.course_tables import COURSE, repository
 from mnist_lib.support.paths import ROOT
 
-PAGES = (
-    "RESULTS.md",
-    "CONTRIBUTING.md",
-    "notebooks/glossary.md",
-)  # INSTRUCTOR.md has the answers in the open: not for students
+PAGES = ("RESULTS.md", "CONTRIBUTING.md", "notebooks/glossary.md")  # INSTRUCTOR.md has the answers in the open
 DOWNLOAD = "download [docs/index.html](docs/index.html), open it in a browser, and draw."  # in README; the site has the page
 
 
@@ -45,6 +42,7 @@ def build(out: Path) -> None:
         shutil.rmtree(out, ignore_errors=True)
         out.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(site, out)
+    print(f"Open {out / 'index.html'} in a browser.")
 
 
 def gather(source: Path) -> None:
@@ -55,8 +53,8 @@ def gather(source: Path) -> None:
     pages = [ROOT / name for name in PAGES] + solutions
     known = {path.relative_to(ROOT).as_posix() for path in [*paths, *pages]}
     for path in paths:
-        notebook = for_the_book(json.loads(path.read_text(encoding="utf-8")), path.name, known)
-        (source / "notebooks" / path.name).write_text(json.dumps(notebook))
+        notebook = for_the_book(nbformat.read(path, as_version=4), path.name, known)
+        nbformat.write(notebook, source / "notebooks" / path.name)
     for page in pages:
         name = page.relative_to(ROOT)
         (source / name).write_text(on_the_site(page.read_text(encoding="utf-8"), name.as_posix(), known), encoding="utf-8")
@@ -89,53 +87,49 @@ def contents(solutions: list[Path]) -> str:
     )
 
 
-def for_the_book(notebook: dict, name: str, known: set[str]) -> dict:
+def for_the_book(notebook: NotebookNode, name: str, known: set[str]) -> NotebookNode:
     """A notebook whose folded cells are folded here, too, under what their first line calls them; its links hold."""
-    for cell in notebook["cells"]:
-        if cell["cell_type"] == "markdown":
-            cell["source"] = on_the_site(outline.source(cell), f"notebooks/{name}", known)
-        if cell["cell_type"] == "code":
-            hidden = cell["metadata"].get("jupyter", {}).get("source_hidden")
-            cell["metadata"] = {"tags": ["hide-input"]} if hidden else {}
-            title = re.match(r"#@title (.+)\n", outline.source(cell))
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = on_the_site(cell.source, f"notebooks/{name}", known)
+        if cell.cell_type == "code":
+            hidden = cell.metadata.get("jupyter", {}).get("source_hidden")
+            cell.metadata = {"tags": ["hide-input"]} if hidden else {}
+            title = re.match(r"#@title (.+)\n", cell.source)
             if hidden and title:
-                cell["metadata"]["mystnb"] = {"code_prompt_show": title[1], "code_prompt_hide": title[1]}
-    return {**notebook, "metadata": {"kernelspec": notebook["metadata"]["kernelspec"]}}
+                cell.metadata["mystnb"] = {"code_prompt_show": title[1], "code_prompt_hide": title[1]}
+    notebook.metadata = {"kernelspec": notebook.metadata.kernelspec}
+    return notebook
 
 
 def on_the_site(text: str, name: str, known: set[str]) -> str:
     """A page's Markdown with links to what the site has, else to the repository, and pictures for the site's themes."""
-    text = re.sub(r"<picture>.*?</picture>", lambda found: two_themes(found[0]), text, flags=re.DOTALL)
+    text = re.sub(r"<picture>.*?</picture>", lambda picture: two_themes(picture[0]), text, flags=re.DOTALL)
     text = re.sub(r"\[!\[Open In Colab\]\([^)]*\)\]", "[Open in Colab]", text)
 
-    def link(found: re.Match) -> str:
-        target, _, anchor = found[2].partition("#")
+    def on_the_site_or_not(link: re.Match) -> str:
+        target, _, anchor = link[2].partition("#")
         if not target or re.match(r"\w+:", target):
-            return found[0]
+            return link[0]
         path = os.path.normpath(os.path.join(os.path.dirname(name), target))
         if path in known | {"draw.md"}:
-            return found[0]
+            return link[0]
         if path == "README.md":
-            return f"{found[1]}({'../' * name.count('/')}index.md)"
-        return f"{found[1]}({repository()}/tree/main/{path}{f'#{anchor}' if anchor else ''})"
+            return f"{link[1]}({'../' * name.count('/')}index.md)"
+        return f"{link[1]}({repository()}/tree/main/{path}{f'#{anchor}' if anchor else ''})"
 
-    return re.sub(r"(\[[^\]]*\])\(([^)\s]+)\)", link, text)
+    return re.sub(r"(\[[^\]]*\])\(([^)\s]+)\)", on_the_site_or_not, text)
 
 
 def two_themes(picture: str) -> str:
     """A <picture> for GitHub, which asks the system for its theme, as two, of which the site's theme shows one."""
-    light = re.search(r'<img src="([^"]+)"', picture)[1]
+    light = re.search(r'<img src="([^"]+)"', picture)
     still = re.search(r'"\(prefers-reduced-motion: reduce\)" srcset="([^"]+)"', picture)
     words = re.search(r'alt="([^"]+)"', picture)[1]
 
-    def one(theme: str, moving: str, calm: str | None) -> str:
+    def themed(theme: str) -> str:
+        moving, calm = (path and path[1].replace("-light", f"-{theme}") for path in (light, still))
         source = f'<source media="(prefers-reduced-motion: reduce)" srcset="{calm}">' if calm else ""
         return f'<picture class="only-{theme}">{source}<img src="{moving}" class="only-{theme}" alt="{words}"></picture>'
 
-    shown = (
-        (theme, light.replace("-light", f"-{theme}"), still and still[1].replace("-light", f"-{theme}")) for theme in THEMES
-    )
-    return "\n".join(one(*each) for each in shown)
-
-
-THEMES = ("light", "dark")
+    return f"{themed('light')}\n{themed('dark')}"

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from course import browser, outline
 from course.book.build import DOWNLOAD, build, for_the_book, on_the_site
-from course.report import COURSE, repository
+from course.report.course_tables import COURSE, repository
 from mnist_lib.support.paths import ROOT
 
 builder = pytest.mark.skipif(
@@ -55,7 +56,7 @@ def squeezed(pieces: list[str]) -> str:
 
 
 @builder
-def test_it_has_every_page_and_keeps_teachers_answers_out(site):
+def test_book_has_every_page_and_keeps_teachers_answers_out(site):
     for name in [f"notebooks/{name}" for name in COURSE] + ["index", "draw", "notebooks/glossary", "RESULTS", "CONTRIBUTING"]:
         assert (site / f"{name}.html").is_file(), name
     assert (site / ".nojekyll").is_file() and (site / "draw/index.html").is_file() and not list(site.rglob("INSTRUCTOR*"))
@@ -65,7 +66,7 @@ def test_it_has_every_page_and_keeps_teachers_answers_out(site):
 
 
 @builder
-def test_nothing_comes_from_elsewhere(site):
+def test_book_loads_nothing_from_elsewhere(site):
     for path in (path for path in site.rglob("*.html") if "_static" not in path.parts):
         for place in Text(path.read_text()).loaded:
             assert place.startswith("data:") or not re.match(r"(https?:)?//", place), (path.name, place)
@@ -75,17 +76,17 @@ def test_nothing_comes_from_elsewhere(site):
 
 @builder
 @pytest.mark.parametrize("name", COURSE)
-def test_answers_are_folded_and_nowhere_else(site, name):
+def test_book_folds_all_answers(site, name):
     page = Text((site / f"notebooks/{name}.html").read_text())
     shown, folded = squeezed(page.shown), squeezed(page.folded)
-    for one in outline.read(ROOT / f"notebooks/{name}.ipynb").predictions:
-        assert f"{one.name}: {one.answer}" not in shown
-        assert f"{one.name}: " in folded
+    for prediction in outline.read(ROOT / f"notebooks/{name}.ipynb").predictions:
+        assert f"{prediction.name}: {prediction.answer}" not in shown
+        assert f"{prediction.name}: " in folded
 
 
 @builder
 @pytest.mark.parametrize("name", COURSE)
-def test_pictures_are_shown_and_setup_cells_folded(site, name):
+def test_book_shows_pictures_and_folds_setup_cells(site, name):
     notebook = nbformat.read(ROOT / f"notebooks/{name}.ipynb", as_version=4)
     html = (site / f"notebooks/{name}.html").read_text()
     pictures = [o for cell in notebook.cells for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
@@ -94,17 +95,20 @@ def test_pictures_are_shown_and_setup_cells_folded(site, name):
     assert len(re.findall(r'<details class="[^"]*hide above-input', html)) == len(hidden)
 
 
-def test_a_folded_cell_is_folded_under_its_title():
-    cell = {"cell_type": "code", "source": "#@title The picture\nshow()", "metadata": {"jupyter": {"source_hidden": True}}}
-    open_cell = {"cell_type": "code", "source": "1", "metadata": {"tags": ["nbval-check-output"]}}
-    text = {"cell_type": "markdown", "source": "[a](../benchmarks/classic.py)", "metadata": {}}
-    made = for_the_book({"cells": [cell, open_cell, text], "metadata": {"kernelspec": {"name": "python3"}}}, "01.ipynb", set())
-    assert made["cells"][0]["metadata"]["tags"] == ["hide-input"] and made["cells"][1]["metadata"] == {}
-    assert made["cells"][0]["metadata"]["mystnb"]["code_prompt_show"] == "The picture"
-    assert made["cells"][2]["source"] == f"[a]({repository()}/tree/main/benchmarks/classic.py)"
+def test_for_the_book_folds_a_cell_under_its_title():
+    notebook = new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
+    notebook.cells = [
+        new_code_cell("#@title The picture\nshow()", metadata={"jupyter": {"source_hidden": True}}),
+        new_code_cell("1", metadata={"tags": ["nbval-check-output"]}),
+        new_markdown_cell("[a](../benchmarks/classic.py)"),
+    ]
+    hidden, shown, text = for_the_book(notebook, "01.ipynb", set()).cells
+    assert hidden.metadata["tags"] == ["hide-input"] and shown.metadata == {}
+    assert hidden.metadata["mystnb"]["code_prompt_show"] == "The picture"
+    assert text.source == f"[a]({repository()}/tree/main/benchmarks/classic.py)"
 
 
-def test_links_hold_on_the_site():
+def test_on_the_site_links_hold():
     known = {"notebooks/glossary.md"}
     text = "[a](glossary.md) [b](../LICENSE#x) [c](https://x.org/y) [d](#here) [e](../README.md)"
     there = f"{repository()}/tree/main/LICENSE#x"
@@ -131,12 +135,12 @@ def served(site):
 
 @builder
 @chromium
-def test_in_a_browser(served):
+def test_book_in_a_browser(served):
     """The search finds; the theme follows the system; a phone scrolls in one direction only; nobody else is asked."""
     pytest.importorskip("playwright.sync_api")
-    with browser.launched() as it:
+    with browser.launched() as chrome:
         for scheme, width in (("light", 1300), ("dark", 1300), ("dark", 390)):
-            page = it.new_context(color_scheme=scheme, viewport={"width": width, "height": 844}).new_page()
+            page = chrome.new_context(color_scheme=scheme, viewport={"width": width, "height": 844}).new_page()
             asked = []
             page.on("request", lambda request, asked=asked: asked.append(request.url))
             for name in ("index", *(f"notebooks/{name}" for name in COURSE), "RESULTS", "notebooks/glossary"):

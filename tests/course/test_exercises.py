@@ -8,7 +8,7 @@ import torch
 from course import outline
 from course.exercises import EXERCISES, check
 from course.exercises.checking import alike
-from course.report import COURSE
+from course.report.course_tables import COURSE
 from mnist_lib.support.paths import ROOT
 
 

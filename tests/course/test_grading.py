@@ -39,12 +39,12 @@ def missing(folder, **changes) -> list[str]:
     return before_training(Submission.read(written(folder, **changes)))
 
 
-def test_what_may_be_trained(tmp_path):
+def test_submission_that_may_be_trained(tmp_path):
     assert missing(tmp_path) == []
     # counted by hand: weights and biases, and two of BatchNorm's for each map
     w, k = NARROW, (3, 3, 1, 3, 3, 3, 3)
     convs = sum(w[i] * (([1, *w][i]) * k[i] ** 2 + 1) for i in range(7))
-    assert Submission.read(tmp_path / "submission.py").numbers == convs + 2 * sum(w) + 10 * (w[6] + 1) <= 5_000
+    assert Submission.read(tmp_path / "submission.py").parameters == convs + 2 * sum(w) + 10 * (w[6] + 1) <= 5_000
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_what_may_be_trained(tmp_path):
         ),
     ],
 )
-def test_what_may_not(tmp_path, changes, said, capsys, monkeypatch):
+def test_submission_that_may_not(tmp_path, changes, said, capsys, monkeypatch):
     [sentence] = missing(tmp_path, **changes)
     assert sentence.endswith(said)
     monkeypatch.setattr(grading, "run_study", lambda *_, **__: pytest.fail("nothing is to be trained"))
@@ -79,7 +79,7 @@ def test_what_may_not(tmp_path, changes, said, capsys, monkeypatch):
         (SMALL.format(base="CARD", changes="epochs=-1,", widths=NARROW, paragraph="a"), "can't be run (ValueError: epochs"),
     ],
 )
-def test_what_is_no_submission(tmp_path, code, said, capsys):
+def test_submission_that_is_none(tmp_path, code, said, capsys):
     with pytest.raises(AssignmentError, match=re.escape(said)):
         Submission.read(written(tmp_path, code))
     assert main(["assignment", str(tmp_path / "submission.py")]) == 1
@@ -87,7 +87,7 @@ def test_what_is_no_submission(tmp_path, code, said, capsys):
 
 
 @pytest.mark.parametrize("fails", ["return None", "raise KeyError(model)"])
-def test_an_ingredient_that_makes_no_network(tmp_path, fails, capsys):
+def test_submission_whose_ingredient_makes_no_network(tmp_path, fails, capsys):
     own = (
         f"from mnist_lib.trainer.ingredients import Ingredient\nclass Own(Ingredient):\n    def network(self, model): {fails}\n"
     )
@@ -96,13 +96,13 @@ def test_an_ingredient_that_makes_no_network(tmp_path, fails, capsys):
     assert capsys.readouterr().err.startswith("The network of RECIPE can't be made (")
 
 
-def test_a_file_of_windows_notepad(tmp_path):
+def test_submission_written_by_windows_notepad(tmp_path):
     path = written(tmp_path)
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     assert before_training(Submission.read(path)) == []
 
 
-def test_a_file_that_is_not_there(tmp_path):
+def test_submission_that_is_not_there(tmp_path):
     with pytest.raises(AssignmentError, match="can't be run"):
         Submission.read(tmp_path / "none.py")
 
@@ -123,7 +123,7 @@ def judged(runs: list[dict], *percent: float) -> list[dict]:
     return runs
 
 
-def test_the_lower_end_of_the_interval_decides(runs):
+def test_after_training_the_lower_end_of_the_interval_decides(runs):
     assert after_training(judged(runs, 99.1, 99.2, 99.15, 99.1, 99.2)) == []
     # mean 99.05, standard deviation 0.0791: Student's t with 4 degrees of freedom, 2.776, makes it 98.95 to 99.15
     [sentence] = after_training(judged(runs, 98.95, 99.0, 99.05, 99.1, 99.15))
@@ -136,7 +136,7 @@ def test_the_lower_end_of_the_interval_decides(runs):
     assert len(after_training(judged(runs, *5 * [99.0]))) == 1  # at the goal, not above it
 
 
-def test_what_the_records_give_away(runs):
+def test_after_training_records_give_away_what_was_not_allowed(runs):
     good = judged(runs, 99.1, 99.2, 99.15, 99.1, 99.2)
     for change, said in (
         (lambda run: run.update(parameters=5_001), "A network had 5,001 numbers"),
@@ -150,13 +150,13 @@ def test_what_the_records_give_away(runs):
     assert after_training(good[:4])[-1] == "There are 4 runs, with 5 seeds there should be 5."
 
 
-def test_seeds_beyond_the_five_do_not_count(tmp_path, runs, monkeypatch, capsys):
+def test_grade_counts_no_seeds_beyond_the_five(tmp_path, runs, monkeypatch, capsys):
     six = dict(enumerate([*judged(runs, 99.1, 99.2, 99.15, 99.1, 99.2), copy.deepcopy(runs[0])]))
     monkeypatch.setattr(grading, "run_study", lambda *_: {"a machine": {"submission": six}})
     assert grade(written(tmp_path), folder=tmp_path) == [] and "; 5 seeds, " in capsys.readouterr().out
 
 
-def test_each_recipe_has_a_folder_of_its_own(tmp_path, runs, monkeypatch):
+def test_grade_gives_each_recipe_a_folder_of_its_own(tmp_path, runs, monkeypatch):
     places = []
 
     def run_study(study, seeds, source, folder, *_):
@@ -169,7 +169,7 @@ def test_each_recipe_has_a_folder_of_its_own(tmp_path, runs, monkeypatch):
     assert places[0] == places[2] != places[1]
 
 
-def test_a_submission_is_run_once_by_the_study_engine(tmp_path, capsys, nearby):
+def test_grade_runs_a_submission_once(tmp_path, capsys, nearby):
     """On the stand-in, a third of an epoch: five runs, each judged by other images; and it is not taken for MNIST."""
     path = written(tmp_path, changes="epochs=0.3, batch_size=64, compiled='no',")
     sentences = grade(path, "digits", tmp_path / "out", held_out=100, workers=1)
@@ -184,16 +184,16 @@ def test_a_submission_is_run_once_by_the_study_engine(tmp_path, capsys, nearby):
     assert "all 5 runs are on record" in capsys.readouterr().out
 
 
-def test_the_template_is_a_beginning_and_no_solution():
+def test_template_is_a_beginning_and_no_solution():
     submission = Submission.read(ROOT / "assignment/submission.py")
-    assert submission.numbers == 13_960 and len(before_training(submission)) == 2
+    assert submission.parameters == 13_960 and len(before_training(submission)) == 2
 
 
-def test_the_task_says_what_is_checked():
+def test_task_says_what_is_checked():
     task = (ROOT / "assignment/README.md").read_text()
     for told in ("5,000 numbers", "99.0 %", "at most 20 epochs", "five seeds", "50 words", "lower end"):
         assert told in task
-    assert (grading.NUMBERS, grading.GOAL, grading.SEEDS, grading.EPOCHS, grading.WORDS) == (
+    assert (grading.PARAMETERS, grading.GOAL, grading.SEEDS, grading.EPOCHS, grading.WORDS) == (
         5_000,
         99.0,
         5,
@@ -202,7 +202,7 @@ def test_the_task_says_what_is_checked():
     )
 
 
-def test_it_can_be_passed():
+def test_assignment_can_be_passed():
     """By the answer that INSTRUCTOR names, and its recorded runs."""
     recipe = ASSIGNMENT_STUDY.variants["an answer"]
     assert recipe == replace(

@@ -13,7 +13,7 @@ def outside_the_fold(html: str) -> str:
     return re.sub(r"<details>.*</details>", "", re.sub(r"<summary>(.*?)</summary>", "", html, flags=re.DOTALL), flags=re.DOTALL)
 
 
-def test_without_a_guess_the_answer_is_folded(capsys):
+def test_reveal_folds_the_answer_without_a_guess(capsys):
     guesses = Guesses()
     guesses.ask("maps", None)
     assert capsys.readouterr().out == "maps: put a number in place of None, and run the cell.\n"
@@ -24,7 +24,7 @@ def test_without_a_guess_the_answer_is_folded(capsys):
     assert html.startswith("<details><summary>maps: guess first, then open</summary>") and not outside_the_fold(html)
 
 
-def test_with_a_guess_it_is_open():
+def test_reveal_shows_the_answer_to_a_guess():
     guesses = Guesses()
     guesses.ask("maps", 600)
     html = guesses.reveal("maps", 1200, "2 > 1.")._repr_html_()
@@ -32,7 +32,7 @@ def test_with_a_guess_it_is_open():
 
 
 @pytest.mark.parametrize("guess, kept", [("A", "A"), (" b ", "B"), ("C", None), (1, None), (["A"], None)])
-def test_choices(guess, kept, capsys):
+def test_ask_keeps_one_of_the_choices(guess, kept, capsys):
     guesses = Guesses()
     guesses.ask("row", guess, choices=("A", "B"))
     assert guesses.guessed["row"] == kept
@@ -53,7 +53,7 @@ def test_choices(guess, kept, capsys):
         ([], None),
     ],
 )
-def test_numbers(guess, kept, capsys):
+def test_ask_keeps_a_number(guess, kept, capsys):
     guesses = Guesses()
     guesses.ask("n", guess)
     assert guesses.guessed["n"] == kept
@@ -78,11 +78,11 @@ def test_numbers(guess, kept, capsys):
         (3, float("nan"), "not this time"),
     ],
 )
-def test_how_near(guess, measured, words):
+def test_verdict_says_how_near(guess, measured, words):
     assert verdict(guess, measured) == words
 
 
-def test_you_against_the_measurement():
+def test_summary_holds_guesses_against_the_measurement():
     guesses = Guesses()
     for name, guess in (("one", 3), ("two", None), ("never revealed", 5)):
         guesses.ask(name, guess)
@@ -99,26 +99,26 @@ def test_you_against_the_measurement():
     assert "<details>" not in guesses.summary()._repr_html_() and "0.5" in guesses.summary()._repr_html_()
 
 
-def test_what_nobody_was_asked_can_be_folded_too():
+def test_fold_hides_what_nobody_was_asked():
     folded = Guesses().fold("shares", "conv2 78 %", plots.line([0, 1], [0, 1], "a", "b", "c"))
     assert repr(folded) == "shares: conv2 78 %"
     assert "conv2 78 %" in folded._repr_html_() and not outside_the_fold(folded._repr_html_())
     assert ' width="750"' in folded._repr_html_()  # 7.5 inches, as wide as outside a fold
 
 
-def test_an_answer_needs_its_question():
+def test_reveal_needs_its_question():
     with pytest.raises(ValueError, match=r"run the cell with guesses.ask\('maps', ...\) first"):
         Guesses().reveal("maps", 3)
 
 
-def test_names_cannot_break_the_page():
+def test_reveal_escapes_names():
     guesses = Guesses()
     guesses.ask('<b>"', None)
     html = guesses.reveal('<b>"', 1, picture=plots.line([0, 1], [0, 1], "a", "b", "c"))._repr_html_()
     assert '<b>"' not in html and 'alt="&lt;b&gt;&quot;"' in html
 
 
-def test_several_lines_are_a_table():
+def test_fold_shows_several_lines_as_a_table():
     folded = Guesses().fold("fields", "a  1\nb  <2>")
     assert repr(folded) == "fields:\na  1\nb  <2>"
     assert "<pre>a  1\nb  &lt;2&gt;</pre>" in folded._repr_html_() and not outside_the_fold(folded._repr_html_())

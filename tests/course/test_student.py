@@ -1,6 +1,5 @@
 """The version to hand out has every question and no answer, and it runs."""
 
-import json
 import re
 import sys
 
@@ -8,6 +7,8 @@ import matplotlib.pyplot as plt
 import nbformat
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from traitlets.config import Config
 
 from course import student
@@ -25,10 +26,10 @@ def out(tmp_path_factory):
     return folder
 
 
-def test_the_notebooks_themselves_keep_their_answers(tmp_path, monkeypatch, capsys):
+def test_student_leaves_the_notebooks_themselves_alone(tmp_path, monkeypatch, capsys):
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "notebooks")
-    monkeypatch.setattr(student, "NOTEBOOKS", tmp_path / "notebooks")
+    monkeypatch.setattr(student, "FOLDER", tmp_path / "notebooks")
     for name in ("notebooks", "link"):
         assert main(["student", "--out", str(tmp_path / name)]) == 1
         assert re.fullmatch(r"[^\n]+ choose another folder with --out\.\n", capsys.readouterr().err)
@@ -52,7 +53,7 @@ def folded(notebook) -> list[str]:
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
-def test_no_answer_is_left(out, path):
+def test_student_version_has_no_answer(out, path):
     ours, theirs = (nbformat.read(place, as_version=4) for place in (path, out / path.name))
     nbformat.validate(theirs)
     handed = (out / path.name).read_text(encoding="utf-8")
@@ -67,7 +68,7 @@ def test_no_answer_is_left(out, path):
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
-def test_every_question_and_every_stub_is_left(out, path):
+def test_student_version_has_every_question_and_every_stub(out, path):
     ours, theirs = (nbformat.read(place, as_version=4) for place in (path, out / path.name))
     assert [cell.cell_type for cell in ours.cells] == [cell.cell_type for cell in theirs.cells]
     for before, after in zip(ours.cells, theirs.cells):
@@ -79,43 +80,37 @@ def test_every_question_and_every_stub_is_left(out, path):
                 assert kept in after.source
 
 
-def markdown(text: str) -> dict:
-    return {"cell_type": "markdown", "metadata": {}, "source": text}
+def code(text: str, *outputs: dict) -> NotebookNode:
+    return new_code_cell(text, execution_count=1, outputs=list(outputs))
 
 
-def code(text: str, *outputs: dict) -> dict:
-    return {"cell_type": "code", "metadata": {}, "source": text, "execution_count": 1, "outputs": list(outputs)}
+def result(**data: str) -> NotebookNode:
+    return new_output("execute_result", {name.replace("_", "/"): value for name, value in data.items()}, execution_count=1)
 
 
-def result(**data: str) -> dict:
-    named = {name.replace("_", "/"): value for name, value in data.items()}
-    return {"output_type": "execute_result", "execution_count": 1, "data": named, "metadata": {}}
-
-
-def test_what_is_taken_out_and_what_is_not():
+def test_without_answers_takes_out_answers_and_nothing_else():
     reveal = 'é = "é"; guesses.reveal("n", 7, "It is " f"{7}, as é.", picture=p)\nguesses.reveal("m", 8, because="Eight.")'
-    made = [
-        code("picture()", {"output_type": "stream", "name": "stdout", "text": "MNIST"}, result(image_png="AAAA")),
-        markdown("**Predict.** How many? Solutions: [solutions/01.md](solutions/01.md)."),
+    made = new_notebook()
+    made.cells = [
+        code("picture()", new_output("stream", text="MNIST"), result(image_png="AAAA")),
+        new_markdown_cell("**Predict.** How many? Solutions: [solutions/01.md](solutions/01.md)."),
         code(reveal, result(text_html="<details>7</details>", text_plain="n: 7. It is 7.", image_png="BBBB")),
-        markdown("<details><summary>Because ...</summary>\n\nSeven.\n</details>\n\nGo on."),
+        new_markdown_cell("<details><summary>Because ...</summary>\n\nSeven.\n</details>\n\nGo on."),
         code("guesses.summary()", result(text_plain="7")),
-        markdown("There are seven.\n\n**Further reading**\n\n- A book.\n\nNext is 2."),
+        new_markdown_cell("There are seven.\n\n**Further reading**\n\n- A book.\n\nNext is 2."),
     ]
-    before = json.dumps(made)
-    picture, question, answer, because, summary, end = without_answers({"cells": made})["cells"]
-    assert json.dumps(made) == before  # the argument is left alone
-    assert picture["outputs"] == [result(image_png="AAAA") | {"execution_count": None}]
-    assert question["source"] == "**Predict.** How many?"
-    assert answer["outputs"] == summary["outputs"] == []
-    assert answer["source"] == 'é = "é"; guesses.reveal("n", 7, "", picture=p)\nguesses.reveal("m", 8, because="")'
-    assert because["source"] == "*Because* (write it in your own words):\n\nGo on."
-    assert (
-        end["source"] == "*What you measured* (write it in your own words):\n\n**Further reading**\n\n- A book.\n\nNext is 2."
-    )
+    before = nbformat.writes(made)
+    picture, question, answer, because, summary, end = without_answers(made).cells
+    assert nbformat.writes(made) == before  # the argument is left alone
+    assert picture.outputs == [result(image_png="AAAA") | {"execution_count": None}]
+    assert question.source == "**Predict.** How many?"
+    assert answer.outputs == summary.outputs == []
+    assert answer.source == 'é = "é"; guesses.reveal("n", 7, "", picture=p)\nguesses.reveal("m", 8, because="")'
+    assert because.source == "*Because* (write it in your own words):\n\nGo on."
+    assert end.source == "*What you measured* (write it in your own words):\n\n**Further reading**\n\n- A book.\n\nNext is 2."
 
 
-def test_it_runs(out, monkeypatch):
+def test_student_version_runs(out, monkeypatch):
     """Notebook 1 as handed out, cell by cell: stubs and unanswered questions stop nothing. (Ours runs in a kernel.)"""
     monkeypatch.setenv("MNIST_LIB_FAST", "1")
     monkeypatch.setattr(sys, "path", list(sys.path))

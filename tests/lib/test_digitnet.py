@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from course.report import summary_table
+from course.report.course_tables import summary_table
 from mnist_lib.model.digitnet import DigitNet, Dropout
 from mnist_lib.support.paths import ROOT
 

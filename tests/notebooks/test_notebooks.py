@@ -14,7 +14,7 @@ import pytest
 import course.colab
 from course import outline
 from course.exercises import EXERCISES
-from course.report import COURSE, repository
+from course.report.course_tables import COURSE, repository
 from mnist_lib.studies import records
 from mnist_lib.support.paths import ROOT
 
@@ -105,7 +105,7 @@ def sections(notebook) -> list[str]:
 
 
 def test_it_opens_with_its_question_and_a_picture(notebook, path):
-    assert opening(notebook, COURSE[path.stem].question) == []
+    assert opening(notebook, outline.read(path).question) == []
 
 
 def test_each_section_says_how_long_it_takes_and_they_add_up(notebook):

@@ -1,0 +1,45 @@
+"""The pictures of figures/, drawn from records and the recorded network."""
+
+import io
+from pathlib import Path
+
+from course.report.results import Spread
+from mnist_lib.data import Dataset
+from mnist_lib.model import DigitNet
+from mnist_lib.studies import records
+from mnist_lib.studies.catalogue import FEWEST_LONG_STUDY, FEWEST_STUDY, QUICK_STUDY
+from mnist_lib.studies.study import Records, table
+from mnist_lib.support.paths import ROOT
+from mnist_lib.trainer.recipes import LONG, QUICK
+
+
+def figures(net: DigitNet, dataset: Dataset, studied: dict[str, Records]) -> dict[Path, bytes]:
+    """figures/: each picture for GitHub's light and dark pages."""
+    from mnist_lib import plots  # here: matplotlib is slow to import, and only this needs it
+
+    validated, speed, pngs = records.held_out(), records.benchmark("speed"), {}
+    quick = table(QUICK_STUDY, studied["quick"])[0].mean
+    as_hard = 99.4 - (Spread.of(records.runs("quick")).mean - quick)  # held-out images are a little harder
+    sizes = {
+        f"{recipe.steps(55_000):,} steps": table(study, studied[study.name])
+        for recipe, study in ((QUICK, FEWEST_STUDY), (LONG, FEWEST_LONG_STUDY))
+    }
+    for theme, colours in (("light", plots.LIGHT), ("dark", plots.DARK)):
+        plots.use_theme(colours)
+        pictures = {
+            "architecture": plots.architecture(net, dataset.train_images[15] / 255),
+            "training": plots.curves(
+                validated["history"],
+                "MNIST: 55,000 training images, 5,000 held out, seed 0; the test images are not read",
+            ),
+            "fewest": plots.accuracy_over_parameters(
+                sizes, "MNIST: networks with fewer filters; 5,000 held-out images a seed", as_hard, "99.4 % on\ntest images"
+            ),
+            "speed": plots.step_times(speed["profile"], "MNIST: where the time of a training step goes"),
+        }
+        for name, figure in pictures.items():
+            png = io.BytesIO()
+            figure.savefig(png, dpi=150)
+            pngs[ROOT / "figures" / f"{name}-{theme}.png"] = png.getvalue()
+    plots.use_theme(plots.LIGHT)
+    return pngs

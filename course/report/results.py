@@ -1,0 +1,232 @@
+"""What was recorded, as texts and tables: the frozen recipes on test images, their speed, and studies on held-out images."""
+
+import statistics
+from typing import NamedTuple
+
+from course.report import ReportError, markdown_table
+from mnist_lib.studies import records
+from mnist_lib.studies.catalogue import FEWEST_LONG_STUDY, SHAPES_STUDY
+from mnist_lib.studies.statistics import mean_interval, pairs_needed, ratio
+from mnist_lib.studies.study import Records, Row, Study, accuracy, by_seed, table
+from mnist_lib.trainer.recipes import CARD, QUICK, RECIPES
+
+
+class Spread(NamedTuple):
+    """Test accuracies of several runs, in percent: their mean and its 95 % interval, and how far apart they are."""
+
+    mean: float
+    low: float
+    high: float
+    lowest: float
+    highest: float
+    deviation: float
+
+    @classmethod
+    def of(cls, runs: list[dict]) -> "Spread":
+        accuracies = [100 * run["test"]["accuracy"] for run in runs]
+        return cls(*mean_interval(accuracies), min(accuracies), max(accuracies), statistics.stdev(accuracies))
+
+
+def made_on(run: dict) -> str:
+    """The machine of a run, and what it computed with."""
+    return f"{run['machine']['device']}, {run['machine']['precision']}, torch {run['versions']['torch']}"
+
+
+def latest_result(run: dict) -> str:
+    """The lines between the card's LATEST_RESULT markers."""
+    records.require_recipe(run)
+    test, machine, versions = run["test"], run["machine"], run["versions"]
+    return (
+        f"Maximum Accuracy: {test['accuracy']:.2%} ({test['correct']:,} of {test['n']:,} MNIST test images, read once, "
+        f"after epoch {test['epoch']} of {run['config']['epochs']})\n\n"
+        f"seed {run['config']['seed']}; {run['dataset']['trained_on']:,} training images; {run['seconds']:.0f} s of "
+        f"training on {machine['device']}, {machine['precision']}; "
+        f"Python {versions['python']}, torch {versions['torch']}; {run['date']}"
+    )
+
+
+def result(card: list[dict]) -> str:
+    """The one line of result that a visitor reads."""
+    spread, seconds = Spread.of(card), statistics.median(run["seconds"] for run in card)
+    return (
+        f"**{spread.mean:.2f} %** of the 10,000 MNIST test images are read right: the mean of {len(card)} trainings of 20 "
+        f"epochs that differ in their random numbers alone (95 % interval {spread.low:.2f} to {spread.high:.2f}), "
+        f"{seconds / 60:.0f} minutes each on {card[0]['machine']['device']}. How it was measured: [RESULTS.md](RESULTS.md)."
+    )
+
+
+def seeds_result(card: list[dict]) -> str:
+    """Mean over seeds with its 95 % interval, as two sentences."""
+    spread, (first, last) = Spread.of(card), (card[i]["config"]["seed"] for i in (0, -1))
+    return (
+        f"**{spread.mean:.2f} %** of the 10,000 MNIST test images: the mean of {len(card)} runs (seeds {first} to {last}; "
+        f"lowest {spread.lowest:.2f}, highest {spread.highest:.2f}, standard deviation {spread.deviation:.2f}, "
+        f"95 % interval of the mean {spread.low:.2f} to {spread.high:.2f}). Each run trains for 20 epochs on all 60,000 "
+        f"training images and reads the test images once, after the last epoch. {made_on(card[0])}, "
+        f"Python {card[0]['versions']['python']}."
+    )
+
+
+def speed_table(speed: dict) -> str:
+    """Epochs of the classic script and of ours, side by side."""
+    machine, versions, epochs = speed["machine"], speed["versions"], speed["epochs"]
+    workers = min(speed["workers"], key=speed["workers"].get)
+    text = (
+        "An epoch: 60,000 images with augmentation and dropout, and the evaluation of 10,000. "
+        f"Median of {speed['rounds']} rounds, the ways in turn, in one process; "
+        f"the ratio is of each round's pair (lowest to highest). {machine['device']}; "
+        f"Python {versions['python']}, torch {versions['torch']}, torchvision {versions['torchvision']}; {speed['date']}. "
+        "On a GPU: not measured."
+    )
+    titles = {
+        "classic": f"[classic script](benchmarks/classic.py), {workers} worker{'' if workers == '1' else 's'} "
+        "(the best of 0, 1, 2)",
+        "ours, float32": "ours, float32",
+        "ours": f"ours, {speed['engine'].split(', ')[1]}",
+    }
+    rows = []
+    for name, title in titles.items():
+        seconds, (middle, lowest, highest) = statistics.median(epochs[name]), ratio(epochs["classic"], epochs[name])
+        faster = f"{middle:.1f} ({lowest:.1f} to {highest:.1f})" if name != "classic" else "1"
+        rows.append((title, f"{seconds:.1f}", f"{60_000 / seconds:,.0f}", faster))
+    head = "| | seconds an epoch | images a second | times as fast as the classic script |"
+    return f"{text}\n\n{markdown_table(head, rows)}"
+
+
+def quick_result(quick: list[dict], card: list[dict], speed: dict) -> str:
+    """The recipe `quick` over its seeds, and how long 99.4 % takes in each way."""
+    spread, seconds = Spread.of(quick), [run["seconds_in_all"] for run in quick]
+    classic = statistics.median(speed["ladder"]["classic script"])  # training alone, as in the card's record
+    return (
+        f"The recipe `quick` ({QUICK.steps(60_000)} steps of {QUICK.batch_size} images, where the card takes "
+        f"{CARD.steps(60_000):,} of {CARD.batch_size}; chosen on a 55,000 / 5,000 split of the training images): "
+        f"**{spread.mean:.2f} %** of the 10,000 test images, the mean of {len(quick)} seeds, last epoch (lowest "
+        f"{spread.lowest:.2f}, highest {spread.highest:.2f}, standard deviation {spread.deviation:.2f}, 95 % interval of the "
+        f"mean {spread.low:.2f} to {spread.high:.2f}), in {statistics.median(seconds):.1f} s from loaded data to the last test "
+        f"image (median; {min(seconds):.1f} to {max(seconds):.1f} s). {made_on(quick[0])}, "
+        f"Python {quick[0]['versions']['python']}. "
+        f"The card's 20 epochs took {card[0]['seconds']:.0f} s here (seed 0); with the classic script they would take about "
+        f"{20 * classic / 60:.0f} minutes (20 times {classic:.1f} s, its epoch without the evaluation)."
+    )
+
+
+def recipes_table(runs_by_recipe: dict[str, list[dict]]) -> str:
+    """The frozen recipes beside one another, each from the records of its seeds."""
+    rows = []
+    for name, runs in runs_by_recipe.items():
+        spread, recipe = Spread.of(runs), RECIPES[name]
+        steps = f"{recipe.steps(60_000):,} of {recipe.batch_size}"
+        mean = f"**{spread.mean:.2f} %** ({spread.low:.2f} to {spread.high:.2f})"
+        extremes = f"{spread.lowest:.2f} to {spread.highest:.2f}"
+        rows.append([f"`{name}`", f"{runs[0]['parameters']:,}", steps, len(runs), mean, extremes, made_on(runs[0])])
+    head = "| recipe | numbers | steps | seeds | test images read right, mean (95 % interval) | lowest to highest | machine |"
+    return markdown_table(head, rows)
+
+
+def readings(runs_by_recipe: dict[str, list[dict]]) -> str:
+    """How often the test images were read by recorded runs."""
+    counts = ", ".join(f"{len(runs)} of `{name}`" for name, runs in runs_by_recipe.items())
+    return (
+        f"The test images were read by {sum(map(len, runs_by_recipe.values()))} recorded runs in all: {counts}. Notebooks "
+        "4 and 7 read them once more for each run that they show."
+    )
+
+
+def study_table(study: Study, recorded: Records, timed: dict | None = None) -> str:
+    """A study's rows, from its records: n, mean, difference to the first variant by seed; with intervals where n is above 2.
+
+    timed: the benchmark of the variants' seconds, for one more column.
+    """
+    rows, runs = table(study, recorded), [run for seeds in by_seed(recorded).values() for run in seeds.values()]
+    if not runs:
+        raise ReportError(f"There are no records of the study {study.name!r}: run `python -m course study '{study.name}'`.")
+    columns = {
+        study.name: [row.variant for row in rows],
+        "numbers": [f"{row.parameters:,}" for row in rows],
+        "n": [len(row.values) for row in rows],
+        "mean % (95 % interval)": [mean_of(row) for row in rows],
+    }
+    if len(rows) > 1:
+        columns[f"against {next(iter(study.variants))}, points (95 % interval)"] = [difference_of(row) for row in rows]
+        if len(rows[0].values) > 7:
+            columns["pairs that would settle it"] = [settling_of(row, rows[0]) for row in rows]
+    if timed:
+        columns["seconds"] = [f"{statistics.median(timed['seconds'][row.variant]):.1f}" for row in rows]
+    text = (
+        f"{study.name}: {study.held_out:,} held-out training images a run, the test images are not read. {len(runs)} runs, "
+        f"{hours_of(runs)}. {'; '.join(sorted({made_on(run) for run in runs}))}."
+    )
+    if timed:
+        text += (
+            f" Seconds: whole trainings in turn; median of {timed['rounds']} rounds, "
+            f"{timed['machine']['threads']} threads, {timed['machine']['device']}, torch {timed['versions']['torch']}."
+        )
+    head = f"| {' | '.join(columns)} |"
+    return f"{text}\n\n{markdown_table(head, zip(*columns.values()), rule=' --- ')}"
+
+
+def hours_of(runs: list[dict]) -> str:
+    """How long the runs took in all, those trained side by side counted once; and on how many cores each."""
+    hours = sum(run["seconds"] / run.get("together", 1) for run in runs) / 3600
+    threads = max((run["machine"].get("threads") or 0 for run in runs), default=0)
+    cores = {0: "", 1: " with 1 processor core each"}.get(threads, f" with {threads} processor cores each")
+    return f"{hours:.1f} hours of training in all{cores}"
+
+
+def mean_of(row: Row) -> str:
+    """A row's mean, with its interval where there are three runs or more."""
+    if len(row.values) < 3:
+        return f"{row.mean:.2f}"
+    return f"{row.mean:.2f} ({row.interval[0]:.2f} to {row.interval[1]:.2f})"
+
+
+def difference_of(row: Row) -> str:
+    """A row's difference to the first; with the number of pairs where that is not its number of runs."""
+    if row.difference is None:
+        return ""
+    around = []
+    if row.n_pairs > 2:
+        low, high = row.difference_interval
+        around.append(f"{low:+.3f} to {high:+.3f}")
+    if row.n_pairs < len(row.values):
+        around.append(f"n = {row.n_pairs}")
+    return f"{row.difference:+.3f} ({'; '.join(around)})" if around else f"{row.difference:+.3f}"
+
+
+def settling_of(row: Row, first: Row) -> str:
+    """For a difference that its interval leaves open: how many pairs would settle it, if it were the true one."""
+    if row.difference_interval is None or not row.difference_interval[0] <= 0 <= row.difference_interval[1]:
+        return ""
+    differences = [value - first.values[seed] for seed, value in row.values.items() if seed in first.values]
+    needed = pairs_needed(statistics.stdev(differences), row.difference) if row.difference else 10_000
+    return f"{needed}" if needed < 1000 else "over 1,000"
+
+
+def few_result(few: list[dict], quick: list[dict], studied: dict[str, Records]) -> str:
+    """What small networks were expected to read, by held-out images and `quick`'s test result; what the frozen one reads."""
+    known, read = Spread.of(quick).mean, Spread.of(few)
+
+    def expected(study: Study, variant: str) -> str:
+        """`quick`'s test result and the variant's mean difference to it on the same held-out images, with its interval."""
+        differences = differences_to_quick(studied[study.name], studied["quick"], variant)
+        mean, low, high = (known + points for points in mean_interval(differences))
+        return f"{mean:.2f} % ({low:.2f} to {high:.2f}, n = {len(differences)})"
+
+    chosen = expected(FEWEST_LONG_STUDY, "4872 numbers")
+    even, late = (expected(SHAPES_STUDY, name) for name in ("even", "more late"))
+    return (
+        f"What may be expected of the test images: the difference to `quick` on the same held-out images, seed by seed, added "
+        f"to the {known:.2f} % of the test images that `quick` reads. Of 3,834 numbers (`more late`) that is {late}, of 3,967 "
+        f"(`even`) {even}; of {few[0]['parameters']:,} numbers it is {chosen}. The first two intervals contain 99.4, so these "
+        f"seeds cannot tell. The last one was frozen as `few`, and the test images were read, once per seed: "
+        f"**{read.mean:.2f} %** (n = {len(few)}, {read.low:.2f} to {read.high:.2f})."
+    )
+
+
+def differences_to_quick(recorded: Records, quick: Records, variant: str) -> list[float]:
+    """Points between a variant and `quick`, for each seed that both have on one machine."""
+    differences = []
+    for machine in recorded.keys() & quick.keys():
+        small, whole = recorded[machine].get(variant, {}), quick[machine].get("quick", {})
+        differences += [100 * (accuracy(small[seed]) - accuracy(whole[seed])) for seed in sorted(small.keys() & whole.keys())]
+    return differences
