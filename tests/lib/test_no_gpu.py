@@ -133,14 +133,9 @@ def test_a_gpu_that_emulates_bfloat16_is_not_asked_for_it(monkeypatch):
         assert Engine.choose("cuda").precision == "float32"
 
 
-def gpu() -> None:
-    if not torch.cuda.is_available():
-        pytest.skip("no cuda here")
-
-
+@pytest.mark.gpu
 @pytest.mark.parametrize("members", [1, 2])
 def test_on_a_gpu_the_graph_is_the_plain_step(digits, members):
-    gpu()
     from mnist_lib.trainer import train
 
     config = replace(QUICK, epochs=3, batch_size=64, max_lr=0.01, dropout=(0.0, 0.0), augment=None, precision="float32")
@@ -151,9 +146,9 @@ def test_on_a_gpu_the_graph_is_the_plain_step(digits, members):
         assert ours["train_loss"] == pytest.approx(theirs["train_loss"], rel=0.05)
 
 
+@pytest.mark.gpu
 def test_on_a_gpu_quick_learns(digits):
     """With random numbers drawn inside of the graph, and a graph for each phase."""
-    gpu()
     from mnist_lib.trainer import train
 
     run = train(replace(QUICK, epochs=40, batch_size=64, device="cuda"), digits, seeds=[0, 1])
