@@ -15,43 +15,37 @@ import mnist_lib  # noqa: F401  before torch, whose waiting threads then give up
 if TYPE_CHECKING:
     from mnist_lib import data
 
-# What takes long is run once a night
-NIGHT = bool(os.environ.get("MNIST_LIB_NIGHTLY"))
-nightly = pytest.mark.skipif(not NIGHT, reason="long: set MNIST_LIB_NIGHTLY=1")
-daily = pytest.mark.skipif(NIGHT, reason="the nightly run does more of it")
-
-
-# Files whose tests share what is made once, and at some cost: one worker takes them all, as it does a notebook's cells
-TOGETHER = (
-    "test_browser.py",
-    "test_install.py",
-    "test_book.py",
-    "test_student.py",
-    "test_engine.py",
-    "test_report_pages.py",
-    ".ipynb",
-)
-
-
 # What waits longest for other processes begins first, so that no worker ends long after the others
-FIRST = ("test_run.py", "test_study.py", "test_checkpoints.py", "test_benchmarks.py", "test_inside_browser.py")
+FIRST = {"test_run_notebooks.py", "test_study.py", "test_checkpoints.py", "test_benchmarks.py", "test_inside_browser.py"}
+
+
+def skipped() -> dict[str, str]:
+    """The marks whose tests are skipped here, and why."""
+    import torch
+
+    from course import browser
+
+    if os.environ.get("MNIST_LIB_NIGHTLY"):
+        why = {"daily": "the nightly run does more of it"}
+    else:
+        why = {"nightly": "long: set MNIST_LIB_NIGHTLY=1"}
+    if browser.find() is None:
+        why["browser"] = "needs a browser: install chromium or google-chrome"
+    if not torch.cuda.is_available():
+        why["gpu"] = "no cuda here"
+    return why
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not item.nodeid.split("::")[0].endswith(FIRST))
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log):
-    """Every other test goes to the worker that is free."""
-    from xdist.scheduler import LoadScopeScheduling
-
-    class Scheduling(LoadScopeScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            file = nodeid.split("::")[0]
-            return file if file.endswith(TOGETHER) else nodeid
-
-    return Scheduling(config, log)
+    why = skipped()
+    for item in items:
+        if item.path.suffix == ".ipynb":
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+        if {"mnist", "archives"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.mnist)
+        for mark in why.keys() & {mark.name for mark in item.iter_markers()}:
+            item.add_marker(pytest.mark.skip(reason=why[mark]))
+    items.sort(key=lambda item: item.path.name not in FIRST)
 
 
 @pytest.fixture(scope="session")

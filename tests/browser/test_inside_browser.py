@@ -7,7 +7,6 @@ import zlib
 
 import pytest
 import torch
-from conftest import daily, nightly
 from torch import nn
 
 from course import browser
@@ -21,7 +20,7 @@ from mnist_lib.transforms import normalise
 from mnist_lib.widgets.payload import content
 from tests.lib.test_inside import LeNet
 
-pytestmark = pytest.mark.skipif(browser.find() is None, reason="needs a browser: install chromium or google-chrome")
+pytestmark = pytest.mark.browser
 
 SEVEN = [(70, 70), (200, 66), (180, 120), (130, 230)]  # on the pad's 280 x 280
 
@@ -130,7 +129,7 @@ def test_the_page_shows_mnist_only(digits: Dataset):
         page(digits)
 
 
-@pytest.mark.parametrize("n", [pytest.param(10_000, marks=nightly), pytest.param(1_000, marks=daily)])
+@pytest.mark.parametrize("n", [pytest.param(10_000, marks=pytest.mark.nightly), pytest.param(1_000, marks=pytest.mark.daily)])
 def test_test_images_get_torch_s_answers(view, mnist, n):
     """Through the JavaScript: the same answers but for 2 of 10,000, logits within 1e-3."""
     images = mnist.test_images[:n]
@@ -543,8 +542,8 @@ def test_all_of_it_by_keyboard(chromium):
     [
         ("dark", 360),
         ("light", 1440),
-        pytest.param("light", 360, marks=nightly),
-        pytest.param("dark", 1440, marks=nightly),
+        pytest.param("light", 360, marks=pytest.mark.nightly),
+        pytest.param("dark", 1440, marks=pytest.mark.nightly),
     ],
 )
 def test_axe_finds_nothing_serious(chromium, scheme, width):

@@ -11,7 +11,6 @@ import urllib.request
 import ipywidgets
 import nbformat
 import pytest
-from conftest import nightly
 
 from course import browser
 from mnist_lib.support.paths import ROOT
@@ -60,7 +59,7 @@ ADD_AND_RUN = """async (code) => {
 
 SEVEN = [(70, 70), (200, 66), (180, 120), (130, 230)]  # on the pad's 280 x 280
 
-pytestmark = pytest.mark.skipif(browser.find() is None, reason="needs a browser: install chromium or google-chrome")
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("jupyterlab")]
 
 
 @pytest.fixture(scope="module")
@@ -182,12 +181,12 @@ def test_what_is_drawn_comes_back_to_the_kernel(own):
     assert "True None" in own.evaluate(ADD_AND_RUN, drawn)  # the new view's empty pad took nothing away
 
 
-@nightly  # by day, its sliders alone are moved in the same way, and nbval runs the notebook
+@pytest.mark.nightly  # by day, its sliders alone are moved in the same way, and nbval runs the notebook
 @with_sliders
 def test_notebook_03_runs_and_its_sliders_change_the_picture(lab):
     a_slider_changes_the_picture(opened(lab, "03_augmentation"))
 
 
-@nightly  # by day, the widget alone is drawn on in the same way, and nbval runs the notebook
+@pytest.mark.nightly  # by day, the widget alone is drawn on in the same way, and nbval runs the notebook
 def test_notebook_05_runs_and_gives_back_what_is_drawn(lab):
     strokes_come_back(opened(lab, "05_inside"))

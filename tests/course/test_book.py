@@ -20,7 +20,7 @@ from mnist_lib.support.paths import ROOT
 builder = pytest.mark.skipif(
     not all(importlib.util.find_spec(name) for name in ("myst_nb", "sphinx_book_theme")), reason="needs requirements-book.txt"
 )
-chromium = pytest.mark.skipif(browser.find() is None, reason="needs a browser: install chromium or google-chrome")
+pytestmark = pytest.mark.xdist_group("book")  # one worker builds the site
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ def served(site):
 
 
 @builder
-@chromium
+@pytest.mark.browser
 def test_book_in_a_browser(served):
     """The search finds; the theme follows the system; a phone scrolls in one direction only; nobody else is asked."""
     pytest.importorskip("playwright.sync_api")

@@ -13,7 +13,6 @@ import nbformat
 import papermill
 import pytest
 import torch
-from conftest import nightly
 
 from course import run_notebooks
 from course.__main__ import main
@@ -102,7 +101,7 @@ def run(*arguments: str, data: str = "digits") -> int:
     return main(["run", "--data", data, *arguments])
 
 
-@nightly
+@pytest.mark.nightly
 def test_run_executes_the_whole_course(tmp_path):
     words = [sys.executable, "-m", "course", "run", "--epochs", "2", "--seed", "7", "--data", "digits", "--out", tmp_path]
     done = check_run(tmp_path, subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=600, env=SLOW))

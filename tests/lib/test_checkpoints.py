@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import daily, nightly
 
 from mnist_lib.model import DigitNet
 from mnist_lib.model.pretrained import recorded_net
@@ -301,7 +300,7 @@ def kill_at_random_moments(folder: Path, small, config: TrainConfig, kills: int,
     assert process.exitcode == 0
 
 
-@pytest.mark.parametrize("kills", [pytest.param(20, marks=nightly), pytest.param(7, marks=daily)])
+@pytest.mark.parametrize("kills", [pytest.param(20, marks=pytest.mark.nightly), pytest.param(7, marks=pytest.mark.daily)])
 def test_killed_at_random_moments_it_ends_with_the_same_weights(small, uninterrupted, tmp_path, kills):
     kill_at_random_moments(tmp_path, small, CONFIG, kills, 0.5, after_first_step=True)
     assert same(torch.load(tmp_path / "model.pt", weights_only=True), uninterrupted)
@@ -309,7 +308,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_weights(small, uninterru
     assert not list(tmp_path.glob("checkpoints/*"))  # nothing is left behind
 
 
-@nightly
+@pytest.mark.nightly
 def test_killed_while_compiling_it_ends_with_the_same_weights(small, tmp_path, compiler, monkeypatch):
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
     config = TrainConfig(epochs=2, batch_size=32, compiled="yes", precision="float32")

@@ -12,7 +12,6 @@ from functools import partial
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import NIGHT, nightly
 from torch import nn
 
 from mnist_lib.model import DigitNet
@@ -25,6 +24,8 @@ from mnist_lib.trainer.fast.engine import COMPILE_PAYS, Engine
 from mnist_lib.trainer.loop import Callback, train
 from mnist_lib.trainer.optimizer import optimizer_of
 from mnist_lib.trainer.progress import PrintEpochs
+
+pytestmark = pytest.mark.xdist_group("engine")  # what is compiled once serves all
 
 
 @pytest.fixture(params=[True, False], ids=["dropout", "no dropout"])
@@ -81,10 +82,10 @@ def test_max_pooling_is_pytorchs_and_equal_values_share_the_gradient():
     assert torch.autograd.grad(MaxPool.apply(tied).sum(), tied)[0].tolist() == [[[[0.5, 0], [0.5, 0]]]]
 
 
-@pytest.fixture
+@pytest.fixture(params=[pytest.param("compiled", marks=pytest.mark.nightly), pytest.param("traced", marks=pytest.mark.daily)])
 def compiled_or_traced(request, monkeypatch):
     """By night all is compiled. By day torch traces pass and gradient just so, and leaves out half a minute of C++."""
-    if NIGHT:
+    if request.param == "compiled":
         return request.getfixturevalue("compiler")
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
 
@@ -144,7 +145,7 @@ def test_backward_scales_by_what_the_masks_hold(dtype, monkeypatch):
         assert mask.double().unique().tolist() == [0, scale]
 
 
-@nightly
+@pytest.mark.nightly
 def test_in_bfloat16_the_compiled_pass_is_as_near_to_float32_as_the_plain_one(compiler):
     exact, expected = next(passes("float32"))
     both = list(passes("bfloat16"))
@@ -295,7 +296,7 @@ exec {compiler} "$@"
 """
 
 
-@nightly
+@pytest.mark.nightly
 def test_a_compiler_that_fails_on_the_real_step_is_done_without(compiler, digits, tmp_path):
     """It passes the small trial; the run says so and goes on, and its record says that nothing was compiled."""
     script = tmp_path / "c++"

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import nightly
 
 from mnist_lib.model import DigitNet
 from mnist_lib.trainer import Callback, TrainingError, loop, train
@@ -442,7 +441,7 @@ def test_it_learns_the_stand_in(digits):
     assert run.record["test"]["accuracy"] > 0.9
 
 
-@nightly
+@pytest.mark.nightly
 def test_it_learns_mnist(mnist):
     """One epoch over 6,000 real images."""
     run = train(TrainConfig(epochs=2, batch_size=64), mnist.head(6000, 2000))

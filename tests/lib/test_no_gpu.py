@@ -125,19 +125,14 @@ def test_a_gpu_that_emulates_bfloat16_is_not_asked_for_it(monkeypatch):
         assert Engine.choose("cuda").precision == "float32"
 
 
-def gpu() -> None:
-    if not torch.cuda.is_available():
-        pytest.skip("no cuda here")
-
-
+@pytest.mark.gpu
 def test_on_a_gpu_training_is_that_of_a_cpu(digits):
-    gpu()
     config = replace(QUICK, epochs=3, batch_size=64, max_lr=0.01, dropout=(0.0, 0.0), augment=None, precision="float32")
     on_gpu, on_cpu = (train(replace(config, device=device), digits.head(1500, 100)) for device in ("cuda", "cpu"))
     for ours, theirs in zip(on_gpu.history, on_cpu.history, strict=True):
         assert ours["train_loss"] == pytest.approx(theirs["train_loss"], rel=0.05)
 
 
+@pytest.mark.gpu
 def test_on_a_gpu_quick_learns(digits):
-    gpu()
     assert train(replace(QUICK, epochs=40, batch_size=64, device="cuda"), digits).record["test"]["accuracy"] > 0.9

@@ -7,7 +7,6 @@ import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import pytest
 import torch
-from conftest import NIGHT
 from ipywidgets import Image, Label
 from matplotlib.colors import to_rgba
 
@@ -96,14 +95,15 @@ def test_differences_are_of_one_seed_and_are_called_as_told():
     assert [label.get_text() for label in axis.get_yticklabels()] == ["A"]
 
 
-def test_every_picture_is_drawn_and_left_closed():
+@pytest.mark.parametrize("drawn", [pytest.param(False, marks=pytest.mark.daily), pytest.param(True, marks=pytest.mark.nightly)])
+def test_every_picture_is_drawn_and_left_closed(drawn):
     """By day they are made here, and drawn by the notebooks, which have them all; by night they are drawn here, too."""
-    drawn = pictures()
+    made = pictures()
     public = {name for name in plots.__all__ if callable(getattr(plots, name))}
-    assert set(drawn) == public - {"LiveCurves", "use_theme"}  # none is forgotten here
-    for name, draw in drawn.items():
+    assert set(made) == public - {"LiveCurves", "use_theme"}  # none is forgotten here
+    for name, draw in made.items():
         figure = draw()
-        if NIGHT:
+        if drawn:
             png = io.BytesIO()
             figure.savefig(png)
             assert len(png.getvalue()) > 3_000, name

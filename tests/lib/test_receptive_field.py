@@ -5,7 +5,6 @@ import json
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import daily, nightly
 from torch import nn
 
 from mnist_lib.model import DigitNet
@@ -108,7 +107,7 @@ def test_every_layer_is_a_row_in_execution_order_functional_calls_too():
     assert names[-4:] == ["drop7", "gap", "conv8", "flatten"] and len(names) == 32
 
 
-@pytest.mark.parametrize("side", [28, pytest.param(64, marks=nightly)])
+@pytest.mark.parametrize("side", [28, pytest.param(64, marks=pytest.mark.nightly)])
 def test_digitnet_agrees_with_poison_in_every_row_and_unit(side):
     """Poison, with torch alone: one run for every row and column of pixels tells which units of every layer it reaches."""
     model, size, count = DigitNet().double().eval(), (side, side), 0
@@ -138,9 +137,9 @@ def test_digitnet_agrees_with_poison_in_every_row_and_unit(side):
 @pytest.mark.parametrize(
     "side, every, count",
     [
-        pytest.param(28, 12, 409, marks=nightly),
-        pytest.param(28, 1, 74, marks=daily),  # poison, above, goes to every unit
-        pytest.param(64, 0, 90, marks=nightly),
+        pytest.param(28, 12, 409, marks=pytest.mark.nightly),
+        pytest.param(28, 1, 74, marks=pytest.mark.daily),  # poison, above, goes to every unit
+        pytest.param(64, 0, 90, marks=pytest.mark.nightly),
     ],
 )
 def test_digitnet_agrees_with_the_gradient(side, every, count):

@@ -7,7 +7,6 @@ field is rows x columns (`.rectangle`: all but some joins of branches), `.mask`,
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import NIGHT
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -15,7 +14,6 @@ from torch import nn
 from mnist_lib.receptive_field import measure_field, receptive_fields
 
 CHANNELS = 2
-NETWORKS = 300 if NIGHT else 40
 small = st.integers(1, 3)
 
 
@@ -240,14 +238,6 @@ def interpolates(model):
     return any(getattr(m, "mode", "") in ("bilinear", "bicubic") for m in model.modules())
 
 
-@settings(
-    max_examples=NETWORKS,
-    phases=[Phase.generate],
-    derandomize=True,
-    deadline=None,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
 @given(st.lists(block, min_size=1, max_size=5), sizes, st.randoms(use_true_random=False))
 def check_network(blocks, size, random):
     model = fit(blocks, size)
@@ -291,9 +281,12 @@ def one_thread():
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same'")
-def test_random_networks_agree_with_both_witnesses():
-    check_network()
-    print(seen)
-    assert seen["networks"] >= NETWORKS and seen["units"] >= 3 * NETWORKS, seen
+@pytest.mark.parametrize(
+    "networks, each", [pytest.param(300, 50, marks=pytest.mark.nightly), pytest.param(40, 1, marks=pytest.mark.daily)]
+)
+def test_random_networks_agree_with_both_witnesses(networks, each):
+    options = {"phases": [Phase.generate], "derandomize": True, "deadline": None, "database": None}
+    settings(max_examples=networks, suppress_health_check=list(HealthCheck), **options)(check_network)()
+    assert seen["networks"] >= networks and seen["units"] >= 3 * networks, seen
     assert seen["may exceed"] < 0.02 * seen["units"], seen
-    assert all(seen[kind] >= (50 if NIGHT else 1) for kind in ("rectangles", "holes", "uneven", "misaligned", "branches")), seen
+    assert all(seen[kind] >= each for kind in ("rectangles", "holes", "uneven", "misaligned", "branches")), seen

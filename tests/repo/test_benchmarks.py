@@ -6,7 +6,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from conftest import NIGHT
 
 from benchmarks import ingredients, speed
 from benchmarks.classic import Classic, network
@@ -15,7 +14,7 @@ from mnist_lib.studies import records
 from mnist_lib.studies.catalogue import QUICK_STUDY
 from mnist_lib.trainer.fast import compiled
 
-BY_DAY = ("classic script", "channels last", "fused SGD", "eight batches changed at once")  # the other rungs at night
+BY_DAY = ["classic script", "channels last", "fused SGD", "eight batches changed at once"]
 
 
 def test_the_classic_network_is_the_cards():
@@ -27,12 +26,15 @@ def test_the_classic_network_is_the_cards():
     assert torch.allclose(classic(x), ours(x), atol=1e-5)
 
 
-def test_every_rung_trains(digits, monkeypatch):
+@pytest.mark.parametrize(
+    "rungs", [pytest.param(BY_DAY, marks=pytest.mark.daily), pytest.param(None, marks=pytest.mark.nightly)]
+)
+def test_every_rung_trains(digits, monkeypatch, rungs):
     monkeypatch.setattr(compiled, "can_compile", lambda: False)  # what is compiled is tested in test_engine
     torch.manual_seed(0)
     small = digits.head(48, 20)
     ladder = speed.ladder(small, workers=0)
-    for name in ladder if NIGHT else BY_DAY:
+    for name in rungs or ladder:
         losses = [loss.item() for _ in range(10) for loss in speed.epoch(ladder[name])]
         assert sum(losses[-3:]) < 0.95 * sum(losses[:3]), name
         assert speed.stretch_seconds(ladder[name], 4, skip=1) > 0  # more steps than an epoch has
