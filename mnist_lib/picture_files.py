@@ -12,9 +12,9 @@ TOO_LARGE = "The picture has over 100 million pixels: make it smaller, or crop i
 
 
 def grey_picture(source) -> tuple[np.ndarray, tuple[int, int]]:
-    """Luminance, float (H, W) of 0..255, at most 1,000 pixels long, by area means; and the picture's own height and width.
+    """Luminance, float (H, W) of 0..255, at most 1,000 pixels long; and the picture's own height and width.
 
-    A photo is turned upright first, as its EXIF says.
+    A photo is turned upright first, as its EXIF says, and made smaller by Pillow's BOX filter.
     Under what is transparent lies white, or black where the opaque rest is lighter than 127.5 on average.
 
     Args:

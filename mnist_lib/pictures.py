@@ -106,19 +106,23 @@ def find_ink(grey: np.ndarray, background: np.ndarray) -> np.ndarray:
        max(0.08, 5 * (Q - its 5th percentile)) is no noise.
     2. Of that, ruled lines are left out, then all that is not free. Free is what is 6 pixels long or more (the longer side of
        its box) and touches the picture's edge with at most 3/4 of its length: no shadow, no table.
-    3. Ink is contrast over the 90th percentile of what is left (if nothing is, of what lines leave), at most 1. It is kept
-       where it is above 0.5 and free, and at those neighbours that lines leave.
+    3. Full ink is the 90th percentile of what is left. If it is below 1.5 times the threshold of step 1, there is no ink; if
+       nothing is left, then of what lines leave, and 3 times.
+    4. Ink is contrast over full ink, at most 1. It is kept where it is above 0.5 and free, and at those neighbours that
+       lines leave.
     """
     contrast = np.abs(grey - background) / (background + 32)
     low, quartile = np.percentile(contrast, [5, 25])
     contrast = contrast - quartile
-    seen = contrast > max(0.08, 5 * (quartile - low))
+    threshold = max(0.08, 5 * (quartile - low))
+    seen = contrast > threshold
     seen &= ~(ruled_lines(seen, contrast) | ruled_lines(seen.T, contrast.T).T)
     free = free_parts(seen)
     known = contrast[free if free.any() else seen]
-    if not known.size:
+    full = np.percentile(known, 90) if known.size else 0
+    if full < (1.5 if free.any() else 3) * threshold:
         return np.zeros_like(contrast)
-    ink = np.clip(contrast / np.percentile(known, 90), 0, 1)
+    ink = np.clip(contrast / full, 0, 1)
     return ink * (seen & widened(free_parts(seen & (ink > 0.5)), 1, 1))
 
 
@@ -136,18 +140,20 @@ def ruled_lines(seen: np.ndarray, contrast: np.ndarray) -> np.ndarray:
     """Which pixels of the mask `seen` (H, W) lie on a horizontal ruled line, if a little slanted, and not on ink across it.
 
     1. Thin: in a vertical run of at most size / 60. Of the thin, those in a horizontal run of W / 40 and more.
-    2. Each of these widened to W / 20 by 3 pixels: joined ones that reach over 0.6 W are a line, with the thin pixels there.
+    2. Each of these runs is widened by W / 6 on both sides, and one pixel up and down. What is joined so is a line if the runs
+       in it are in half of all columns or more; with it go the thin pixels there.
     3. Of a line, what is over 1.5 times as dark as its median or over 1 + 1.5 times as thick is ink.
     """
     width = seen.shape[1]
     thick = _run_lengths(seen, vertical=True)
     thin = (thick > 0) & (thick <= max(seen.shape) / 60)
     long = _run_lengths(thin, vertical=False) >= max(3, width / 40)
-    labels, _ = ndimage.label(widened(long, 1, _odd(width / 20) // 2), EIGHT)
+    labels, _ = ndimage.label(widened(long, 1, width // 6), EIGHT)
     lines = np.zeros_like(seen)
     for i, place in enumerate(ndimage.find_objects(labels), 1):
-        if place[1].stop - place[1].start >= 0.6 * width:
-            line = thin[place] & (labels[place] == i)
+        own = labels[place] == i
+        if (long[place] & own).any(0).sum() >= width / 2:
+            line = thin[place] & own
             dark, wide = contrast[place], thick[place]
             lines[place] |= line & (dark <= 1.5 * np.median(dark[line])) & (wide <= 1.5 * np.median(wide[line]) + 1)
     return lines
@@ -158,11 +164,10 @@ def label_parts(ink: np.ndarray) -> np.ndarray:
 
     Neighbours join once the ink is widened by round(stroke / 4) on each side; stroke is 2 * area / (pixels' edges on paper).
     """
-    mask = np.pad(ink > 0, 1)
+    mask = np.pad(ink > 0.5, 1)
     edges = (mask[1:] != mask[:-1]).sum() + (mask[:, 1:] != mask[:, :-1]).sum()
-    reach = round(0.5 * mask.sum() / max(1, edges))
-    wide = widened(ink > 0, reach, reach)
-    return ndimage.label(wide, EIGHT)[0] * (ink > 0)
+    reach = max(1, round(0.5 * mask.sum() / max(1, edges)))
+    return ndimage.label(widened(ink > 0.5, reach, reach), EIGHT)[0] * (ink > 0)
 
 
 def join_parts(labels: np.ndarray) -> list[Part]:

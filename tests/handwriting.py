@@ -1,6 +1,6 @@
 """Photos of handwritten digits, made here: strokes of a pen, or MNIST's training digits enlarged, on all kinds of paper.
 
-`python tests/handwriting.py` makes some of each kind and counts how many are read right, and how many by shrinking alone.
+`python -m tests.handwriting` makes some of each kind, and counts how many are read right and how many by shrinking alone.
 """
 
 import io
@@ -140,3 +140,48 @@ def photo(image: Image.Image, kind: str, rng: np.random.Generator) -> Image.Imag
 
 KINDS = ("white", "grey", "gradient", "vignette", "shadow", "ruled", "squared", "blackboard", "pencil", "blue ink", "red ink",
          "noise", "JPEG", "turned by EXIF", "small", "large", "near the edge", "row", "two lines")  # fmt: skip
+
+
+def pen(digit: int, height: int, rng: np.random.Generator) -> np.ndarray:
+    """A writer for `page`: pens of all widths."""
+    return written(digit, height, rng.uniform(0.04, 0.11), rng)
+
+
+def enlarging(images, labels) -> Callable:
+    """A writer for `page`: one of these digits, uint8 (N, 1, 28, 28), enlarged."""
+
+    def writer(digit: int, height: int, rng: np.random.Generator) -> np.ndarray:
+        return enlarged(images[rng.choice((labels == digit).nonzero().flatten()), 0].numpy() / 255, height)
+
+    return writer
+
+
+def main(each: int = 10, seed: int = 7) -> None:
+    """Right of how many photos of each kind, half by each writer: shrunk alone, also inverted, and by `read_picture`."""
+    import torch
+
+    from mnist_lib import data, pictures
+    from mnist_lib.checkpoints import recorded_net
+    from mnist_lib.transforms import normalise
+
+    net, mnist = recorded_net(), data.load("MNIST")
+    writers = [pen, enlarging(mnist.train_images, mnist.train_labels)]
+    total = np.zeros(3, int)
+    for k, kind in enumerate(KINDS):
+        right = np.zeros(3, int)
+        for i in range(each):
+            image, digits = page(kind, np.random.default_rng([seed, k, i]), writers[i % 2])
+            try:
+                reading = pictures.read_picture(image)
+            except ValueError:
+                continue
+            shrunk = pictures.shrunk(reading.grey)
+            ways = [shrunk], [255 - shrunk], [digit.image for digit in reading.digits]
+            right += [net(normalise(torch.stack(way))).argmax(1).tolist() == digits for way in ways]
+        total += right
+        print(f"{kind:15} {right[0]:4} {right[1]:4} {right[2]:4} of {each}")
+    print(f"{'all':15} {total[0]:4} {total[1]:4} {total[2]:4} of {each * len(KINDS)}")
+
+
+if __name__ == "__main__":
+    main()
