@@ -17,7 +17,7 @@ from mnist_lib.picture_files import grey_picture
 
 Box = tuple[int, int, int, int]  # top, left, bottom, right, inclusive
 Part = tuple[Box, list[int]]  # and its labels
-MOST = 100  # digits; what has more parts is a page of text
+MOST = 200  # parts; what has more is a page of text
 EIGHT = np.ones((3, 3))
 
 
@@ -186,7 +186,7 @@ def join_parts(labels: np.ndarray) -> list[Part]:
     order = np.argsort(heights, kind="stable")
     tall = heights[order][np.searchsorted(areas[order].cumsum(), areas.sum() / 2)]
     parts = [(box, [i]) for i, box in enumerate(boxes, 1) if _length(box) >= max(6, 0.15 * tall)]
-    if len(parts) > 2 * MOST:
+    if len(parts) > MOST:
         raise ValueError(f"The picture shows {len(parts)} separate things, as a page of text does: crop it to some digits.")
     while pair := _next_pair(parts, tall):
         (box, members), (other, others) = (parts[i] for i in pair)
