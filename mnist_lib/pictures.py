@@ -162,7 +162,8 @@ def ruled_lines(seen: np.ndarray, contrast: np.ndarray) -> np.ndarray:
 def label_parts(ink: np.ndarray) -> np.ndarray:
     """Whole numbers (H, W): 0 paper, 1 and up the parts, whose pixels touch or are at most half a stroke apart.
 
-    Neighbours join once the ink is widened by round(stroke / 4) on each side; stroke is 2 * area / (pixels' edges on paper).
+    Where ink is over 0.5, it is widened by max(1, round(stroke / 4)) on each side, and neighbours join. stroke is
+    2 * area / (pixel edges on paper).
     """
     mask = np.pad(ink > 0.5, 1)
     edges = (mask[1:] != mask[:-1]).sum() + (mask[:, 1:] != mask[:, :-1]).sum()
