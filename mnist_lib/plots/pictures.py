@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from mnist_lib.pictures import Reading, shrunk
-from mnist_lib.plots.look import ORANGE, box_patch, frame, show_image
+from mnist_lib.data.pictures import Reading, shrunk
+from mnist_lib.plots.style import ORANGE, box_patch, frame, show_image
 
 MOST = 10  # digits that are shown
 

@@ -13,7 +13,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from mnist_lib.picture_files import grey_picture
+from mnist_lib.data.picture_files import grey_picture
 
 Box = tuple[int, int, int, int]  # top, left, bottom, right, inclusive
 Part = tuple[Box, list[int]]  # and its labels

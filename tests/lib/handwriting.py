@@ -1,6 +1,6 @@
 """Photos of handwritten digits, made here: strokes of a pen, or MNIST's training digits enlarged, on all kinds of paper.
 
-`python -m tests.handwriting` makes some of each kind, and counts how many are read right and how many by shrinking alone.
+`python -m tests.lib.handwriting` makes some of each kind, and counts how many are read right and how many by shrinking alone.
 """
 
 import io
@@ -161,7 +161,7 @@ def main(each: int = 10, seed: int = 7) -> None:
     import torch
 
     from mnist_lib import data, pictures
-    from mnist_lib.checkpoints import recorded_net
+    from mnist_lib.model.pretrained import recorded_net
     from mnist_lib.transforms import normalise
 
     net, mnist = recorded_net(), data.load("MNIST")

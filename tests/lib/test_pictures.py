@@ -10,9 +10,9 @@ from handwriting import KINDS, enlarging, light, page, pen
 from PIL import Image
 
 from mnist_lib import pictures
-from mnist_lib.checkpoints import recorded_net
-from mnist_lib.picture_files import grey_picture
-from mnist_lib.pictures import read_digits, read_picture
+from mnist_lib.model.pretrained import recorded_net
+from mnist_lib.data.picture_files import grey_picture
+from mnist_lib.data.pictures import read_digits, read_picture
 from mnist_lib.plots.pictures import steps_figure
 from mnist_lib.transforms import normalise
 
