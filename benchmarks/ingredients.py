@@ -34,7 +34,7 @@ def main() -> None:
         print("{}: {:.2f} times as long as quick ({:.2f} to {:.2f})".format(name, *ratio(took, seconds["quick"])))
     record = {
         "dataset": {"name": dataset.name, "sha256": dataset.sha256},
-        "quick": QUICK_STUDY.variants["quick"].plain(),
+        "quick": QUICK_STUDY.variants["quick"].to_dict(),
         "rounds": rounds,
         "seconds": seconds,
         **provenance(Engine.choose("cpu")),

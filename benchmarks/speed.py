@@ -242,7 +242,7 @@ def main() -> None:
         "machine": {"device": here["machine"]["device"], "threads": torch.get_num_threads(), "cores": os.cpu_count()},
         "versions": here["versions"] | {"torchvision": torchvision.__version__},
         "engine": str(engine),
-        "quick": QUICK.plain(),
+        "quick": QUICK.to_dict(),
     }
     made_with = json.loads(json.dumps(made_with))
     if result and any(result.get(key) != value for key, value in made_with.items()):

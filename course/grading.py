@@ -77,7 +77,7 @@ def grade(
     print(f"{file.name}: {submission.parameters:,} numbers, {submission.recipe.epochs:g} epochs.", flush=True)
     missing = before_training(submission)
     if not missing:
-        settings = json.dumps(submission.recipe.plain(), sort_keys=True)
+        settings = json.dumps(submission.recipe.to_dict(), sort_keys=True)
         place = folder / hashlib.sha256(settings.encode()).hexdigest()[:12]
         study = Study("assignment", {"submission": submission.recipe}, SEEDS, held_out)
         recorded = run_study(study, SEEDS, data, place, place / "scratch", workers)

@@ -32,7 +32,7 @@ def to_float(images: Tensor) -> Tensor:
     return images.float() / 255 if images.dtype == torch.uint8 else images
 
 
-class Draw(NamedTuple):
+class AffineParams(NamedTuple):
     """What happens to each of N images; every field is a tensor (N,)."""
 
     angle: Tensor  # degrees, clockwise on the screen
@@ -45,7 +45,7 @@ class Draw(NamedTuple):
     contrast_first: Tensor  # bool: ColorJitter takes the two in random order
 
     @classmethod
-    def still(cls, n: int, **changes: float | Tensor) -> "Draw":
+    def identity(cls, n: int, **changes: float | Tensor) -> "AffineParams":
         """The draw that leaves n images as they are, but for the fields given: a number, or one for each image."""
         if unknown := changes.keys() - set(cls._fields):
             raise ValueError(f"A draw has no {', '.join(sorted(unknown))}: it has {', '.join(cls._fields)}.")
@@ -98,20 +98,22 @@ class Augment:
         n, _, height, width = images.shape
         device = generator.device if generator else images.device
         draw = self.draw(n, height, width, generator, device)
-        return apply(images, Draw(*(numbers.to(images.device) for numbers in draw)), self.interpolation)
+        return apply(images, AffineParams(*(numbers.to(images.device) for numbers in draw)), self.interpolation)
 
-    def times(self, strength: float) -> "Augment":
+    def scaled(self, strength: float) -> "Augment":
         """The same with every range multiplied by strength: 0 changes nothing, 1 is as it was."""
         validation.number("strength", strength, at_least=0)
         scale = tuple(1 + strength * (end - 1) for end in self.scale)
         ranges = {name: strength * getattr(self, name) for name in ("degrees", "translate", "shear", "brightness", "contrast")}
         return replace(self, scale=scale, **ranges)
 
-    def draw(self, n: int, height: int = 28, width: int = 28, generator: torch.Generator | None = None, device="cpu") -> Draw:
+    def draw(
+        self, n: int, height: int = 28, width: int = 28, generator: torch.Generator | None = None, device="cpu"
+    ) -> AffineParams:
         """The random numbers for n images of height x width."""
         u = torch.rand(8, n, generator=generator, device=device)
         spread = 2 * u - 1  # uniform in ±1
-        return Draw(
+        return AffineParams(
             angle=spread[0] * self.degrees,
             shift_x=(spread[1] * self.translate * width).round(),
             shift_y=(spread[2] * self.translate * height).round(),
@@ -123,7 +125,7 @@ class Augment:
         )
 
 
-def apply(images: Tensor, draw: Draw, interpolation: str = "bilinear") -> Tensor:
+def apply(images: Tensor, draw: AffineParams, interpolation: str = "bilinear") -> Tensor:
     """Each image (N, 1, H, W) under its own drawn numbers; what comes from outside the image is 0."""
     images = affine(images, draw, interpolation)
     before = torch.where(draw.contrast_first, draw.contrast, 1)
@@ -131,7 +133,7 @@ def apply(images: Tensor, draw: Draw, interpolation: str = "bilinear") -> Tensor
     return adjust_contrast(adjust_brightness(adjust_contrast(images, before), draw.brightness), after)
 
 
-def affine(images: Tensor, draw: Draw, interpolation: str = "bilinear") -> Tensor:
+def affine(images: Tensor, draw: AffineParams, interpolation: str = "bilinear") -> Tensor:
     """Rotate, shear, scale about the centre, then shift: torchvision's affine, with numbers of its own for each image."""
     validation.in_unit_range(images)
     height, width = images.shape[-2:]

@@ -162,7 +162,7 @@ def _silence(answer: Callable) -> bool:
 
         net = _some_net(seed + 20)
         whole, kept = said(net), {name: value.clone() for name, value in net.state_dict().items()}
-        with interpret.silence(net, layer, map):
+        with interpret.ablate_channel(net, layer, map):
             expected = said(net)
         context = answer(net, layer, map)
         if not (hasattr(context, "__enter__") and hasattr(context, "__exit__")):

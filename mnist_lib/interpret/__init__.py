@@ -2,28 +2,28 @@
 
 from mnist_lib.interpret.network import (
     Bin,
-    Lesion,
+    ChannelAblation,
     Patches,
+    ablate_channel,
     binomial_interval,
+    channel_ablations,
     evidence,
-    lesions,
     maps,
+    redundancy,
     reliability,
-    silence,
-    told_by_others,
     top_patches,
 )
 
 __all__ = [
     "Bin",
-    "Lesion",
+    "ChannelAblation",
     "Patches",
+    "ablate_channel",
     "binomial_interval",
+    "channel_ablations",
     "evidence",
-    "lesions",
     "maps",
+    "redundancy",
     "reliability",
-    "silence",
-    "told_by_others",
     "top_patches",
 ]

@@ -1,4 +1,4 @@
-"""What a trained DigitNet looks at: its maps, what excites them, what each is worth, and how far its sureness can be trusted.
+"""What a trained DigitNet looks at: its maps, what excites them, what each is worth, and how far its confidence can be trusted.
 
 Images are given as the network takes them: normalised, (N, 1, 28, 28). Nothing here learns, and nothing here draws.
 """
@@ -88,11 +88,11 @@ def _cut(image: Tensor, box: tuple[int, int, int, int]) -> Tensor:
 
 
 @contextmanager
-def silence(net: DigitNet, layer: str, map: int) -> Iterator[None]:
+def ablate_channel(net: DigitNet, layer: str, map: int) -> Iterator[None]:
     """While it lasts, one map of a layer is 0 everywhere, after BatchNorm and ReLU. The network is the same afterwards, also
     where an error ends it.
 
-        with silence(net, "conv3", 7):
+        with ablate_channel(net, "conv3", 7):
             net(images)
 
     Raises ValueError, one sentence, for a layer or map that is not there.
@@ -109,7 +109,7 @@ def silence(net: DigitNet, layer: str, map: int) -> Iterator[None]:
         yield
 
 
-class Lesion(NamedTuple):
+class ChannelAblation(NamedTuple):
     """What a network is without one map."""
 
     layer: str
@@ -118,14 +118,14 @@ class Lesion(NamedTuple):
     loss: float  # mean cross-entropy
 
 
-def lesions(net: DigitNet, images: Tensor, labels: Tensor) -> tuple[Lesion, list[Lesion]]:
-    """Switch the maps of a DigitNet off, one at a time -> (the whole network as Lesion("", -1, ...), one Lesion for each map).
+def channel_ablations(net: DigitNet, images: Tensor, labels: Tensor) -> tuple[ChannelAblation, list[ChannelAblation]]:
+    """Switch the maps of a DigitNet off, one at a time -> the whole network (layer "", map -1), and one for each map.
 
     images (N, 1, 28, 28), labels (N,). Take training images: who chooses by the result has then not read the test set.
     What lies below a map does not change when it is switched off, so each layer's maps are computed once, and only what
     lies above them is run again. Raises ValueError, one sentence, unless there is a label for each image.
     """
-    validation.label_each("lesions", images, labels)
+    validation.label_each("channel_ablations", images, labels)
     blocks = list(net.blocks())
     names = [("", -1)] + [(block.name, map) for block in blocks for map in range(block.conv.out_channels)]
     counts = torch.zeros(len(names), 2, dtype=torch.float64)
@@ -142,7 +142,8 @@ def lesions(net: DigitNet, images: Tensor, labels: Tensor) -> tuple[Lesion, list
                     scores.append(_score(net.head(off), truth))
             counts += torch.stack([_score(net.head(x), truth), *scores])
     whole, *others = [
-        Lesion(*name, round(wrong), loss / len(labels)) for name, (wrong, loss) in zip(names, counts.tolist(), strict=True)
+        ChannelAblation(*name, round(wrong), loss / len(labels))
+        for name, (wrong, loss) in zip(names, counts.tolist(), strict=True)
     ]
     return whole, others
 
@@ -153,7 +154,7 @@ def _score(logits: Tensor, labels: Tensor) -> Tensor:
     return torch.stack([wrong.double(), loss.double()])
 
 
-def told_by_others(maps: Tensor) -> Tensor:
+def redundancy(maps: Tensor) -> Tensor:
     """How much of each map the others know already: maps (N, C, h, w) -> (C,), from 0, nothing, to 1, all of it.
 
     The share of the map's variance, over all images and places, that the best weighted sum of the other maps explains (R²).
@@ -170,34 +171,34 @@ def told_by_others(maps: Tensor) -> Tensor:
 
 
 class Bin(NamedTuple):
-    """The answers whose sureness lies from low up to high."""
+    """The answers whose confidence lies from low up to high."""
 
     low: float
     high: float
     n: int
-    sureness: float  # their mean
+    confidence: float  # their mean
     right: float  # the share of them that is right
     interval: tuple[float, float]  # 95 %, of that share
 
 
 def reliability(
-    sureness: Tensor, right: Tensor, edges: Sequence[float] = (0, 0.5, 0.7, 0.9, 0.99, 0.999, 0.9999, 1)
+    confidence: Tensor, right: Tensor, edges: Sequence[float] = (0, 0.5, 0.7, 0.9, 0.99, 0.999, 0.9999, 1)
 ) -> list[Bin]:
-    """Is "99 % sure" right 99 % of the time? Answers (N,) in bins by their sureness, each with the share that is right.
+    """Is "99 % sure" right 99 % of the time? Answers (N,) in bins by their confidence, each with the share that is right.
 
-    sureness: (N,), the probability that the network gives its own answer; right: (N,), bool. Empty bins are left out; the last
-    bin holds its upper edge. Raises ValueError where a sureness lies outside the edges: it would be lost.
+    confidence: (N,), the probability that the network gives its own answer; right: (N,), bool. Empty bins are left out; the
+    last bin holds its upper edge. Raises ValueError where a confidence lies outside the edges: it would be lost.
     """
-    if sureness.shape != right.shape:
-        raise ValueError(f"sureness and right are of the same answers: {tuple(sureness.shape)} and {tuple(right.shape)}.")
-    if len(sureness) and not (edges[0] <= float(sureness.min()) and float(sureness.max()) <= edges[-1]):
-        raise ValueError(f"Every sureness must lie from {edges[0]} to {edges[-1]}: give probabilities, not logits.")
+    if confidence.shape != right.shape:
+        raise ValueError(f"confidence and right are of the same answers: {tuple(confidence.shape)} and {tuple(right.shape)}.")
+    if len(confidence) and not (edges[0] <= float(confidence.min()) and float(confidence.max()) <= edges[-1]):
+        raise ValueError(f"Every confidence must lie from {edges[0]} to {edges[-1]}: give probabilities, not logits.")
     bins = []
     for low, high in pairwise(edges):
-        inside = (sureness >= low) & ((sureness < high) | (high == edges[-1]))
+        inside = (confidence >= low) & ((confidence < high) | (high == edges[-1]))
         if n := int(inside.sum()):
             hits = int(right[inside].sum())
-            bins.append(Bin(low, high, n, float(sureness[inside].double().mean()), hits / n, binomial_interval(hits, n)))
+            bins.append(Bin(low, high, n, float(confidence[inside].double().mean()), hits / n, binomial_interval(hits, n)))
     return bins
 
 

@@ -61,9 +61,9 @@ def pairs(rows: Sequence[tuple[str, Tensor]], title: str, headings: Mapping[str,
 
 def mistakes(images: Tensor, labels: Tensor, logits: Tensor, title: str, most: int = 60) -> Figure:
     """The images (N, 1, 28, 28) that the logits (N, 10) get wrong, the surest mistake first: label, then answer."""
-    answers, sureness = logits.argmax(1), logits.softmax(1).max(1).values
+    answers, confidence = logits.argmax(1), logits.softmax(1).max(1).values
     wrong = (answers != labels).nonzero().flatten()
-    wrong = wrong[sureness[wrong].argsort(descending=True)][:most]
+    wrong = wrong[confidence[wrong].argsort(descending=True)][:most]
     columns = 12
     rows = max(1, -(-len(wrong) // columns))
     figure, axes = new_figure(rows, columns, (columns * 0.85, rows * 1.08 + 0.35))

@@ -171,13 +171,13 @@ def reliability(bins: Sequence, title: str) -> Figure:
     ends = (0.75, least)
     axis.plot(ends, ends, color=quiet, lw=1, ls="--", label="as often right as sure")
     for one in bins:
-        x, y = max(1 - one.sureness, least), max(1 - one.right, least)
+        x, y = max(1 - one.confidence, least), max(1 - one.right, least)
         low, high = (max(1 - end, least) for end in one.interval)
         axis.plot(
             [x, x], [low, high], color=BLUE, lw=1.6, label="95 % interval, and how many images" if one is bins[0] else None
         )
-        if min(1 - one.sureness, 1 - one.right) < least:
-            label = f"beyond the scale: {100 * one.sureness:.5g} % sure, {100 * one.right:.5g} % right"
+        if min(1 - one.confidence, 1 - one.right) < least:
+            label = f"beyond the scale: {100 * one.confidence:.5g} % sure, {100 * one.right:.5g} % right"
             pointed = ">" if 1 - one.right >= least else "^"
             axis.plot(x, y, pointed, ms=9, mfc=plt.rcParams["figure.facecolor"], mew=1.6, color=BLUE, label=label, zorder=3)
         else:

@@ -74,7 +74,7 @@ BEST_STUDY = Study(  # what BEST was chosen from: one thing changed in each
     "best",
     {
         "settled 0.5": BEST,
-        "weaker augmentation": replace(BEST, augment=Augment().times(0.7)),
+        "weaker augmentation": replace(BEST, augment=Augment().scaled(0.7)),
         "rate 0.3": replace(BEST, max_lr=0.3),
         "muon 0.1": replace(BEST, ingredients=(Whiten(), Muon(0.1), Settle(0.5))),
     },
@@ -97,9 +97,9 @@ SMALL_STUDY = Study(  # what small networks are best trained by
     "small",
     {
         "best": narrower(BEST, SMALL),
-        "weaker augmentation": narrower(replace(BEST, augment=Augment().times(0.7)), SMALL),
+        "weaker augmentation": narrower(replace(BEST, augment=Augment().scaled(0.7)), SMALL),
         "weaker, whiten, muon 0.1": narrower(
-            replace(BEST, augment=Augment().times(0.7), ingredients=(Whiten(), Muon(0.1), Settle(0.5))), SMALL
+            replace(BEST, augment=Augment().scaled(0.7), ingredients=(Whiten(), Muon(0.1), Settle(0.5))), SMALL
         ),
         "quick, 30 epochs, no freeze": narrower(LONG, SMALL),
         "quick, 60 epochs, no freeze": narrower(replace(LONG, epochs=60), SMALL),

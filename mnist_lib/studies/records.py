@@ -47,7 +47,7 @@ _EPOCH = _with(
 )
 _TEST = _object(correct=_COUNT, n=_POSITIVE, loss={"type": "number"}, accuracy=_SHARE, epoch=_POSITIVE)
 _CONFIG = _with(
-    {**_object(**{name: {} for name in CARD.plain()}), "additionalProperties": False},
+    {**_object(**{name: {} for name in CARD.to_dict()}), "additionalProperties": False},
     seed={"type": "integer", "minimum": 0, "maximum": 2**40},
     validation=_COUNT,
     ingredients={"type": "object"},
@@ -158,7 +158,7 @@ def require_recipe(record: dict, recipe: TrainConfig = CARD, name: str = "the ca
 
 def differing(record: dict, config: TrainConfig) -> list[str]:
     """The settings in which a record's run was not this configuration."""
-    return [key for key, value in json.loads(json.dumps(config.plain())).items() if record["config"][key] != value]
+    return [key for key, value in json.loads(json.dumps(config.to_dict())).items() if record["config"][key] != value]
 
 
 def machine_of(record: dict) -> str:
@@ -188,7 +188,7 @@ def runs(recipe: str, folder: Path | None = None, new: dict | None = None) -> li
 def held_out(folder: Path | None = None) -> dict:
     """The committed run of the card with 5,000 training images held out. Raises as `runs` does."""
     record = read((folder or committed("records/")) / "validation-seed-0.json")
-    recipe, given = (json.loads(json.dumps(config)) for config in (replace(CARD, validation=5000).plain(), record["config"]))
+    recipe, given = (json.loads(json.dumps(config)) for config in (replace(CARD, validation=5000).to_dict(), record["config"]))
     if record["dataset"]["sha256"] != MNIST_SHA256 or given != recipe or len(record["history"]) != CARD.epochs:
         raise RecordError("validation-seed-0.json is not the card's 20 epochs on MNIST with 5,000 images held out.")
     return record
@@ -200,7 +200,7 @@ def benchmark(name: str, folder: Path | None = None) -> dict:
     _check(record, name, f"{name}.json", f"run `python -m benchmarks.{name}`")
     if record["dataset"]["sha256"] != MNIST_SHA256:
         raise RecordError(f"{name}.json is not of MNIST: run `python -m benchmarks.{name}`.")
-    if record["quick"] != json.loads(json.dumps(QUICK.plain())):
+    if record["quick"] != json.loads(json.dumps(QUICK.to_dict())):
         raise RecordError(f"{name}.json is of another `quick` than today's: run `python -m benchmarks.{name}`.")
     return record
 

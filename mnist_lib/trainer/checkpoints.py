@@ -36,7 +36,7 @@ class Checkpoints(Callback):
         self.folder = Path(folder)
 
     def on_start(self, run: Run) -> None:
-        same = json.dumps([run.config.plain(), run.dataset.sha256], sort_keys=True)
+        same = json.dumps([run.config.to_dict(), run.dataset.sha256], sort_keys=True)
         self.place = self.folder / "checkpoints" / hashlib.sha256(same.encode()).hexdigest()[:12]
         self.made_with = {"engine": str(run.engine), "network": str(run.model)}
         # what the network answers before its first step tells it from another one with the same layers

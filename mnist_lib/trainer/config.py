@@ -50,7 +50,7 @@ class Ingredient:
     def after_step(self, indices: Tensor, losses: Tensor, memory: dict[str, Tensor]) -> None:
         """Which images the step took, by index, and their losses, both (batch,)."""
 
-    def plain(self) -> dict:
+    def to_dict(self) -> dict:
         """Its settings, for a record."""
         return asdict(self)
 
@@ -130,7 +130,7 @@ class TrainConfig:
         first, later = (math.ceil(n / self.batch_size) for n in (images, later))
         return max(1, round(min(self.epochs, 1) * first + max(self.epochs - 1, 0) * later))
 
-    def plain(self) -> dict:
+    def to_dict(self) -> dict:
         """The settings as plain values, each ingredient under its name: for a record."""
-        named = {type(one).__name__: one.plain() for one in self.ingredients}
+        named = {type(one).__name__: one.to_dict() for one in self.ingredients}
         return asdict(replace(self, ingredients=())) | {"ingredients": named}

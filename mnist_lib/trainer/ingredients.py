@@ -102,7 +102,7 @@ class Settle(Ingredient):
         validation.share("Settle's last", self.last)
 
     def augment(self, augment: Augment | None, done: float) -> Augment | None:
-        return augment.times(0.5) if augment and done >= 1 - self.last else augment
+        return augment.scaled(0.5) if augment and done >= 1 - self.last else augment
 
 
 @dataclass(frozen=True)

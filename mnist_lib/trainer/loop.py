@@ -203,7 +203,7 @@ def make_record(run: Run) -> dict:
             "trained_on": len(dataset.train_labels) - config.validation,
             "validated_on": config.validation,
         },
-        "config": config.plain(),
+        "config": config.to_dict(),
         "parameters": sum(p.numel() for p in run.model.parameters()),
         "history": run.history,
         "test": score and asdict(score) | {"accuracy": score.accuracy, "epoch": len(run.history)},

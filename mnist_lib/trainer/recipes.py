@@ -18,7 +18,7 @@ QUICK = TrainConfig(
     nesterov=True,
     weight_decay=5e-4,
     dropout=(0.0, 0.0),
-    augment=Augment().times(0.7),
+    augment=Augment().scaled(0.7),
     ingredients=(Whiten(), Muon(0.35), Hardest(0.2), Settle(0.25), Freeze(0.65)),
 )
 # The highest mean of the study `best` on held-out images; frozen before any of its test readings

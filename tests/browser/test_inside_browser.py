@@ -466,7 +466,7 @@ def test_turning_is_the_card_s_affine_map(view, mnist, change):
         "(change) => { inside.showTab('turn'); inside.setTurned({...inside.turned, ...change}); inside.draw(); }", change
     )
     names = {"right": "shift_x", "down": "shift_y"}
-    drawn = transforms.Draw.still(1, **{names.get(key, key): value for key, value in change.items()})
+    drawn = transforms.AffineParams.identity(1, **{names.get(key, key): value for key, value in change.items()})
     expected = transforms.affine(mnist.test_images[:1].float() / 255, drawn)
     torch.testing.assert_close(image_of(view), expected, rtol=0, atol=2e-5)
 

@@ -30,7 +30,7 @@ from mnist_lib import plots
 from mnist_lib.model.pretrained import recorded_net
 from mnist_lib.data import load
 from mnist_lib.trainer.evaluation import logits
-from mnist_lib.transforms import Draw, apply
+from mnist_lib.transforms import AffineParams, apply
 from mnist_lib.widgets import Inside, explorer, slider
 from mnist_lib.model.pretrained import recorded_epochs
 dataset, net = load("digits"), recorded_net()

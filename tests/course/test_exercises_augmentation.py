@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from course.exercises import check
 from course.exercises.augmentation import ANGLES, POINTS
-from mnist_lib.transforms import Draw, affine
+from mnist_lib.transforms import AffineParams, affine
 
 
 # 3a
@@ -30,7 +30,7 @@ def turn_by_loops(image, degrees, centre=13.5, sign=1, convert=math.radians, pic
 
 
 def turn_by_the_library(image, degrees):
-    return affine(image[None, None].double(), Draw.still(1, angle=float(degrees)), "nearest")[0, 0]
+    return affine(image[None, None].double(), AffineParams.identity(1, angle=float(degrees)), "nearest")[0, 0]
 
 
 def turn_by_matrix(image, degrees):

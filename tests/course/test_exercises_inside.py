@@ -240,7 +240,7 @@ WRONG_SILENCE = {
 RIGHT = {
     "5a": [interpret.evidence, by_loops, by_convolution, in_float64, as_array],
     "5b": [lambda *case: interpret.top_patches(*case).patches, patches, lambda *case: patches(*case).double().numpy()],
-    "5c": [interpret.silence, by_hook, by_editing_and_putting_back, AsAClass],
+    "5c": [interpret.ablate_channel, by_hook, by_editing_and_putting_back, AsAClass],
 }
 WRONG = {"5a": WRONG_EVIDENCE, "5b": WRONG_PATCHES, "5c": WRONG_SILENCE}
 

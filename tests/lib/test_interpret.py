@@ -53,7 +53,7 @@ def test_looking_does_not_touch():
     before = copy.deepcopy(net.state_dict())
     trained = interpret.maps(net, "conv4", images)
     interpret.evidence(net, images[0], 3)
-    interpret.lesions(net, images, torch.arange(4))
+    interpret.channel_ablations(net, images, torch.arange(4))
     assert net.training and unchanged(net, before)
     assert torch.equal(trained, interpret.maps(net.eval(), "conv4", images))
 
@@ -140,7 +140,7 @@ def test_silence_is_a_network_without_the_map(layer):
     with torch.no_grad():
         last.weight[map], last.bias[map] = 0, 0  # BatchNorm gives its shift where its scale is 0
         before, state = net(images), copy.deepcopy(net.state_dict())
-        with interpret.silence(net, layer, map):
+        with interpret.ablate_channel(net, layer, map):
             assert torch.allclose(net(images), without(images), atol=1e-5)
             assert not torch.allclose(net(images), before, atol=1e-3)
         assert torch.equal(net(images), before) and unchanged(net, state)
@@ -149,10 +149,10 @@ def test_silence_is_a_network_without_the_map(layer):
 def test_silence_ends_with_an_error_and_can_be_nested():
     net, images = _some_net(9), _some_images(3, 9)
     state = copy.deepcopy(net.state_dict())
-    with pytest.raises(KeyError), interpret.silence(net, "conv4", 3):
+    with pytest.raises(KeyError), interpret.ablate_channel(net, "conv4", 3):
         raise KeyError
     assert unchanged(net, state)
-    with interpret.silence(net, "conv2", 0), interpret.silence(net, "conv2", 5):
+    with interpret.ablate_channel(net, "conv2", 0), interpret.ablate_channel(net, "conv2", 5):
         said = interpret.maps(net, "conv2", images)
         assert not said[:, [0, 5]].any() and said[:, 1].any()
     assert unchanged(net, state)
@@ -162,11 +162,11 @@ def test_lesions_are_silences_one_by_one():
     net, images = _some_net(10, widths=SMALL), _some_images(300, 10)  # more than one batch
     with torch.no_grad():
         labels = (net(images).argmax(1) + (torch.arange(300) % 7 == 0)) % 10
-    whole, found = interpret.lesions(net, images, labels)
+    whole, found = interpret.channel_ablations(net, images, labels)
     assert [(one.layer, one.map) for one in found] == [(f"conv{i + 1}", map) for i in range(7) for map in range(SMALL[i])]
     assert whole.wrong == 43
     for one in found:
-        with interpret.silence(net, one.layer, one.map), torch.no_grad():
+        with interpret.ablate_channel(net, one.layer, one.map), torch.no_grad():
             scores = net(images)
         assert one.wrong == int((scores.argmax(1) != labels).sum())
         assert one.loss == pytest.approx(F.cross_entropy(scores, labels).item(), rel=1e-4)
@@ -175,19 +175,21 @@ def test_lesions_are_silences_one_by_one():
 
 @pytest.mark.parametrize("images, labels", [(500, 250), (4, 6), (0, 0)])
 def test_lesions_are_of_images_with_a_label_each(images, labels):
-    with pytest.raises(ValueError, match=rf"^lesions needs [^\n]+, not {labels} and {images}\.$"):
-        interpret.lesions(_some_net(10, widths=SMALL), _some_images(images, 10), torch.zeros(labels, dtype=torch.int64))
+    with pytest.raises(ValueError, match=rf"^channel_ablations needs [^\n]+, not {labels} and {images}\.$"):
+        interpret.channel_ablations(
+            _some_net(10, widths=SMALL), _some_images(images, 10), torch.zeros(labels, dtype=torch.int64)
+        )
 
 
 def test_the_card_has_122_maps_to_switch_off():
-    _, found = interpret.lesions(recorded_net(), _some_images(2, 0), torch.zeros(2, dtype=torch.int64))
+    _, found = interpret.channel_ablations(recorded_net(), _some_images(2, 0), torch.zeros(2, dtype=torch.int64))
     assert len(found) == 122
 
 
 def test_what_the_others_know_of_a_map():
     maps = torch.randn(4, 5, 6, 6, generator=torch.Generator().manual_seed(0))
     maps[:, 4] = 2 * maps[:, 0] - maps[:, 1] + 3 + 0.01 * maps[:, 4]
-    found = interpret.told_by_others(maps)
+    found = interpret.redundancy(maps)
     values = maps.transpose(0, 1).flatten(1).double().numpy()
     for map in range(5):
         others = np.vstack([np.delete(values, map, 0), np.ones(values.shape[1])]).T
@@ -198,15 +200,15 @@ def test_what_the_others_know_of_a_map():
 
 
 def test_reliability_by_hand():
-    sureness = torch.tensor([0.2, 0.5, 0.6, 0.95, 1.0, 1.0])
+    confidence = torch.tensor([0.2, 0.5, 0.6, 0.95, 1.0, 1.0])
     right = torch.tensor([False, True, False, True, True, False])
-    low, middle, high = interpret.reliability(sureness, right, edges=(0, 0.5, 0.9, 1))
+    low, middle, high = interpret.reliability(confidence, right, edges=(0, 0.5, 0.9, 1))
     assert (low.n, middle.n, high.n) == (1, 2, 3)
     assert (low.right, middle.right, high.right) == (0, 0.5, pytest.approx(2 / 3))
-    assert middle.sureness == pytest.approx(0.55)
+    assert middle.confidence == pytest.approx(0.55)
     assert high.interval == interpret.binomial_interval(2, 3)
-    assert [one.n for one in interpret.reliability(sureness[:1], right[:1])] == [1]  # empty bins are left out
-    assert sum(one.n for one in interpret.reliability(sureness, right)) == 6
+    assert [one.n for one in interpret.reliability(confidence[:1], right[:1])] == [1]  # empty bins are left out
+    assert sum(one.n for one in interpret.reliability(confidence, right)) == 6
 
 
 @pytest.mark.parametrize("hits, n", [(0, 10), (10, 10), (3, 7), (6785, 6785), (753, 754)])
@@ -234,8 +236,8 @@ def test_the_interval_is_wilsons(hits, n):
         (lambda net, images: interpret.top_patches(net, "conv2", 32, images, 1), "conv2 has the maps 0 to 31"),
         (lambda net, images: interpret.top_patches(net, "conv2", -1, images, 1), "conv2 has the maps 0 to 31"),
         (lambda net, images: interpret.top_patches(net, "conv2", 0, images, 3), "choose 1 to 2, as there are 2 images"),
-        (lambda net, images: interpret.silence(net, "conv9", 0).__enter__(), "no convolution 'conv9'"),
-        (lambda net, images: interpret.silence(net, "conv1", 16).__enter__(), "conv1 has the maps 0 to 15"),
+        (lambda net, images: interpret.ablate_channel(net, "conv9", 0).__enter__(), "no convolution 'conv9'"),
+        (lambda net, images: interpret.ablate_channel(net, "conv1", 16).__enter__(), "conv1 has the maps 0 to 15"),
         (
             lambda net, images: interpret.reliability(torch.tensor([3.0]), torch.tensor([True])),
             "give probabilities, not logits",
@@ -257,7 +259,7 @@ def test_silence_needs_no_batchnorm():
     net, images = NoBatchNorm().network(_some_net(11)).eval(), _some_images(3, 11)
     with torch.no_grad():
         assert torch.allclose(interpret.maps(net, "conv1", images), net.conv1(images).relu(), atol=1e-6)
-    with interpret.silence(net, "conv1", 1):
+    with interpret.ablate_channel(net, "conv1", 1):
         said = interpret.maps(net, "conv1", images)
     assert not said[:, 1].any() and said[:, 0].any()
 
@@ -281,15 +283,15 @@ def test_the_notebook_says_what_is_measured(mnist):
     outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
     said = "\n".join("".join(o.get("text", []) or o.get("data", {}).get("text/plain", [])) for o in outputs)
     with torch.no_grad():
-        sureness, answers = logits(recorded_net(), mnist.test_images).softmax(1).max(1)
-    right, sure, votes = answers == mnist.test_labels, sureness >= 0.99, label_votes()
+        confidence, answers = logits(recorded_net(), mnist.test_images).softmax(1).max(1)
+    right, sure, votes = answers == mnist.test_labels, confidence >= 0.99, label_votes()
     wrong = (~right).nonzero().flatten().tolist()
     shared = [index for index in wrong if index in votes and not votes[index].upheld]
     upheld = [index for index in wrong if index in votes and votes[index].upheld]
     for sentence in (
         f"on {int(sure.sum()):,} of 10,000 test images the network is at least 99 % sure",
         f"wrong though 99 % sure: {int((sure & ~right).sum())}.",
-        f"Their doubts, 1 - sureness, add up to {float((1 - sureness[sure]).sum()):.1f}.",
+        f"Their doubts, 1 - confidence, add up to {float((1 - confidence[sure]).sum()):.1f}.",
         f"mistakes that people share: {len(shared)}. Of {len(wrong)} mistakes, {len(wrong) - len(shared)} are left",
         f"in {len(upheld)} of these most people see the label, and for {len(wrong) - len(shared) - len(upheld)} nobody",
     ):

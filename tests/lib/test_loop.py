@@ -414,8 +414,8 @@ def test_a_network_that_fails_is_left_in_its_mode(small, training):
 
 def test_a_recipe_without_an_ingredient():
     assert QUICK.without(Muon) == replace(QUICK, ingredients=(Whiten(), Hardest(0.2), Settle(0.25), Freeze(0.65)))
-    assert list(QUICK.plain()["ingredients"]) == ["Whiten", "Muon", "Hardest", "Settle", "Freeze"]
-    assert QUICK.plain()["ingredients"]["Muon"] == {"lr": 0.35, "momentum": 0.6}
+    assert list(QUICK.to_dict()["ingredients"]) == ["Whiten", "Muon", "Hardest", "Settle", "Freeze"]
+    assert QUICK.to_dict()["ingredients"]["Muon"] == {"lr": 0.35, "momentum": 0.6}
     with pytest.raises(ValueError, match="has no Muon"):
         TrainConfig().without(Muon)
 

@@ -9,14 +9,14 @@ import torch
 from handwriting import KINDS, enlarging, light, page, pen
 from PIL import Image
 
-from mnist_lib import pictures
-from mnist_lib.model.pretrained import recorded_net
+from mnist_lib.data import pictures
 from mnist_lib.data.picture_files import grey_picture
 from mnist_lib.data.pictures import read_digits, read_picture
+from mnist_lib.model.pretrained import recorded_net
 from mnist_lib.plots.pictures import steps_figure
 from mnist_lib.transforms import normalise
 
-CASES = sorted((Path(__file__).parents[2] / "shared/cases").glob("photo_*.jpg"))
+CASES = sorted((Path(__file__).parent / "photos").glob("photo_*.jpg"))
 
 
 @pytest.fixture(scope="module")

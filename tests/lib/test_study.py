@@ -59,7 +59,7 @@ def one_record(digits) -> dict:
 def made_up(one_record: dict, study: Study, variant: str, seed: int, share: float, device: str = "a machine") -> dict:
     """A record as such a run might have made it."""
     [epoch], dataset = one_record["history"], one_record["dataset"] | {"validated_on": study.held_out}
-    config, machine = study.config(variant, seed).plain(), one_record["machine"] | {"device": device}
+    config, machine = study.config(variant, seed).to_dict(), one_record["machine"] | {"device": device}
     made = one_record | {"config": config, "dataset": dataset, "machine": machine}
     if study.held_out:
         return made | {"history": [epoch | {"validation_accuracy": share}]}
@@ -135,9 +135,9 @@ def test_run_study_refuses_a_number_of_seeds_or_workers_that_is_none(odd, tmp_pa
 
 def test_catalogue_studies_leave_out_one_thing_each():
     card, quick = catalogue.CARD_STUDY, catalogue.QUICK_STUDY
-    first = card.variants["card"].plain()
+    first = card.variants["card"].to_dict()
     changed = {
-        name: [key for key, value in config.plain().items() if value != first[key]] for name, config in card.variants.items()
+        name: [key for key, value in config.to_dict().items() if value != first[key]] for name, config in card.variants.items()
     }
     assert all(len(keys) == 1 for name, keys in changed.items() if name != "card" and "constant" not in name)
     assert all(
@@ -189,7 +189,7 @@ def test_torch_modules_are_the_network():
     images = torch.randn(4, 1, 28, 28)
     assert plain(images).allclose(ours(images), atol=1e-6)
     [fast, slow] = catalogue.ENGINE_STUDY.variants.values()
-    changed = {key for key, value in slow.plain().items() if value != fast.plain()[key]}
+    changed = {key for key, value in slow.to_dict().items() if value != fast.to_dict()[key]}
     assert changed == {"precision", "compiled", "ingredients"}
 
 

@@ -7,7 +7,7 @@ import torch
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as TF
 
-from mnist_lib.transforms import Augment, Draw, adjust_brightness, adjust_contrast, affine, apply, normalise
+from mnist_lib.transforms import AffineParams, Augment, adjust_brightness, adjust_contrast, affine, apply, normalise
 
 CARD = Augment()
 N = 300
@@ -20,7 +20,7 @@ def images() -> torch.Tensor:
 
 
 @pytest.fixture
-def draw() -> Draw:
+def draw() -> AffineParams:
     return CARD.draw(N, generator=torch.Generator().manual_seed(1))
 
 
@@ -122,12 +122,12 @@ def test_the_generator_decides_and_the_global_one_is_left_alone(images):
 
 
 def test_a_still_draw_changes_nothing_but_what_it_is_told(images):
-    assert torch.allclose(apply(images, Draw.still(N)), images, atol=1e-5)
-    turned = apply(images, Draw.still(N, angle=90.0))
+    assert torch.allclose(apply(images, AffineParams.identity(N)), images, atol=1e-5)
+    turned = apply(images, AffineParams.identity(N, angle=90.0))
     assert torch.allclose(turned, torch.rot90(images, -1, dims=(2, 3)), atol=1e-3)
-    assert Draw.still(2, contrast_first=True).contrast_first.all()
+    assert AffineParams.identity(2, contrast_first=True).contrast_first.all()
     with pytest.raises(ValueError, match="A draw has no angel"):
-        Draw.still(1, angel=90)
+        AffineParams.identity(1, angel=90)
 
 
 def test_zero_strength_changes_nothing(images):
@@ -166,11 +166,11 @@ def test_the_extremes_that_have_a_meaning_are_taken(images):
 
 def test_a_strength_is_of_every_range():
     strong = Augment(40, 0.2, (0.8, 1.4), 10, 0.4, 0.3, "nearest")
-    assert strong.times(0.5) == Augment(20, 0.1, (0.9, 1.2), 5, 0.2, 0.15, "nearest")
+    assert strong.scaled(0.5) == Augment(20, 0.1, (0.9, 1.2), 5, 0.2, 0.15, "nearest")
     for bad in (-1, math.nan, "x"):
         with pytest.raises(ValueError, match=r"^strength is a number, 0 or more, not [^\n]+\.$"):
-            strong.times(bad)
-    assert strong.times(0) == Augment(0, 0, (1, 1), 0, 0, 0, "nearest")
+            strong.scaled(bad)
+    assert strong.scaled(0) == Augment(0, 0, (1, 1), 0, 0, 0, "nearest")
 
 
 def test_shifts_are_shares_of_their_own_side():

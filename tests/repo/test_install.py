@@ -15,7 +15,15 @@ from mnist_lib.support.paths import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 LISTED = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line and not line.startswith("#")]
-OURS = {"mnist_lib", "course", "benchmarks", "tests", "conftest", "google"}  # google.colab is there, or it is not asked
+OURS = {
+    "mnist_lib",
+    "course",
+    "benchmarks",
+    "tests",
+    "conftest",
+    "handwriting",
+    "google",
+}  # google.colab is there, or it is not asked
 DISTRIBUTIONS = {
     "docutils": "sphinx",
     "xdist": "pytest-xdist",
