@@ -84,3 +84,12 @@ def test_dropout_rests_in_eval_mode_and_follows_the_seed():
 def test_an_image_of_another_size_is_refused(shape):
     with pytest.raises(ValueError, match=r"^DigitNet takes normalised images \(N, 1, 28, 28\), not float32 [^\n]+\.$"):
         DigitNet().eval()(torch.zeros(shape))
+
+
+def test_kernels_of_one_pixel_leave_conv7s_size():
+    """Its padding goes with its kernel: all that is padded is looked at."""
+    net = DigitNet(kernels=(3, 3, 1, 3, 3, 3, 1)).eval()
+    assert net.conv7.padding == (0, 0) and net.gap.kernel_size == 6
+    maps = []
+    net.conv7.register_forward_hook(lambda module, inputs, output: maps.append(output))
+    assert net(torch.zeros(2, 1, 28, 28)).shape == (2, 10) and maps[0].shape == (2, 16, 6, 6)

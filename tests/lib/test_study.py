@@ -692,3 +692,9 @@ def test_cluster_without_a_client_is_closed(monkeypatch):
 def test_study_that_is_unknown_is_one_sentence(capsys):
     assert __main__.main(["study", "nothing"]) == 1
     assert "There is no study 'nothing': choose one of card" in capsys.readouterr().err
+
+
+def test_accuracy_is_the_last_epochs_not_the_best():
+    history = [{"validation_accuracy": share} for share in (0.9, 0.99, 0.95)]
+    assert accuracy({"test": None, "history": history}) == 0.95
+    assert accuracy({"test": {"accuracy": 0.97}, "history": history}) == 0.97
