@@ -39,13 +39,36 @@ def skipped() -> dict[str, str]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     why = skipped()
     for item in items:
-        if item.path.suffix == ".ipynb":
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
         if {"mnist", "archives"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.mnist)
         for mark in why.keys() & {mark.name for mark in item.iter_markers()}:
             item.add_marker(pytest.mark.skip(reason=why[mark]))
     items.sort(key=lambda item: item.path.name not in FIRST)
+
+
+# Files whose tests share what is made once, and at some cost: one worker takes them all, as it does a notebook's cells
+TOGETHER = (
+    "test_jupyterlab.py",
+    "test_install.py",
+    "test_book.py",
+    "test_student.py",
+    "test_engine.py",
+    "test_report.py",
+    ".ipynb",
+)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log):
+    """Every other test goes to the worker that is free. (pytest 9.2 does not hear of xdist 3.8's own groups.)"""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::")[0]
+            return file if file.endswith(TOGETHER) else nodeid
+
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,6 @@ from mnist_lib.trainer.evaluation import Score, evaluate
 README, RESULTS, INSTRUCTOR, CONTRIBUTING = (
     (ROOT / name).read_text() for name in ("README.md", "RESULTS.md", "INSTRUCTOR.md", "CONTRIBUTING.md")
 )
-pytestmark = pytest.mark.xdist_group("report")  # one worker makes the pages
 
 
 @pytest.fixture

@@ -18,8 +18,6 @@ from mnist_lib.trainer.fast.engine import COMPILE_PAYS, Engine
 from mnist_lib.trainer.loop import Callback, optimizer_of, train
 from mnist_lib.trainer.progress import PrintEpochs
 
-pytestmark = pytest.mark.xdist_group("engine")  # what is compiled once serves all
-
 
 @pytest.fixture(params=[True, False], ids=["dropout", "no dropout"])
 def block(request):

@@ -24,7 +24,6 @@ DISTRIBUTIONS = {
     "IPython": "ipython",
 }  # where import and package differ in name
 LIGHT = {"torch", "numpy", "scipy", "scikit-learn"}
-pytestmark = pytest.mark.xdist_group("install")  # one worker builds the wheel
 
 
 def names(requirements: list[str]) -> set[str]:
