@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torchvision.datasets import MNIST
 
 from mnist_lib.data import DataError, download, idx, load
@@ -332,22 +331,12 @@ def test_a_name_too_long_for_a_folder_is_one_sentence():
         load("x" * 5000)
 
 
-def test_tensors_of_another_kind_make_no_dataset(digits):
-    """They would be trained on and mean something else: floats from 0 to 255 are not divided again."""
-    images, labels = digits.train_images, digits.train_labels
-    for changes, sentence in (
-        ({"train_images": images.float()}, "train_images must be uint8 (N, 1, 28, 28), not float32 (1500, 1, 28, 28)."),
-        ({"test_images": digits.test_images[:, 0]}, "test_images must be uint8 (N, 1, 28, 28), not uint8 (297, 28, 28)."),
-        (
-            {"train_images": F.pad(images, (2, 2, 2, 2))},
-            "train_images must be uint8 (N, 1, 28, 28), not uint8 (1500, 1, 32, 32).",
-        ),
-        ({"train_labels": labels[:50]}, "train_labels must be int64 (1500,), one for each image, not int64 (50,)."),
-        ({"train_labels": labels[:, None]}, "train_labels must be int64 (1500,), one for each image, not int64 (1500, 1)."),
-        ({"train_labels": labels.int()}, "train_labels must be int64 (1500,), one for each image, not int32 (1500,)."),
-        ({"train_labels": labels + 1}, "train_labels must be 0 to 9, not 1 to 10."),
+def test_dataset_refuses_tensors_of_another_kind(digits):
+    for changes, part in (
+        ({"train_images": digits.train_images.float()}, "train"),
+        ({"test_labels": digits.test_labels + 1}, "test"),
     ):
-        with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
+        with pytest.raises(ValueError, match=rf"^{part}_[^\n]+ must be [^\n]+\.$"):
             replace(digits, **changes)
 
 
