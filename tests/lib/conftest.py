@@ -1,16 +1,10 @@
-"""Folders of idx files, and a test's own surroundings."""
-
-from pathlib import Path
+"""What tests of several modules stand on."""
 
 import pytest
 import torch
 
 from mnist_lib.data import download
-
-
-def write_idx(path: Path, shape: tuple[int, ...], values: bytes | None = None) -> None:
-    header = bytes([0, 0, 8, len(shape)]) + b"".join(n.to_bytes(4, "big") for n in shape)
-    path.write_bytes(header + (values if values is not None else bytes(torch.Size(shape).numel())))
+from tests.lib.idx_files import write_idx
 
 
 @pytest.fixture
@@ -30,3 +24,12 @@ def folder(tmp_path):
         images = "images" in name
         write_idx(place / name, (6, 28, 28) if images else (6,), None if images else bytes(range(4, 10)))
     return place
+
+
+@pytest.fixture
+def one_thread():
+    """Many small tensors: on a busy machine, more threads only wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

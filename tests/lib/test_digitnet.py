@@ -16,13 +16,13 @@ def cells(table: str) -> list[list[str]]:
     return [line.split() for line in table.splitlines() if line.strip() and set(line.strip()) - set("-=")]
 
 
-def test_torchinfo_counts_the_rows_of_the_card():
+def test_digitnet_has_the_rows_of_the_card_by_torchinfo():
     ours, theirs = cells(summary_table(DigitNet())), cells(CARD)
     assert len([row for row in theirs if "[-1," in row]) == 24
     assert ours == theirs
 
 
-def test_order_inside_a_block_and_dropout_shares():
+def test_digitnet_has_the_cards_order_in_a_block_and_dropout_shares():
     model = DigitNet()
     shares = [layer.p for layer in model.modules() if isinstance(layer, nn.Dropout)]
     assert shares == [0.07] * 3 + [0.05] * 4
@@ -35,7 +35,7 @@ def test_order_inside_a_block_and_dropout_shares():
     assert torch.equal(seen["x"], by_hand)  # conv -> BatchNorm -> ReLU -> dropout, which rests in eval mode
 
 
-def test_widths_and_kernels_can_be_spent_otherwise():
+def test_digitnet_takes_other_widths_and_kernels():
     model = DigitNet(widths=(8, 8, 8, 8, 8, 8, 12), kernels=(5, 3, 1, 3, 3, 1, 1))
     assert model(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
 

@@ -110,7 +110,7 @@ def test_archives_and_mirrors_are_torchvisions():
     assert set(download.MIRRORS) == set(MNIST.mirrors)  # their order changed between versions
 
 
-def test_a_good_mirror_then_the_cache(mirror, archives, tmp_path, capsys):
+def test_load_asks_a_mirror_then_the_cache(mirror, archives, tmp_path, capsys):
     good, cache = mirror(), tmp_path / "cache"
     assert is_mnist(load(cache=cache, mirrors=(good.url,)))
     assert "from a mirror" in capsys.readouterr().out
@@ -122,13 +122,13 @@ def test_a_good_mirror_then_the_cache(mirror, archives, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("manner", ["404", "stalled", "stalls midway", "trickles", "truncated", "wrong bytes"])
-def test_a_bad_mirror_is_left_for_the_next(mirror, tmp_path, manner):
+def test_load_leaves_a_bad_mirror_for_the_next(mirror, tmp_path, manner):
     bad, good = mirror(manner), mirror()
     assert is_mnist(load(cache=tmp_path / "cache", mirrors=(bad.url, good.url)))
     assert len(bad.asked) == 1 and not bad.outlasted  # left soon, and not asked again
 
 
-def test_a_mirror_that_never_ends_is_left_in_peace(mirror, tmp_path, capsys):
+def test_load_leaves_a_mirror_that_never_ends(mirror, tmp_path, capsys):
     """Nothing more is read, for the reader's memory would hold it."""
     bad = mirror("endless")
     assert load(cache=tmp_path / "cache", mirrors=(bad.url,)).name == "digits"
@@ -136,17 +136,17 @@ def test_a_mirror_that_never_ends_is_left_in_peace(mirror, tmp_path, capsys):
     assert bad.left.wait(60) and not bad.outlasted
 
 
-def test_one_mirror_may_be_given_as_it_is(mirror, tmp_path):
+def test_load_takes_one_mirror_as_it_is(mirror, tmp_path):
     good = mirror()
     assert is_mnist(load(cache=tmp_path / "cache", mirrors=good.url)) and len(good.asked) == 4
 
 
-def test_a_dead_first_mirror_is_left_for_the_next(mirror, tmp_path):
+def test_load_leaves_a_dead_mirror_for_the_next(mirror, tmp_path):
     assert is_mnist(load(cache=tmp_path / "cache", mirrors=(dead_address(), mirror().url)))
 
 
 @pytest.mark.parametrize("manner", ["404", "stalled", "trickles", "truncated", "wrong bytes", "dead"])
-def test_only_bad_mirrors_end_in_the_stand_in_or_one_sentence(mirror, tmp_path, manner, capsys):
+def test_load_ends_in_the_stand_in_or_one_sentence_if_all_mirrors_are_bad(mirror, tmp_path, manner, capsys):
     bad, cache = mirror(manner if manner != "dead" else "good"), tmp_path / "cache"
     url = dead_address() if manner == "dead" else bad.url
     dataset = load(cache=cache, mirrors=(url,))
@@ -160,7 +160,7 @@ def test_only_bad_mirrors_end_in_the_stand_in_or_one_sentence(mirror, tmp_path, 
 
 
 @pytest.mark.parametrize("damage", ["half", "empty", "other"])
-def test_a_half_written_cache_is_mended(mirror, archives, tmp_path, damage):
+def test_cache_that_is_half_written_is_mended(mirror, archives, tmp_path, damage):
     cache = tmp_path / "cache"
     cache.mkdir()
     for name, body in archives.items():
@@ -172,7 +172,7 @@ def test_a_half_written_cache_is_mended(mirror, archives, tmp_path, damage):
     assert good.asked == [name] and (cache / name).read_bytes() == archives[name]
 
 
-def test_what_was_downloaded_before_the_mirrors_died_is_kept(mirror, archives, tmp_path, monkeypatch):
+def test_cache_keeps_what_came_before_the_mirrors_died(mirror, archives, tmp_path, monkeypatch):
     cache, good, real = tmp_path / "cache", mirror(), download._download
     calls = []
 
@@ -188,7 +188,7 @@ def test_what_was_downloaded_before_the_mirrors_died_is_kept(mirror, archives, t
 
 
 @pytest.mark.parametrize("kind", ["a file in its place", "read-only"])
-def test_a_cache_that_cant_be_written_is_said_and_the_data_are_right(mirror, tmp_path, capsys, kind):
+def test_cache_that_cant_be_written_is_said_and_the_data_are_right(mirror, tmp_path, capsys, kind):
     cache = tmp_path / "cache"
     if kind == "read-only":
         cache.mkdir()
@@ -212,7 +212,7 @@ def homeless(monkeypatch):
     monkeypatch.delenv("MNIST_LIB_CACHE")
 
 
-def test_without_a_home_folder_nothing_is_kept_and_the_data_are_right(mirror, homeless, tmp_path, monkeypatch, capsys):
+def test_cache_needs_a_home_folder_and_the_data_do_not(mirror, homeless, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert is_mnist(load(mirrors=mirror().url))
     assert "can't be kept in ~/.cache/mnist_lib (there is no home folder): set MNIST_LIB_CACHE" in capsys.readouterr().out

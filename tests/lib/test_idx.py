@@ -9,7 +9,7 @@ import torch
 from torchvision.datasets import MNIST
 
 from mnist_lib.data import DataError, idx, load
-from tests.lib.conftest import write_idx
+from tests.lib.idx_files import write_idx
 
 pytestmark = pytest.mark.usefixtures("own_surroundings")
 
@@ -40,7 +40,7 @@ BROKEN = {
 }
 
 
-def test_images_equal_torchvisions(mnist, archives, tmp_path):
+def test_idx_images_equal_torchvisions(mnist, archives, tmp_path):
     raw = tmp_path / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for name, body in archives.items():
@@ -54,7 +54,7 @@ def test_images_equal_torchvisions(mnist, archives, tmp_path):
     assert load(tmp_path).name == "MNIST"  # torchvision's own folder serves as well
 
 
-def test_an_archive_that_unpacks_without_end_is_not_unpacked(folder, monkeypatch):
+def test_idx_archive_that_unpacks_without_end_is_not_unpacked(folder, monkeypatch):
     monkeypatch.setattr(idx, "LARGEST", 10_000)
     archive = folder / "train-images-idx3-ubyte"
     whole = archive.read_bytes()
@@ -68,7 +68,7 @@ def test_an_archive_that_unpacks_without_end_is_not_unpacked(folder, monkeypatch
 
 @pytest.mark.parametrize("named_by", ["argument", "environment"])
 @pytest.mark.parametrize("what", BROKEN)
-def test_a_broken_folder_is_one_sentence(folder, what, named_by, monkeypatch):
+def test_idx_folder_that_is_broken_is_one_sentence(folder, what, named_by, monkeypatch):
     damage, sentence = BROKEN[what]
     damage(folder)
     monkeypatch.setenv("MNIST_LIB_DATA", str(folder))

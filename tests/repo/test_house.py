@@ -49,13 +49,13 @@ def modules(package: str) -> dict[str, Path]:
     return {".".join(parts[:-1] if parts[-1] == "__init__" else parts): path for path, parts in paths.items()}
 
 
-def test_the_doors_are_few():
+def test_doors_are_few():
     files = [path.name for path in (ROOT / "mnist_lib").iterdir() if path.is_file()]
     folders = [path.name for path in (ROOT / "mnist_lib").iterdir() if path.is_dir() and path.name != "__pycache__"]
     assert sorted(files) == ["__init__.py", "transforms.py"] and len(folders) <= 9
 
 
-def test_the_library_knows_nothing_of_the_course():
+def test_library_knows_nothing_of_the_course():
     for name, path in modules("mnist_lib").items():
         assert not [other for other in imports(path) if other.split(".")[0] == "course"], name
 
@@ -71,7 +71,7 @@ def test_arrows_between_folders_run_one_way():
 
 
 @pytest.mark.parametrize("package", ["mnist_lib", "course"])
-def test_no_modules_import_one_another_in_a_circle(package):
+def test_modules_import_one_another_in_no_circle(package):
     known = modules(package)
     # A package's face hands on the names of its rooms; they do not ask it for them
     arrows = {name: imports(path) & known.keys() - {name} for name, path in known.items() if path.name != "__init__.py"}
@@ -88,7 +88,7 @@ def test_no_modules_import_one_another_in_a_circle(package):
         visit(name, ())
 
 
-def test_a_training_reads_little():
+def test_trainer_reads_little():
     """What `import mnist_lib.trainer` loads of ours: the doors are light."""
     code = (
         "import sys, mnist_lib.trainer; print(*(m.__file__ for n, m in sys.modules.items() if n.split('.')[0] == 'mnist_lib'))"
@@ -99,13 +99,13 @@ def test_a_training_reads_little():
     assert len(files) <= FILES_OF_A_TRAINING and lines <= LINES_OF_A_TRAINING, (len(files), lines)
 
 
-def test_the_wheel_holds_the_library_alone():
+def test_wheel_holds_the_library_alone():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     packages = find_packages(str(ROOT), **project["tool"]["setuptools"]["packages"]["find"])
     assert sorted(packages) == sorted(name for name, path in modules("mnist_lib").items() if path.name == "__init__.py")
 
 
-def test_the_core_is_read_in_one_sitting():
+def test_core_is_read_in_one_sitting():
     """What CONTRIBUTING gives to be read first, each without those below it."""
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     core = re.findall(r"^\| `(mnist_lib/[\w/]+\.py)` \|", text.split("Everything else can wait")[0], re.MULTILINE)
@@ -116,5 +116,5 @@ def test_the_core_is_read_in_one_sitting():
 
 
 @pytest.mark.xfail(strict=False, reason="the records are to become tables")
-def test_the_records_are_few_files():
+def test_records_are_few_files():
     assert sum(path.is_file() for path in (ROOT / "records").rglob("*")) <= FILES_OF_RECORDS
