@@ -140,6 +140,7 @@ def test_augment_of_zeros_changes_nothing(images):
     [  # of what is no number: test_validation
         *(("degrees", math.nan), ("degrees", -0.1), ("translate", 1.1), ("shear", 90), ("brightness", 1.1), ("contrast", 1.1)),
         *(("scale", bad) for bad in (0.9, (), (1,), (0.8, 1.0, 1.2), (0, 1), (-1, 1), (1.2, 1), (0.9, math.nan))),
+        *(("translate", -0.1), ("shear", -0.1), ("interpolation", "cubic")),
         *((name, None) for name in ("translate", "shear", "brightness", "contrast", "scale", "interpolation")),
     ],
     ids=str,

@@ -57,3 +57,9 @@ def test_the_card_is_shown_with_its_last_column_covered():
     shown = re.findall(r"^ +(\w+-\d+ +\[.*?\]) +(\S+)$", cover, re.MULTILINE)
     assert len(rows) == 24 and [row for row, _ in shown] == [row for row, _ in rows]
     assert {number for _, number in shown} == {"?"}
+
+
+def test_the_sections_minutes_add_up():
+    minutes = [int(n) for cell in NOTEBOOK.cells for n in re.findall(r"^\*(\d+) minutes", cell.source, re.MULTILINE)]
+    sections = sum(cell.source.count("\n## ") + cell.source.startswith("## ") for cell in NOTEBOOK.cells)
+    assert minutes[0] == sum(minutes[1:]) and len(minutes) == sections + 1
