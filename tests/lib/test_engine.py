@@ -25,8 +25,6 @@ from mnist_lib.trainer.loop import Callback, train
 from mnist_lib.trainer.optimizer import optimizer_of
 from mnist_lib.trainer.progress import PrintEpochs
 
-pytestmark = pytest.mark.xdist_group("engine")  # what is compiled once serves all
-
 
 @pytest.fixture(params=[True, False], ids=["dropout", "no dropout"])
 def block(request):

@@ -22,15 +22,6 @@ from mnist_lib.receptive_field import (
 pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.filterwarnings("ignore:Using padding=.same")]
 
 
-@pytest.fixture(scope="module")
-def one_thread():
-    """Many small tensors: on a busy machine, more threads only wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 # By hand: r += (k - 1) * d * j; s0 += ((k - 1) * d / 2 - p) * j; j *= s.
 CARD = {  # layer: (output, field, jump, first centre)
     "conv1": (26, 3, 1, 1),
