@@ -9,7 +9,7 @@ from mnist_lib.studies.study import Study
 from mnist_lib.trainer.config import TrainConfig
 from mnist_lib.trainer.ingredients import Freeze, Hardest, Muon, Settle, Whiten
 from mnist_lib.trainer.recipes import BEST, CARD, FEW, LONG, QUICK
-from mnist_lib.trainer.variants import Flatten, NoBatchNorm, NoBottleneck, TorchModules, Widths
+from mnist_lib.trainer.variants import Flatten, NoBatchNorm, NoBottleneck, Separable, TorchModules, Widths
 from mnist_lib.transforms import Augment
 
 
@@ -130,6 +130,60 @@ ENGINE_STUDY = Study(  # does all that makes a step fast cost accuracy?
         "plain": replace(CARD, epochs=2, precision="float32", compiled="no", ingredients=(TorchModules(),)),
     },
 )
+PLAIN = TrainConfig(  # for networks of few numbers: all images in every epoch
+    max_lr=0.3,
+    pct_start=0.3,
+    final_div_factor=1e4,
+    nesterov=True,
+    weight_decay=1e-4,
+    dropout=(0.0, 0.0),
+    augment=Augment().scaled(0.7),
+    ingredients=(Whiten(), Settle(0.3)),
+)
+HARD = replace(PLAIN, epochs=60, batch_size=256, ingredients=(*PLAIN.ingredients, Hardest(0.2)))  # as many as in 12.8 epochs
+WEAKER = replace(HARD, augment=Augment().scaled(0.4))
+
+
+def separable(recipe: TrainConfig, *steps: str) -> TrainConfig:
+    """The recipe for a SeparableNet of these steps."""
+    return replace(recipe, ingredients=(Separable(steps), *recipe.ingredients))
+
+
+EVEN = {  # a convolution, pooled, and four separable ones, about as wide: names say how many numbers
+    "678": ("conv 5 pooled", "sep 7", "sep 8", "sep 8", "sep 8"),
+    "994": ("conv 6 pooled", "sep 10", "sep 10", "sep 11", "sep 11"),
+    "1492": ("conv 7 pooled", "sep 14", "sep 14", "sep 14", "sep 15"),
+    "1786": ("conv 8 pooled", "sep 16", "sep 16", "sep 16", "sep 16"),
+    "2478": ("conv 10 pooled", "sep 20", "sep 20", "sep 20", "sep 19"),
+    "3502": ("conv 12 pooled", "sep 24", "sep 25", "sep 25", "sep 25"),
+}
+NARROW = ("conv 6 pooled", "sep 10", "sep 10", "sep 10", "sep 10")
+SCREENING_STUDY = Study(  # which shape and recipe: seeds 0 and 1 choose, and count no more
+    "frontier screening",
+    {
+        "1786, all images": separable(PLAIN, *EVEN["1786"]),
+        "1786, all images, rate 0.1": separable(replace(PLAIN, max_lr=0.1), *EVEN["1786"]),
+        "1786, all images, 40 epochs": separable(replace(PLAIN, epochs=40), *EVEN["1786"]),
+        "1786": separable(HARD, *EVEN["1786"]),
+        "1786, 120 epochs": separable(replace(HARD, epochs=120), *EVEN["1786"]),
+        "1726, 5x5, all images": separable(PLAIN, "conv 8 pooled", "sep5 14", "sep5 14", "sep5 14"),
+        "1784, five, all images": separable(PLAIN, "conv 8 pooled", "sep 12", "sep 14", "sep 14", "sep 14", "sep 14"),
+        "1634, one used 4 times, all images": separable(PLAIN, "conv 8 pooled", "sep 24 pooled", "again 4"),
+        "1586, one used 3 times": separable(HARD, "conv 8 pooled", "sep 24", "again 3"),
+        "1810, three": separable(HARD, "conv 8 pooled", "sep 20", "sep 20", "sep 20"),
+        "940, all images": separable(PLAIN, *NARROW),
+        "940, x0.4": separable(WEAKER, *NARROW),
+        "940, x0.4, 120 epochs": separable(replace(WEAKER, epochs=120), *NARROW),
+        "988, three": separable(HARD, "conv 6 pooled", "sep 13", "sep 13", "sep 13"),
+        "988, three, x0.4": separable(WEAKER, "conv 6 pooled", "sep 13", "sep 13", "sep 13"),
+    },
+    seeds=1,
+)
+FRONTIER_STUDY = Study(  # seeds 2 to 7 count
+    "frontier",
+    {name: separable(WEAKER, *steps) for name, steps in EVEN.items()} | {"2478, x0.7": separable(HARD, *EVEN["2478"])},
+    seeds=8,
+)
 FROZEN = Study("frozen", {"card": CARD, "quick": QUICK}, seeds=20, held_out=0)
 FROZEN_FEW = Study("frozen few", {"few": FEW}, seeds=10, held_out=0)
 FROZEN_BEST = Study("frozen best", {"best": BEST}, seeds=20, held_out=0)
@@ -145,6 +199,8 @@ STUDIES = {
         SHAPES_STUDY,
         ASSIGNMENT_STUDY,
         ENGINE_STUDY,
+        SCREENING_STUDY,
+        FRONTIER_STUDY,
         FROZEN,
         FROZEN_BEST,
         FROZEN_FEW,
