@@ -167,7 +167,7 @@ def study_table(study: Study, recorded: Records, timed: dict | None = None) -> s
 
 def hours_of(runs: list[dict]) -> str:
     """How long the runs took in all, those trained side by side counted once; and on how many cores each."""
-    hours = sum(run["seconds"] / run.get("together", 1) for run in runs) / 3600
+    hours = sum(run["seconds"] for run in runs) / 3600
     threads = max((run["machine"].get("threads") or 0 for run in runs), default=0)
     cores = {0: "", 1: " with 1 processor core each"}.get(threads, f" with {threads} processor cores each")
     return f"{hours:.1f} hours of training in all{cores}"

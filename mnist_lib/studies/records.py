@@ -63,7 +63,6 @@ RUN = _with(
         **_PROVENANCE,
     ),
     seconds_in_all=_SECONDS,
-    together=_POSITIVE,
     study=_TEXT,
     variant=_TEXT,
 )

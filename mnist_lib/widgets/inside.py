@@ -39,7 +39,7 @@ class Inside(anywidget.AnyWidget):
 
     _esm = script()
     _css = HERE / "inside.css"
-    network = traitlets.Dict().tag(sync=True)  # see content.py
+    network = traitlets.Dict().tag(sync=True)  # see payload.py
     weights = traitlets.Bytes().tag(sync=True)  # float32, one row of numbers for each epoch
     digits = traitlets.Bytes().tag(sync=True)  # uint8, 784 for each image
     unit = traitlets.Dict().tag(sync=True)
