@@ -26,6 +26,8 @@ SHOWN = {  # a study's table, by the name of its markers
     "STUDY_SMALL": catalogue.SMALL_STUDY,
     "STUDY_SHAPES": catalogue.SHAPES_STUDY,
     "STUDY_FEWEST_LONG": catalogue.FEWEST_LONG_STUDY,
+    "STUDY_FRONTIER_SCREENING": catalogue.SCREENING_STUDY,
+    "STUDY_FRONTIER": catalogue.FRONTIER_STUDY,
     "STUDY_BEST": catalogue.BEST_STUDY,
     "STUDY_ENGINE": catalogue.ENGINE_STUDY,
     "ANSWER": catalogue.ASSIGNMENT_STUDY,  # in INSTRUCTOR.md
