@@ -114,6 +114,9 @@ def test_study_table_has_the_means_of_all_variants(mark, study):
     seeds = {}
     for variant in study.variants:
         runs = runs_of(variant, study.name)
+        assert bool(runs) == (variant in rows), variant
+        if not runs:  # not run yet
+            continue
         accuracies = held_out(runs)
         seeds[variant] = accuracies.keys()
         told = rows[variant].split(" | ")
@@ -121,7 +124,7 @@ def test_study_table_has_the_means_of_all_variants(mark, study):
         assert float(told[3].split()[0]) == pytest.approx(sum(accuracies.values()) / len(runs), abs=0.0051)
         assert all(run["test"] is None and run["dataset"]["sha256"] == MNIST_SHA256 for run in runs)
         first = next(iter(study.variants))
-        if variant != first and len(pairs := seeds[variant] & seeds[first]) > 1:
+        if variant != first and len(pairs := seeds[variant] & seeds.get(first, set())) > 1:
             assert (f"n = {len(pairs)})" in told[4]) == (len(pairs) < len(runs))
 
 
