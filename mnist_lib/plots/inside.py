@@ -61,7 +61,7 @@ def evidence(image: Tensor, maps: Mapping[str, Tensor], field: ReceptiveField, t
 
 
 def _signs(limit: float) -> list[Patch]:
-    scale = f"full colour: {limit:.2g} or more; weak evidence is drawn stronger than it is (square root)"
+    scale = f"full colour: {limit:.2g} or more (square-root scale)"
     return [Patch(fc=BLUE, label="speaks for it"), Patch(fc=ORANGE, label="speaks against it"), Patch(fc="none", label=scale)]
 
 

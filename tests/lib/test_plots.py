@@ -88,7 +88,7 @@ def pictures() -> dict:
             {"short": ROWS_OF_A_STUDY, "long": ROWS_OF_A_STUDY[:1]}, "data", 99.4, "the goal", (99.3, 99.5)
         ),
         "two_maps": lambda: plots.two_maps(20),
-        "handwriting_steps": lambda: plots.handwriting_steps(read_picture(ROOT / "course/photos/photo.jpg"), ["3"], "8"),
+        "handwriting_steps": lambda: plots.handwriting_steps(read_picture(ROOT / "course/photos/four_digits.jpg"), ["5", "6"], "8"),
     }
 
 
