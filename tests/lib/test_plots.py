@@ -88,7 +88,9 @@ def pictures() -> dict:
             {"short": ROWS_OF_A_STUDY, "long": ROWS_OF_A_STUDY[:1]}, "data", 99.4, "the goal", (99.3, 99.5)
         ),
         "two_maps": lambda: plots.two_maps(20),
-        "handwriting_steps": lambda: plots.handwriting_steps(read_picture(ROOT / "course/photos/four_digits.jpg"), ["5", "6"], "8"),
+        "handwriting_steps": lambda: plots.handwriting_steps(
+            read_picture(ROOT / "course/photos/four_digits.jpg"), ["5", "6"], "8"
+        ),
     }
 
 
@@ -112,7 +114,7 @@ def test_the_test_result_stands_beside_the_curve_not_on_it():
     assert 3 < star.get_xdata()[0] < axis.get_xlim()[1]
 
 
-@pytest.mark.parametrize("most, said", [(60, "data"), (5, "data; the 5 surest of 12")])
+@pytest.mark.parametrize("most, said", [(60, "data"), (5, "data; the 5 most confident of 12")])
 def test_mistakes_that_are_not_shown_are_counted(most, said):
     answers = torch.eye(10)[(torch.arange(12) + 1) % 10]
     figure = plots.mistakes(torch.zeros(12, 1, 28, 28), torch.arange(12) % 10, answers, "data", most)
