@@ -9,7 +9,10 @@ import torch
 from torch import Tensor
 
 from course.exercises.checking import NotYet, Unwritten, case, compare
-from mnist_lib.studies.statistics import paired_interval, verdict, welch_interval
+from course.exercises.own_work import refuse
+from mnist_lib.studies.statistics import paired_interval, pairs_needed, verdict, welch_interval
+
+Runs = dict[int, float]  # accuracies by seed
 
 
 def _around(mean: float, margin: float) -> Tensor:
@@ -23,30 +26,57 @@ def _quantile(n: int) -> float:
     return float(t.ppf(0.975, n - 1))
 
 
-def _right(with_: list[float], without: list[float]) -> Tensor:
-    return torch.tensor(paired_interval(with_, without)[1:])
+def _columns(with_: Runs, without: Runs) -> tuple[list[float], list[float]]:
+    """The runs of the seeds that both have, in one order."""
+    seeds = sorted(with_.keys() & without.keys())
+    return [with_[seed] for seed in seeds], [without[seed] for seed in seeds]
 
 
-def _slip(spread: Callable, root: Callable = lambda n: n**0.5, factor: Callable = _quantile) -> Callable:
-    """An interval around the mean difference, made with another spread, root or factor."""
+def _right(with_: Runs, without: Runs) -> Tensor:
+    return torch.tensor(paired_interval(*_columns(with_, without))[1:])
 
-    def interval(with_: list[float], without: list[float]) -> Tensor:
-        differences = [a - b for a, b in zip(with_, without)]
+
+def _slip(
+    spread: Callable, root: Callable = lambda n: n**0.5, factor: Callable = _quantile, pair: Callable = _columns
+) -> Callable:
+    """An interval around the mean difference, made with another spread, root, factor or way to pair."""
+
+    def interval(with_: Runs, without: Runs) -> Tensor:
+        differences = [a - b for a, b in zip(*pair(with_, without))]
         return _around(fmean(differences), factor(len(differences)) * spread(differences) / root(len(differences)))
 
     return interval
 
 
-def _pooled(with_: list[float], without: list[float], together: bool = True) -> Tensor:
+def _pooled(with_: Runs, without: Runs, together: bool = True) -> Tensor:
     """The interval of two independent groups of equal variance."""
-    n = len(with_)
-    error = ((stdev(with_) ** 2 + stdev(without) ** 2) / n) ** 0.5
-    return _around(fmean(with_) - fmean(without), _quantile(2 * n - 1 if together else n) * error)
+    ours, theirs = _columns(with_, without)
+    n = len(ours)
+    error = ((stdev(ours) ** 2 + stdev(theirs) ** 2) / n) ** 0.5
+    return _around(fmean(ours) - fmean(theirs), _quantile(2 * n - 1 if together else n) * error)
+
+
+def _as_they_stand(with_: Runs, without: Runs) -> tuple[list[float], list[float]]:
+    return list(with_.values()), list(without.values())
+
+
+def _by_rank(with_: Runs, without: Runs) -> tuple[list[float], list[float]]:
+    """Each list sorted by seed by itself, so that a seed that only one has moves all that follow."""
+    return [with_[seed] for seed in sorted(with_)], [without[seed] for seed in sorted(without)]
 
 
 SLIPS = {
+    "runs are paired in the order in which they stand; a pair is two runs with the same seed": _slip(
+        stdev, pair=_as_they_stand
+    ),
+    "a seed that only one of the two has moves all seeds after it; a pair is two runs with the same seed": _slip(
+        stdev, pair=_by_rank
+    ),
     "the pairs are torn apart: it is the interval of two independent groups (Welch's)": lambda a, b: torch.tensor(
-        welch_interval(a, b)[1:]
+        welch_interval(*_columns(a, b))[1:]
+    ),
+    "the pairs are torn apart, and runs without a partner are counted": lambda a, b: torch.tensor(
+        welch_interval(*_as_they_stand(a, b))[1:]
     ),
     "the pairs are torn apart: it is the interval of two independent groups": _pooled,
     "the pairs are torn apart: the spreads of the two columns are added; take that of the differences": lambda a, b: _pooled(
@@ -72,13 +102,25 @@ def _one_side(n: int) -> float:
 
 
 def _paired(answer: Callable) -> bool:
+    refuse(answer, paired_interval)
     draw, cases = random.Random(6), []
     for n in (3, 5, 10, 20):
-        folds = [draw.gauss(99, 1) for _ in range(n)]  # what the two of a pair have in common
-        with_, without = ([fold + draw.gauss(shift, 0.2) for fold in folds] for shift in (0.1, 0.0))
-        shown = ", ".join(f"{a:.2f} and {b:.2f}" for a, b in list(zip(with_, without))[:3])
-        cases.append((f"{n} pairs, {shown}{', ...' if n > 3 else ''}", (with_, without)))
-    return compare(answer, _right, SLIPS, cases)
+        folds = [draw.gauss(99, 1) for _ in range(n + 2)]  # what the two of a pair have in common
+        with_, without = ({s: fold + draw.gauss(shift, 0.2) for s, fold in enumerate(folds)} for shift in (0.1, 0.0))
+        order = draw.sample(range(n + 2), n + 2)
+        lacking = min(order[0], order[-1])  # runs that were never made, one on each side
+        with_ = {seed: value for seed, value in with_.items() if seed != lacking}
+        without = {seed: without[seed] for seed in order if seed != max(order[0], order[-1])}
+        shown = (", ".join(f"{s}: {a:.2f}" for s, a in list(one.items())[:3]) for one in (with_, without))
+        one, other = (f"{{{text}, ...}}" for text in shown)
+        cases.append((f"{n} pairs; with_ = {one}, without = {other}", (with_, without)))
+    try:
+        return compare(lambda a, b: answer(dict(a), dict(b)), _right, SLIPS, cases)
+    except KeyError as error:
+        seed = error.args[0] if error.args else "?"
+        raise NotYet(
+            f"It looks like this slip: only one of the two recipes was run with seed {seed}, so it is no pair."
+        ) from None
 
 
 VERDICT_SLIPS = {
@@ -98,6 +140,7 @@ VERDICT_SLIPS = {
 
 
 def _verdict(answer: Callable) -> bool:
+    refuse(answer, verdict)
     draw = random.Random(7)
     ends = [tuple(sorted((draw.uniform(-0.2, 0.2), draw.uniform(-0.2, 0.2)))) for _ in range(30)]
     ends = [(0.02, 0.1), (-0.1, -0.02), (-0.04, 0.1), (-0.1, 0.04), (0.0, 0.1), (-0.1, 0.0), *ends]
@@ -140,16 +183,14 @@ SEED_SLIPS = {
 
 
 def _seeds(answer: Callable) -> bool:
+    refuse(answer, pairs_needed)
     pairs = [(0.1, 0.05), (0.2, 0.05), (0.05, 0.05), (0.07, 0.03), (0.15, 0.02), (0.3, 0.11), (0.04, 0.09)]
     cases = [(f"differences spread by {s:g} points, a difference of {d:g}", (s, d)) for s, d in pairs]
     return compare(answer, _enough, SEED_SLIPS, cases)
 
 
 EXERCISES = {
-    "6a": (
-        _paired,
-        "take the differences first; then mean ± t · s / √n, with `statistics.stdev` and `scipy.stats.t.ppf(0.975, n - 1)`.",
-    ),
-    "6c": (_seeds, "try n = 2, 3, 4, ... until t · s / √n, with t of n - 1, is below the difference."),
+    "6a": (_paired, "which seeds do both have? From there on there is one list, of differences, and one formula."),
     "6b": (_verdict, 'three answers: "helps", "hurts", "cannot tell"; look at both ends of the interval.'),
+    "6c": (_seeds, "t depends on n, too, so the formula cannot be turned round: try one n after the other."),
 }

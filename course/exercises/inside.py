@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from course.exercises.checking import NotYet, alike, case, compare
+from course.exercises.own_work import refuse
 from mnist_lib import interpret
 from mnist_lib.model import DigitNet
 from mnist_lib.receptive_field import receptive_fields
@@ -36,6 +37,7 @@ def _some_images(n: int, seed: int) -> Tensor:
 
 def _evidence(answer: Callable) -> bool:
     """The map whose mean, with the bias, is the logit."""
+    refuse(answer, interpret.evidence)
 
     def weigh(maps: Tensor, net: DigitNet, digit: int) -> Tensor:
         return torch.einsum("c,chw->hw", net.conv8.weight.detach()[digit, :, 0, 0], maps)
@@ -75,6 +77,7 @@ def _evidence(answer: Callable) -> bool:
 
 def _top_patches(answer: Callable) -> bool:
     """The strongest unit's field in each of the k strongest images."""
+    refuse(answer, interpret.top_patches)
     fields = receptive_fields(DigitNet(), (28, 28))
 
     def cut(net, layer, images, chosen, moved=lambda box, field, unit: box, fill=0.0) -> Tensor:
@@ -116,6 +119,9 @@ def _top_patches(answer: Callable) -> bool:
         ),
     }
     slips = {
+        "the last row and column are missing: a box includes both ends, so a slice ends one later": lambda n, y, m, x, k: cut(
+            n, y, x, ranked(n, y, m, x, k)
+        )[:, :, :-1, :-1],
         "images are ranked by the mean over the map, not by its strongest unit": lambda n, y, m, x, k: cut(
             n, y, x, ranked(n, y, m, x, k, key=lambda said: said.mean((1, 2)))
         ),
@@ -153,6 +159,7 @@ def _at_the_border(said: Tensor) -> int:
 
 def _silence(answer: Callable) -> bool:
     """Inside, one map is off; afterwards the network is as it was, also after an error."""
+    refuse(answer, interpret.ablate_channel)
     for seed, (layer, map) in enumerate((("conv3", 4), ("conv1", 0), ("conv7", 15))):
         words, images = f"a random network, {layer}, map {map}, four random images", _some_images(4, seed + 20)
 
@@ -219,13 +226,13 @@ def _hooked(net: DigitNet, module: str, maps, said: Callable) -> Tensor:
 
 
 EXERCISES = {
-    "5a": (
-        _evidence,
-        "weigh conv7's maps by the digit's row of conv8.weight, and add them up, map by map; do not average yet.",
+    "5a": (_evidence, "what conv8 does with the 16 averages, do with the 16 maps, at each place; the average comes later."),
+    "5b": (
+        _top_patches,
+        "first one unit an image, then the k images; a box can begin before the image does, and both its ends belong to it.",
     ),
-    "5b": (_top_patches, "`maps` says what each unit answers, `receptive_fields(net)[layer].box(row, column)` where it looks."),
     "5c": (
         _silence,
-        "hook the BatchNorm (`net.bn3` for conv3), set the map to 0 in a copy of its output; remove in `finally`.",
+        "which module speaks last before ReLU? Change a copy of its output. And what if the block ends in an error?",
     ),
 }

@@ -1,23 +1,21 @@
 """Exercises of notebook 04."""
 
 import math
-import random
 from collections.abc import Callable
-from functools import cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course.exercises.checking import NotYet, alike, brief, case, compare, to_tensor
+from course.exercises.own_work import refuse
 from mnist_lib.model import DigitNet
-from mnist_lib.trainer.config import TrainConfig
 from mnist_lib.trainer.loop import one_step
-from mnist_lib.trainer.schedule import rates
 
 
 def _cross_entropy(answer: Callable) -> bool:
-    """First ordinary logits, then large ones, then whether a gradient comes through."""
+    """First ordinary logits, then large ones, then whether the input is as it was and a gradient comes through."""
+    refuse(answer, F.cross_entropy, nn.functional.cross_entropy)
     slips = {
         "softmax over the images (dim 0): each image's ten numbers become probabilities by themselves (dim 1)": lambda a, y: (
             F.nll_loss(a.log_softmax(0), y)
@@ -51,9 +49,10 @@ def _cross_entropy(answer: Callable) -> bool:
         p = logits.softmax(1)[0, labels[0]]
         words = f"random logits ({n}, 10); the first label is {labels[0]}, its probability {p:.4f}"
         cases.append((words, (logits, labels)))
-    compare(answer, F.cross_entropy, slips, cases)
+    compare(lambda a, y: answer(a.clone(), y.clone()), F.cross_entropy, slips, cases)
     logits, labels = cases[0][1][0] * 2000, cases[0][1][1]
-    words, expected, got = "the same logits times 2000", F.cross_entropy(logits, labels), to_tensor(answer(logits, labels))
+    given = logits.clone()
+    words, expected, got = "the same logits times 2000", F.cross_entropy(logits, labels), to_tensor(answer(given, labels))
     if not torch.isfinite(got).all():
         slip = (
             "overflow: exp(2000) is infinite, and a probability that is rounded to 0 has an infinite logarithm. Take the "
@@ -64,10 +63,18 @@ def _cross_entropy(answer: Callable) -> bool:
         slip = "the probability is kept above 0 by a small number, so what is very wrong costs too little"
         named = f"It looks like this slip: {slip}." if got.numel() == 1 and got < expected else ""
         raise NotYet(f"{named}{case(words, expected, got)}")
+    if not torch.equal(given, logits):
+        slip = (
+            "the logits are changed in place, so the caller's own tensor changes: make a new one, as in logits = logits - ..., "
+            "not logits -= ..."
+        )
+        raise NotYet(f"It looks like this slip: {slip}.{case(f'{words}; afterwards the logits are', logits, given)}")
     try:
         loss = answer(cases[0][1][0].clone().requires_grad_(), labels)
-    except RuntimeError:  # NumPy takes no tensor that wants a gradient
-        loss = None
+    except RuntimeError as error:
+        if "numpy" not in str(error).lower():
+            raise
+        loss = None  # NumPy takes no tensor that wants a gradient
     if not (isinstance(loss, Tensor) and loss.requires_grad):
         raise NotYet(
             "The number is right, but backward can't go through it. Stay with tensors and torch's functions: without .item(), "
@@ -128,70 +135,45 @@ def _step(answer: Callable) -> bool:
     return compare(lambda *case: steps(answer, *case), by_torch, slips, cases)
 
 
-@cache
-def _rates(n: int, max_lr: float, pct_start: float, div_factor: float, final_div_factor: float) -> list[float]:
-    config = TrainConfig(
-        epochs=1,
-        batch_size=1,
-        max_lr=max_lr,
-        pct_start=pct_start,
-        div_factor=div_factor,
-        final_div_factor=final_div_factor,
-    )
-    return rates(config, images=n)
+def _logits_gradient(answer: Callable) -> bool:
+    """What backward leaves at the logits: softmax minus one-hot, over the number of images."""
 
+    def right(logits: Tensor, labels: Tensor) -> Tensor:
+        logits = logits.clone().requires_grad_()
+        return torch.autograd.grad(F.cross_entropy(logits, labels), logits)[0]
 
-def _one_cycle(answer: Callable) -> bool:
-    """Every step of some random cycles, against torch's OneCycleLR."""
-
-    def cycle(shape: Callable, step, n, max_lr, pct_start, div_factor, final_div_factor, end=None, late=0, last=None) -> float:
-        """The cycle, for slips to change: its shape from 0 to 1, its end, its peak, its last step."""
-        first = max_lr / div_factor
-        end = first / final_div_factor if end is None else end
-        peak, last = pct_start * n - 1 + late, n - 1 if last is None else last
-        if step <= peak:
-            return first + (max_lr - first) * shape(step / peak)
-        return max_lr + (end - max_lr) * shape((step - peak) / (last - peak))
-
-    def cosine(share: float) -> float:
-        return (1 - math.cos(math.pi * share)) / 2
-
-    def quarter(share: float) -> float:
-        return math.sin(math.pi / 2 * share)
+    def hot(logits: Tensor, labels: Tensor) -> Tensor:
+        return F.one_hot(labels, logits.shape[1]).to(logits.dtype)
 
     slips = {
-        "straight lines where half a cosine belongs": lambda *case: cycle(lambda share: share, *case),
-        "the end is max_lr / final_div_factor: it is the first rate that is divided": lambda *case: cycle(
-            cosine, *case, end=case[2] / case[5]
+        "not divided by the number of images: the loss is their mean, so each image has a share of 1/N": lambda a, y: (
+            a.softmax(1) - hot(a, y)
         ),
-        "the peak comes one step late: steps count from 0, so it is at pct_start * n - 1": lambda *case: cycle(
-            cosine, *case, late=1
+        "the sign: the right digit's logit should rise, so its slope is below zero": lambda a, y: -right(a, y),
+        "the 1 of the label is missing: the loss also holds minus the label's logit": lambda a, y: a.softmax(1) / len(a),
+        "only the label's column is filled, but every logit is in the softmax's sum": lambda a, y: right(a, y) * hot(a, y),
+        "p (1 - p) is the slope of p; the slope of -log p is asked for": lambda a, y: (
+            a.softmax(1) * (1 - a.softmax(1)) / len(a)
         ),
-        "it never arrives: the last step is n - 1, not n": lambda *case: cycle(cosine, *case, last=case[1]),
-        "the peak comes one step late and it never arrives: steps count from 0 to n - 1": lambda *case: cycle(
-            cosine, *case, late=1, last=case[1]
+        "-1/p is the slope of -log p along p; the slope along the logits is asked for": lambda a, y: (
+            -hot(a, y) / a.softmax(1) / len(a)
         ),
-        "a quarter of a wave where half a one belongs: (1 - cos(pi * share)) / 2 is flat at both ends": lambda *case: cycle(
-            quarter, *case
+        "softmax over the images (dim 0): each image's ten numbers become probabilities by themselves (dim 1)": lambda a, y: (
+            (a.softmax(0) - hot(a, y)) / len(a)
         ),
-        "it begins at 0, not at max_lr / div_factor": lambda step, n, high, share, div, final: (
-            high * cosine(step / (share * n - 1)) if step <= share * n - 1 else cycle(cosine, step, n, high, share, div, final)
+        "the logits themselves in place of their softmax": lambda a, y: (a - hot(a, y)) / len(a),
+        "divided by the number of logits; the loss is the mean over images": lambda a, y: (
+            (a.softmax(1) - hot(a, y)) / a.numel()
         ),
-        "the rate stays at its peak: the way down is missing": lambda step, n, high, share, div, final: (
-            cycle(cosine, step, n, high, share, div, final) if step <= share * n - 1 else high
-        ),
-        "up and down are swapped": lambda step, n, high, share, div, final: cycle(
-            cosine, n - 1 - step, n, high, share, div, final
-        ),
+        "one row for the whole batch: each image has ten slopes of its own": lambda a, y: right(a, y).sum(0),
     }
-    cases, draw = [], random.Random(4)
-    for _ in range(4):
-        n, share = draw.randint(20, 60), draw.uniform(0.2, 0.6)
-        settings = (draw.uniform(1, 3), share, draw.uniform(2, 6), draw.uniform(2, 6))  # rates that rounding can't hide
-        names = zip(("max_lr", "pct_start", "div_factor", "final_div_factor"), settings)
-        words = ", ".join(f"{name}={value:.4f}" for name, value in names)
-        cases += [(f"one_cycle(step={step}, n={n}, {words})", (step, n, *settings)) for step in range(n)]
-    return compare(answer, lambda step, *settings: torch.tensor(_rates(*settings)[step]), slips, cases)
+    cases, draw = [], torch.Generator().manual_seed(8)
+    for n in (1, 2, 5, 8):
+        logits = 2 * torch.randn(n, 10, generator=draw, dtype=torch.float64)
+        labels = torch.randint(10, (n,), generator=draw)
+        p = logits.softmax(1)[0, labels[0]]
+        cases.append((f"logits ({n}, 10); the first label is {labels[0]}, its probability {p:.4f}", (logits, labels)))
+    return compare(lambda a, y: answer(a.clone(), y.clone()), right, slips, cases)
 
 
 def _train_step(answer: Callable) -> bool:
@@ -308,12 +290,15 @@ def _slip_of_loss(start: Callable, batches: list, got: Tensor) -> str | None:
 EXERCISES = {
     "4a": (
         _cross_entropy,
-        "-log of softmax is log(sum of exp(logits)) minus the label's logit; take the largest logit away before exp.",
+        "the logarithm of a quotient is a difference; and what can you take away from all logits of an image for free?",
     ),
-    "4b": (_train_step, "train mode, forward, loss, zero_grad, backward, step; return the loss."),
-    "4c": (_step, "first the new v, m times the old one plus g; then p goes against it, by lr."),
-    "4d": (
-        _one_cycle,
-        "the share of the way, from 0 to 1, goes through (1 - cos(pi * share)) / 2, once up and once down.",
+    "4b": (
+        _train_step,
+        "mode, answers, loss, old gradients, new gradients, step: which of these must come before which?",
     ),
+    "4c": (
+        _logits_gradient,
+        "the loss of one image is log(sum of exp(z)) minus the label's logit: take the slope of each of the two along z_d.",
+    ),
+    "4d": (_step, "which of p and v has to be new before the other can move?"),
 }

@@ -9,9 +9,11 @@ from mnist_lib.interpret.network import (
     channel_ablations,
     evidence,
     maps,
+    random_channels,
     redundancy,
     reliability,
     top_patches,
+    wrong_without,
 )
 
 __all__ = [
@@ -23,7 +25,9 @@ __all__ = [
     "channel_ablations",
     "evidence",
     "maps",
+    "random_channels",
     "redundancy",
     "reliability",
     "top_patches",
+    "wrong_without",
 ]

@@ -3,10 +3,11 @@
 Images are given as the network takes them: normalised, (N, 1, 28, 28). Nothing here learns, and nothing here draws.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -87,26 +88,61 @@ def _cut(image: Tensor, box: tuple[int, int, int, int]) -> Tensor:
     return F.pad(image, (-left, right + 1 - width, -top, bottom + 1 - height))  # a negative number cuts
 
 
+Constant = Literal["zero", "mean"]  # what stands in a map's place while it is off
+
+
 @contextmanager
-def ablate_channel(net: DigitNet, layer: str, map: int) -> Iterator[None]:
-    """While it lasts, one map of a layer is 0 everywhere, after BatchNorm and ReLU. The network is the same afterwards, also
-    where an error ends it.
+def ablate_channel(net: DigitNet, layer: str, map: int, to: Constant = "zero") -> Iterator[None]:
+    """While it lasts, one map of a layer is the same everywhere, after BatchNorm and ReLU. The network is the same afterwards,
+    also where an error ends it.
 
         with ablate_channel(net, "conv3", 7):
             net(images)
 
-    Raises ValueError, one sentence, for a layer or map that is not there.
+    to: "zero", or "mean", the map's mean over all places of the images that are read at once. Zero can be far from anything
+    that the layers above have seen; the mean takes away what the map says of an image, and keeps its usual level.
+    Raises ValueError, one sentence, for a layer or map that is not there, or another `to`.
     """
     _check_map(net, layer, map)
+    _check_constant(to)
 
     def off(_module, _inputs, output: Tensor) -> Tensor:
         output = output.clone()
-        output[:, map] = 0  # ReLU leaves 0 as it is
+        usual = output[:, map] if layer == "conv8" else output[:, map].relu()
+        output[:, map] = usual.mean() if to == "mean" else 0  # ReLU leaves either as it is
         return output
 
     last = {block.name: block.norm for block in net.blocks()} | {"conv8": net.conv8}
     with last[layer].register_forward_hook(off):
         yield
+
+
+def wrong_without(net: DigitNet, images: Tensor, labels: Tensor, channels: Sequence[tuple[str, int]]) -> int:
+    """How many images (N, 1, 28, 28) are read wrong while several maps, (layer, map) each, are 0 at the same time."""
+    validation.label_each("wrong_without", images, labels)
+    with _evaluating(net), ExitStack() as off:
+        for layer, map in channels:
+            off.enter_context(ablate_channel(net, layer, map))
+        batches = zip(images.split(250), labels.split(250))
+        return sum(int((net(x).argmax(1) != truth).sum()) for x, truth in batches)
+
+
+def random_channels(net: DigitNet, like: Sequence[tuple[str, int]], sets: int, seed: int = 0) -> list[list[tuple[str, int]]]:
+    """Random sets of maps, each with as many of every layer as `like` has: the control for a set that was chosen.
+
+    Raises ValueError, one sentence, for a layer or map that is not there.
+    """
+    for layer, map in like:
+        _check_map(net, layer, map)
+    draw, counts = torch.Generator().manual_seed(seed), Counter(layer for layer, _ in like)
+    return [
+        [
+            (layer, map)
+            for layer, count in counts.items()
+            for map in sorted(torch.randperm(net.get_submodule(layer).out_channels, generator=draw)[:count].tolist())
+        ]
+        for _ in range(sets)
+    ]
 
 
 class ChannelAblation(NamedTuple):
@@ -118,15 +154,22 @@ class ChannelAblation(NamedTuple):
     loss: float  # mean cross-entropy
 
 
-def channel_ablations(net: DigitNet, images: Tensor, labels: Tensor) -> tuple[ChannelAblation, list[ChannelAblation]]:
+def channel_ablations(
+    net: DigitNet, images: Tensor, labels: Tensor, to: Constant = "zero"
+) -> tuple[ChannelAblation, list[ChannelAblation]]:
     """Switch the maps of a DigitNet off, one at a time -> the whole network (layer "", map -1), and one for each map.
 
     images (N, 1, 28, 28), labels (N,). Take training images: who chooses by the result has then not read the test set.
+    to: what an ablated map is everywhere, "zero" or "mean", its mean over all of these images.
     What lies below a map does not change when it is switched off, so each layer's maps are computed once, and only what
     lies above them is run again. Raises ValueError, one sentence, unless there is a label for each image.
     """
     validation.label_each("channel_ablations", images, labels)
+    _check_constant(to)
     blocks = list(net.blocks())
+    constants = [
+        maps(net, b.name, images).mean((0, 2, 3)) if to == "mean" else torch.zeros(b.conv.out_channels) for b in blocks
+    ]
     names = [("", -1)] + [(block.name, map) for block in blocks for map in range(block.conv.out_channels)]
     counts = torch.zeros(len(names), 2, dtype=torch.float64)
     with _evaluating(net):
@@ -136,7 +179,7 @@ def channel_ablations(net: DigitNet, images: Tensor, labels: Tensor) -> tuple[Ch
                 x = block(x)
                 for map in range(x.shape[1]):
                     off = x.clone()
-                    off[:, map] = 0
+                    off[:, map] = constants[number - 1][map]  # pooling leaves a constant as it is
                     for above in blocks[number:]:
                         off = above(off)
                     scores.append(_score(net.head(off), truth))
@@ -223,6 +266,11 @@ def _check_map(net: DigitNet, layer: str, map: int) -> None:
     count = net.get_submodule(layer).out_channels
     if not 0 <= map < count:
         raise ValueError(f"{layer} has the maps 0 to {count - 1}: {map} is none of these.")
+
+
+def _check_constant(to: str) -> None:
+    if to not in ("zero", "mean"):
+        raise ValueError(f'to is "zero" or "mean", not {to!r}.')
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from mnist_lib.plots.fields import (
 from mnist_lib.plots.images import grid, mistakes, pairs, two_maps, versions
 from mnist_lib.plots.inside import beside_people, evidence, excited_by, filters, lesions, looking_inside, reliability
 from mnist_lib.plots.network import architecture, before_after, budget, influence, number_grids, spreads
+from mnist_lib.plots.pictures import handwriting_steps
 from mnist_lib.plots.speed import accuracy_over_time, calls, ladder, layer_shares, memory_orders, step_times
 from mnist_lib.plots.studies import accuracy_over_parameters, differences, seeds
 from mnist_lib.plots.style import DARK, LIGHT, ORANGE, use_theme
@@ -43,6 +44,7 @@ __all__ = [
     "filters",
     "from_the_side",
     "grid",
+    "handwriting_steps",
     "influence",
     "ladder",
     "layer_shares",

@@ -60,9 +60,14 @@ def pairs(rows: Sequence[tuple[str, Tensor]], title: str, headings: Mapping[str,
 
 
 def mistakes(images: Tensor, labels: Tensor, logits: Tensor, title: str, most: int = 60) -> Figure:
-    """The images (N, 1, 28, 28) that the logits (N, 10) get wrong, the surest mistake first: label, then answer."""
+    """The images (N, 1, 28, 28) that the logits (N, 10) get wrong, the most confident mistake first: label, then answer.
+
+    At most `most` are shown; the title says so where there are more.
+    """
     answers, confidence = logits.argmax(1), logits.softmax(1).max(1).values
     wrong = (answers != labels).nonzero().flatten()
+    if len(wrong) > most:
+        title += f"; the {most} most confident of {len(wrong):,}"
     wrong = wrong[confidence[wrong].argsort(descending=True)][:most]
     columns = 12
     rows = max(1, -(-len(wrong) // columns))

@@ -61,7 +61,7 @@ def evidence(image: Tensor, maps: Mapping[str, Tensor], field: ReceptiveField, t
 
 
 def _signs(limit: float) -> list[Patch]:
-    scale = f"colour: square root of the evidence, full at {limit:.2g}"
+    scale = f"full colour: {limit:.2g} or more (square-root scale)"
     return [Patch(fc=BLUE, label="speaks for it"), Patch(fc=ORANGE, label="speaks against it"), Patch(fc="none", label=scale)]
 
 
@@ -135,28 +135,41 @@ def filters(weights: Mapping[str, Tensor], title: str, columns: int = 8) -> Figu
     return figure
 
 
-def lesions(whole: int, wrong: Mapping[str, Sequence[int]], n: int, title: str) -> Figure:
+def lesions(
+    whole: int, wrong: Mapping[str, Sequence[int]], n: int, title: str, mean: Mapping[str, Sequence[int]] | None = None
+) -> Figure:
     """How many of n images more are read wrong without a map: one dot a map, one line a layer.
 
-    whole: wrong with every map; wrong: for each layer, without each of its maps.
+    whole: wrong with every map; wrong: for each layer, while each of its maps is 0. mean: the same, while each is its own mean.
     """
-    figure, ((axis,),) = new_figure(1, 1, (8.5, 0.9 + 0.52 * len(wrong)))
-    for y, counts in enumerate(wrong.values()):
-        seen: dict[int, int] = {}
-        for more in sorted(count - whole for count in counts):
-            place = seen[more] = seen.get(more, -1) + 1
-            lift = (place + 1) // 2 * (-1) ** place * 0.058  # equal ones stand above one another
-            axis.plot(more, y + lift, "o", ms=4.2, color=BLUE, alpha=0.8, mew=0)
-    axis.axvline(0, color=plt.rcParams["xtick.color"], lw=1, ls="--")
+    figure, ((axis,),) = new_figure(1, 1, (8.5, 1.1 + (0.72 if mean else 0.52) * len(wrong)))
+    kinds = {"set to 0": (wrong, BLUE, 0.0)} | ({"set to its mean": (mean, ORANGE, 0.36)} if mean else {})
+    for name, (layers, colour, below) in kinds.items():
+        for y, counts in enumerate(layers.values()):
+            seen: dict[int, int] = {}
+            for more in sorted(count - whole for count in counts):
+                place = seen[more] = seen.get(more, -1) + 1
+                lift = (place + 1) // 2 * (-1) ** place * (0.022 if mean else 0.058)  # equal ones stand above one another
+                label = name if mean and y == place == 0 and len(seen) == 1 else None
+                axis.plot(
+                    more, y - 0.5 * bool(mean) * 0.36 + below + lift, "o", ms=4.2, color=colour, alpha=0.8, mew=0, label=label
+                )
+    everything = [count - whole for layers, _, _ in kinds.values() for counts in layers.values() for count in counts]
+    most, least = max(everything), min(everything)
+    quiet = plt.rcParams["xtick.color"]
+    axis.axvline(0, color=quiet, lw=1, ls="--")
     axis.set_xscale("symlog", linthresh=5, linscale=1.2)
-    most = max(max(counts) for counts in wrong.values()) - whole
-    least = min(min(counts) for counts in wrong.values()) - whole
+    if most > 5:
+        axis.axvline(5, color=plt.rcParams["axes.edgecolor"], lw=0.8)
+        axis.annotate(" from here on logarithmic", (5, len(wrong) - 0.45), fontsize=9, color=quiet, va="bottom")
     ticks = [tick for tick in (0, 1, 2, 3, 4, 5, 10, 20, 50, 100, 200, 500, 1000) if tick <= most]
     axis.set(yticks=range(len(wrong)), yticklabels=[f"{name}, {len(counts)} maps" for name, counts in wrong.items()])
     axis.set(ylim=(len(wrong) - 0.4, -0.6), xlim=(min(least, 0) - 0.5, max(most, 1) * 1.15), title=title)
     axis.set(xticks=ticks, xticklabels=ticks, xlabel=f"more of {n:,} images read wrong than with every map")
     axis.tick_params(axis="y", length=0)
     axis.minorticks_off()
+    if mean:
+        axis.legend(loc="upper right", fontsize=9)
     return figure
 
 

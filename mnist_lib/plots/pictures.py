@@ -11,7 +11,7 @@ from mnist_lib.plots.style import ORANGE, box_patch, frame, show_image
 MOST = 10  # digits that are shown
 
 
-def steps_figure(reading: Reading, answers: Sequence[object] = (), naive_answer: object = "") -> Figure:
+def handwriting_steps(reading: Reading, answers: Sequence[object] = (), naive_answer: object = "") -> Figure:
     """Above the photo, its background and its ink; below what the network is shown, and what shrinking alone would show it.
 
     answers: what the network says to each digit, in a few words. naive_answer: what it says to `shrunk(reading.grey)`.

@@ -26,10 +26,10 @@ def seeds(records: Sequence[dict], title: str) -> Figure:
 
 
 def differences(rows: Sequence, title: str, names: Mapping[str, str] | None = None) -> Figure:
-    """What each thing that a variant of a study leaves out is worth: the first variant minus this one, in points.
+    """What each thing that a variant of a study leaves out is worth: the first variant, with it, minus this one, without it.
 
-    Seed by seed, and below them the mean with its interval. rows: as `study.table` gives them, the whole recipe first.
-    names: what to call the others, if not as they are called.
+    In points, seed by seed, and below them the mean with its interval. rows: as `study.table` gives them, the whole recipe
+    first. names: what each variant leaves out, {variant: ingredient}.
     """
     first, *others = rows
     figure, ((axis,),) = new_figure(1, 1, (8, 1.2 + 0.55 * len(others)))
@@ -45,17 +45,22 @@ def differences(rows: Sequence, title: str, names: Mapping[str, str] | None = No
     axis.axvline(0, color=plt.rcParams["xtick.color"], lw=1, ls="--")
     called = [(names or {}).get(row.variant, row.variant) for row in others]
     axis.set(yticks=range(len(others)), yticklabels=called, ylim=(len(others) - 0.5, -0.6), title=title)
-    axis.set(xlabel="points of accuracy: with it minus without it\n← better without it      it is missed →")
+    axis.set(xlabel="points of accuracy: with it minus without it")
+    for x, words, align in ((0, "← better without it", "left"), (1, "worse without it →", "right")):
+        at = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False}
+        axis.annotate(words, (x, 0), (0, -32), ha=align, va="top", fontsize=10, **at)
     axis.tick_params(axis="y", length=0)
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
     return figure
 
 
-def accuracy_over_parameters(studies: Mapping[str, Sequence], title: str, line: float, called: str) -> Figure:
+def accuracy_over_parameters(
+    studies: Mapping[str, Sequence], title: str, line: float, called: str, band: Sequence[float] = ()
+) -> Figure:
     """How well networks of so many numbers read, seed by seed and on average.
 
     studies: how each was trained, in words, with its rows as `study.table` gives them; one or two.
-    line: an accuracy to be compared with, in percent, and what it is called.
+    line: an accuracy to be compared with, in percent, what it is called, and the two ends of its own interval, if it has one.
     """
     figure, ((axis,),) = new_figure(1, 1, (8, 4))
     ticks = sorted({row.parameters for rows in studies.values() for row in rows})
@@ -75,6 +80,8 @@ def accuracy_over_parameters(studies: Mapping[str, Sequence], title: str, line: 
             label = f"{name}, {n}: mean, 95 % interval"
             axis.errorbar(x, means, yerr=ends, fmt=f"{marker}:", ms=6, color=colour, capsize=4, lw=1, elinewidth=2, label=label)
     reference_line(axis, line, called, at_start=True)
+    if band:
+        axis.axhspan(*band, color=plt.rcParams["axes.edgecolor"], alpha=0.18, lw=0, label="the line's own 95 % interval")
     axis.set(xscale="log", xlabel="numbers in the network", ylabel="held-out images read right (%)", title=title)
     axis.set_xticks(ticks, [f"{tick:,}" for tick in ticks], rotation=30, ha="right")
     axis.minorticks_off()

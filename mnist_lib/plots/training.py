@@ -86,6 +86,7 @@ def curves(history: Sequence[dict], title: str, epochs: int | None = None, final
 
     figure, ((left, right),) = new_figure(1, 2, (10.5, 3.4))
     at = [entry["epoch"] for entry in history]
+    last = epochs or max(at)
     left.plot(at, [entry["train_loss"] for entry in history], "o-", ms=4, color=BLUE)
     left.set(yscale="log", xlabel="epoch", ylabel="training loss (log scale)")
     shown = right.plot(at, errors(history, "train_accuracy"), "o-", ms=4, color=BLUE)
@@ -97,12 +98,13 @@ def curves(history: Sequence[dict], title: str, epochs: int | None = None, final
         shown[0].set_label("held-out training images")
     if final:
         error = 100 * (1 - final["accuracy"])
-        right.plot(final["epoch"], error, "*", ms=15, color=GREEN, label=f"test images, read once: {error:.2f} %", zorder=3)
+        label = f"test images, read once, at the end: {error:.2f} %"
+        right.plot(last + 0.06 * last + 0.2, error, "*", ms=15, color=GREEN, label=label, zorder=3)  # beside the curve
     reference_line(right, 0.6, " 99.4 % right", at_start=True)
     right.set(yscale="log", xlabel="epoch", ylabel="wrong answers (%, log scale)")
     right.legend(fontsize=9)
     for axis in (left, right):
-        axis.set_xlim(0.5, (epochs or max(at)) + 0.5)
+        axis.set_xlim(0.5, last + 0.5 + (0.06 * last if final else 0))
         plain_numbers(axis)
         axis.grid(axis="y", color=plt.rcParams["axes.edgecolor"], alpha=0.25, lw=0.8)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11)

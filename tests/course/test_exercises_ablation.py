@@ -6,41 +6,56 @@ import torch
 from scipy import stats
 
 from course.exercises import check
+from mnist_lib.studies.statistics import paired_interval, pairs_needed, verdict
 
 
 # 6a
+def columns(with_, without):
+    seeds = [seed for seed in with_ if seed in without]
+    return [with_[seed] for seed in seeds], [without[seed] for seed in seeds]
+
+
 def by_scipy(with_, without):
-    return tuple(stats.ttest_rel(with_, without).confidence_interval(0.95))
+    return tuple(stats.ttest_rel(*columns(with_, without)).confidence_interval(0.95))
 
 
 def by_numpy(with_, without):
-    d = np.array(with_) - np.array(without)
+    d = np.subtract(*columns(with_, without))
     return d.mean() + np.array([-1, 1]) * stats.t.ppf(0.975, len(d) - 1) * d.std(ddof=1) / np.sqrt(len(d))
 
 
 def by_torch(with_, without):
-    d = torch.tensor(with_, dtype=torch.float64) - torch.tensor(without, dtype=torch.float64)
+    d = torch.tensor([with_[s] - without[s] for s in with_.keys() & without.keys()], dtype=torch.float64)
     margin = stats.t(len(d) - 1).ppf(0.975) * d.std() / len(d) ** 0.5
     return torch.stack([d.mean() - margin, d.mean() + margin])
 
 
-def numpy_with(ddof=1, root=True, quantile=0.975, freedom=-1, normal=False, sign=1):
+def numpy_with(ddof=1, root=True, quantile=0.975, freedom=-1, normal=False, sign=1, pair=columns):
     def interval(with_, without):
-        d = sign * (np.array(with_) - np.array(without))
+        d = sign * np.subtract(*pair(with_, without))
         factor = 1.96 if normal else stats.t.ppf(quantile, len(d) + freedom)
         return d.mean() + np.array([-1, 1]) * factor * d.std(ddof=ddof) / (np.sqrt(len(d)) if root else 1)
 
     return interval
 
 
+def added_spreads(with_, without):
+    a, b = columns(with_, without)
+    margin = stats.t.ppf(0.975, len(a) - 1) * np.sqrt((np.var(a, ddof=1) + np.var(b, ddof=1)) / len(a))
+    return np.mean(a) - np.mean(b) + np.array([-1, 1]) * margin
+
+
+def of_groups(a, b, **settings):
+    return tuple(stats.ttest_ind(a, b, **settings).confidence_interval(0.95))
+
+
 WRONG_INTERVALS = {
-    "the pairs are torn apart": lambda a, b: tuple(stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.95)),
-    "independent groups": lambda a, b: tuple(stats.ttest_ind(a, b).confidence_interval(0.95)),
-    "the spreads of the two columns are added": lambda a, b: (
-        np.mean(a)
-        - np.mean(b)
-        + np.array([-1, 1]) * stats.t.ppf(0.975, len(a) - 1) * np.sqrt((np.var(a, ddof=1) + np.var(b, ddof=1)) / len(a))
-    ),
+    "in the order in which they stand": numpy_with(pair=lambda a, b: (list(a.values()), list(b.values()))),
+    "moves all seeds after it": numpy_with(pair=lambda a, b: ([a[s] for s in sorted(a)], [b[s] for s in sorted(b)])),
+    "(Welch's)": lambda a, b: of_groups(*columns(a, b), equal_var=False),
+    "runs without a partner are counted": lambda a, b: of_groups(list(a.values()), list(b.values()), equal_var=False),
+    "independent groups": lambda a, b: of_groups(*columns(a, b)),
+    "the spreads of the two columns are added": added_spreads,
     "1.96 is of the normal distribution": numpy_with(normal=True),
     "divide by the root of n": numpy_with(root=False),
     "n - 1 is right": numpy_with(ddof=0),
@@ -60,6 +75,17 @@ def test_wrong_intervals_are_refused_by_name(slip, capsys):
     assert not check("6a", WRONG_INTERVALS[slip])
     said = capsys.readouterr().out
     assert "It looks like this slip" in said and slip in said and "input: 3 pairs" in said and "expected:" in said
+
+
+def test_a_seed_without_a_partner_is_named(capsys):
+    assert not check("6a", lambda a, b: numpy_with(pair=lambda a, b: ([a[s] for s in a], [b[s] for s in a]))(a, b))
+    assert "only one of the two recipes was run with seed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name, finished", [("6a", paired_interval), ("6b", verdict), ("6c", pairs_needed)])
+def test_the_librarys_own_function_is_no_answer(name, finished, capsys):
+    assert not check(name, finished)
+    assert "write it yourself" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("answer", [lambda a, b: 0.1, lambda a, b: (1, 2, 3), lambda a, b: "wide", lambda a: a, 5])
@@ -85,9 +111,9 @@ WRONG_VERDICTS = {
 }
 
 
-@pytest.mark.parametrize("verdict", [right_verdict, lambda low, high: right_verdict(low, high).upper() + " "])
-def test_right_verdicts_are_taken(verdict):
-    assert check("6b", verdict)
+@pytest.mark.parametrize("judge", [right_verdict, lambda low, high: right_verdict(low, high).upper() + " "])
+def test_right_verdicts_are_taken(judge):
+    assert check("6b", judge)
 
 
 @pytest.mark.parametrize("slip", WRONG_VERDICTS)

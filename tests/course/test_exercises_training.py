@@ -1,7 +1,5 @@
 """Exercises of notebook 04: each wrong implementation is refused by name, right ones of any make are taken."""
 
-import math
-
 import numpy as np
 import pytest
 import torch
@@ -57,6 +55,8 @@ WRONG_CROSS_ENTROPY = {
     "the labels pick rows": lambda a, y: -torch.log(torch.softmax(a, 1))[y].mean(),
     "every label is picked in every row": lambda a, y: -torch.log(torch.softmax(a, 1))[:, y].mean(),
     "no softmax": lambda a, y: -of_label(a, y).mean(),
+    "changed in place": lambda a, y: by_logsumexp(a.sub_(a.amax(1, keepdim=True)), y),
+    "write it yourself": F.cross_entropy,
     "backward can't go through it": lambda a, y: by_logsumexp(a, y).item(),
     "without .item(), .detach()": lambda a, y: np.mean([-float(p[d]) for p, d in zip(a.double().log_softmax(1).numpy(), y)]),
 }
@@ -132,7 +132,7 @@ WRONG_TRAIN_STEP = {
 }
 
 
-# 4c
+# the step with momentum
 def rule(velocity=lambda v, g, lr, m: m * v + g, move=lambda p, v, new, g, lr, m: p - lr * new, swap=False):
     """A step as it should be, for slips to change."""
 
@@ -186,63 +186,44 @@ def old_velocity_returned(p, v, g, lr, m):
     return p - lr * (m * v + g), v
 
 
-# 4d
-def anneal(a, b, share):
-    return b + (a - b) / 2 * (1 + math.cos(math.pi * share))
+# the gradient of the logits
+def softmax_minus_one_hot(logits, labels):
+    return (logits.softmax(1) - torch.eye(10, dtype=logits.dtype)[labels]) / len(labels)
 
 
-def cycle(step, n, max_lr, pct_start, div_factor, final_div_factor, way=anneal, end=None, peak=None, last=None):
-    first = max_lr / div_factor
-    peak = pct_start * n - 1 if peak is None else peak
-    last = n - 1 if last is None else last
-    end = first / final_div_factor if end is None else end
-    if step <= peak:
-        return way(first, max_lr, step / peak)
-    return way(max_lr, end, (step - peak) / (last - peak))
+def label_by_label(logits, labels):
+    p = logits.exp() / logits.exp().sum(1, keepdim=True)
+    for i, label in enumerate(labels):
+        p[i, label] -= 1
+    return p / len(labels)
 
 
-def straight(a, b, share):
-    return a + share * (b - a)
+def by_autograd_alone(logits, labels):
+    logits.requires_grad_()
+    by_logsumexp(logits, labels).backward()
+    return logits.grad
 
 
-WRONG_CYCLE = {
-    "straight lines": lambda *case: cycle(*case, way=straight),
-    "the end is max_lr / final_div_factor": lambda *case: cycle(*case, end=case[2] / case[5]),
-    "one step late": lambda step, n, high, share, *rest: cycle(step, n, high, share, *rest, peak=share * n),
-    "it never arrives": lambda step, n, *rest: cycle(step, n, *rest, last=n),
-    "one step late and it never arrives": lambda step, n, high, share, *rest: cycle(
-        step, n, high, share, *rest, peak=share * n, last=n
-    ),
-    "a quarter of a wave": lambda *case: cycle(*case, way=lambda a, b, share: a + (b - a) * math.sin(math.pi * share / 2)),
-    "it begins at 0": lambda step, n, high, share, *rest: (
-        anneal(0, high, step / (share * n - 1)) if step <= share * n - 1 else cycle(step, n, high, share, *rest)
-    ),
-    "the rate stays at its peak": lambda step, n, high, share, *rest: (
-        cycle(step, n, high, share, *rest) if step <= share * n - 1 else high
-    ),
-    "up and down are swapped": lambda step, n, *rest: cycle(n - 1 - step, n, *rest),
+def one_hot(a, y):
+    return torch.eye(10, dtype=a.dtype)[y]
+
+
+WRONG_GRADIENT = {
+    "not divided by the number of images": lambda a, y: a.softmax(1) - one_hot(a, y),
+    "the sign": lambda a, y: (one_hot(a, y) - a.softmax(1)) / len(a),
+    "the 1 of the label is missing": lambda a, y: a.softmax(1) / len(a),
+    "only the label's column": lambda a, y: softmax_minus_one_hot(a, y) * one_hot(a, y),
+    "is the slope of p;": lambda a, y: a.softmax(1) * (1 - a.softmax(1)) / len(a),
+    "-1/p": lambda a, y: -one_hot(a, y) / a.softmax(1) / len(a),
+    "softmax over the images": lambda a, y: (a.softmax(0) - one_hot(a, y)) / len(a),
+    "the logits themselves": lambda a, y: (a - one_hot(a, y)) / len(a),
+    "divided by the number of logits": lambda a, y: (a.softmax(1) - one_hot(a, y)) / a.numel(),
+    "one row for the whole batch": lambda a, y: softmax_minus_one_hot(a, y).sum(0),
 }
 
 
-def by_the_scheduler(step, n, max_lr, pct_start, div_factor, final_div_factor):
-    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1)
-    scheduler = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        max_lr,
-        n,
-        pct_start=pct_start,
-        div_factor=div_factor,
-        final_div_factor=final_div_factor,
-        cycle_momentum=False,
-    )
-    for _ in range(step):
-        optimizer.step()
-        scheduler.step()
-    return optimizer.param_groups[0]["lr"]
-
-
 RIGHT = {
-    "4a": [F.cross_entropy, by_logsumexp, by_loops, by_one_hot, lambda a, y: by_logsumexp(a.double(), y)],
+    "4a": [lambda a, y: F.cross_entropy(a, y), by_logsumexp, by_loops, by_one_hot, lambda a, y: by_logsumexp(a.double(), y)],
     "4b": [
         training(),
         training("zero train forward loss backward step"),
@@ -252,10 +233,10 @@ RIGHT = {
         by_autograd,
         with_net_zero_grad,
     ],
-    "4c": [rule(), in_place, number_by_number, with_numpy, by_sgd, lambda p, v, g, lr, m: list(rule()(p, v, g, lr, m))],
-    "4d": [cycle, by_the_scheduler, lambda *case: np.float32(cycle(*case)), lambda *case: torch.tensor(cycle(*case))],
+    "4c": [softmax_minus_one_hot, label_by_label, by_autograd_alone, lambda a, y: softmax_minus_one_hot(a, y).tolist()],
+    "4d": [rule(), in_place, number_by_number, with_numpy, by_sgd, lambda p, v, g, lr, m: list(rule()(p, v, g, lr, m))],
 }
-WRONG = {"4a": WRONG_CROSS_ENTROPY, "4b": WRONG_TRAIN_STEP, "4c": WRONG_STEP, "4d": WRONG_CYCLE}
+WRONG = {"4a": WRONG_CROSS_ENTROPY, "4b": WRONG_TRAIN_STEP, "4c": WRONG_GRADIENT, "4d": WRONG_STEP}
 
 
 @pytest.mark.parametrize("name, answer", [(name, answer) for name, answers in RIGHT.items() for answer in answers])
@@ -274,16 +255,14 @@ def test_wrong_answers_are_refused_by_name(name, slip, capsys):
 
 
 def test_a_velocity_that_is_not_handed_on_is_no_momentum(capsys):
-    assert not check("4c", old_velocity_returned)
+    assert not check("4d", old_velocity_returned)
     assert "no momentum" in capsys.readouterr().out
 
 
-def test_each_cycle_is_shown_at_the_first_step_that_differs(capsys):
-    """The end is wrong from the peak on, so the first case shown lies behind it."""
-    assert not check("4d", WRONG_CYCLE["the end is max_lr / final_div_factor"])
-    case = capsys.readouterr().out.split("one_cycle(")[1].split(")")[0]
-    shown = dict(pair.split("=") for pair in case.split(", "))
-    assert float(shown["step"]) > float(shown["pct_start"]) * float(shown["n"]) - 1
+def test_an_in_place_change_is_not_called_a_lost_gradient(capsys):
+    """It used to be told to stay without .item() and .detach(), which it does not use."""
+    assert not check("4a", WRONG_CROSS_ENTROPY["changed in place"])
+    assert ".item()" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["4a", "4b", "4c", "4d"])

@@ -3,6 +3,7 @@
 import copy
 import json
 import random
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -158,6 +159,47 @@ def test_silence_ends_with_an_error_and_can_be_nested():
     assert unchanged(net, state)
 
 
+def test_the_mean_keeps_a_maps_level_and_says_nothing_of_the_image():
+    net, images = _some_net(12, widths=SMALL), _some_images(6, 12)
+    for layer in ("conv2", "conv7", "conv8"):
+        usual = interpret.maps(net, layer, images)
+        with interpret.ablate_channel(net, layer, 1, to="mean"):
+            said = interpret.maps(net, layer, images)
+        assert torch.allclose(said[:, 1], usual[:, 1].mean().expand_as(said[:, 1]), atol=1e-5)
+        others = [map for map in range(usual.shape[1]) if map != 1]
+        assert torch.allclose(said[:, others], usual[:, others], atol=1e-5)
+
+
+def test_lesions_to_the_mean_are_ablations_one_by_one():
+    net, images = _some_net(13, widths=SMALL), _some_images(200, 13)
+    labels = torch.arange(200) % 10
+    whole, found = interpret.channel_ablations(net, images, labels, to="mean")
+    assert whole == interpret.channel_ablations(net, images, labels)[0]
+    for one in found:
+        with interpret.ablate_channel(net, one.layer, one.map, to="mean"), torch.no_grad():
+            scores = net(images)
+        assert one.loss == pytest.approx(F.cross_entropy(scores, labels).item(), rel=1e-4)
+
+
+def test_several_maps_at_once_and_their_control():
+    net, images = _some_net(14), _some_images(300, 14)
+    with torch.no_grad():
+        labels = net(images).argmax(1)
+    chosen = [("conv1", 3), ("conv1", 5), ("conv7", 15)]
+    assert interpret.wrong_without(net, images, labels, []) == 0
+    with ExitStack() as off, torch.no_grad():
+        for layer, map in chosen:
+            off.enter_context(interpret.ablate_channel(net, layer, map))
+        expected = int((net(images).argmax(1) != labels).sum())
+    assert interpret.wrong_without(net, images, labels, chosen) == expected
+    sets = interpret.random_channels(net, chosen, sets=20, seed=1)
+    assert len(sets) == 20 and len({tuple(one) for one in sets}) > 15
+    for one in sets:
+        assert [layer for layer, _ in one] == ["conv1", "conv1", "conv7"] and len(set(one)) == 3
+        assert all(0 <= map < 16 for _, map in one)
+    assert sets == interpret.random_channels(net, chosen, sets=20, seed=1) != interpret.random_channels(net, chosen, 20, seed=2)
+
+
 def test_lesions_are_silences_one_by_one():
     net, images = _some_net(10, widths=SMALL), _some_images(300, 10)  # more than one batch
     with torch.no_grad():
@@ -238,6 +280,9 @@ def test_the_interval_is_wilsons(hits, n):
         (lambda net, images: interpret.top_patches(net, "conv2", 0, images, 3), "choose 1 to 2, as there are 2 images"),
         (lambda net, images: interpret.ablate_channel(net, "conv9", 0).__enter__(), "no convolution 'conv9'"),
         (lambda net, images: interpret.ablate_channel(net, "conv1", 16).__enter__(), "conv1 has the maps 0 to 15"),
+        (lambda net, images: interpret.ablate_channel(net, "conv1", 1, to="half").__enter__(), '"zero" or "mean"'),
+        (lambda net, images: interpret.channel_ablations(net, images, torch.zeros(2).long(), to=0), '"zero" or "mean"'),
+        (lambda net, images: interpret.random_channels(net, [("conv1", 16)], 2), "conv1 has the maps 0 to 15"),
         (
             lambda net, images: interpret.reliability(torch.tensor([3.0]), torch.tensor([True])),
             "give probabilities, not logits",

@@ -13,7 +13,7 @@ from mnist_lib.data import pictures
 from mnist_lib.data.picture_files import grey_picture
 from mnist_lib.data.pictures import read_digits, read_picture
 from mnist_lib.model.pretrained import recorded_net
-from mnist_lib.plots.pictures import steps_figure
+from mnist_lib.plots.pictures import handwriting_steps
 from mnist_lib.transforms import normalise
 
 CASES = sorted((Path(__file__).parent / "photos").glob("photo_*.jpg"))
@@ -327,9 +327,9 @@ def test_without_pillow(monkeypatch):
 # The picture of each step
 
 
-def test_steps_figure_shows_what_the_reading_says():
+def test_handwriting_steps_show_what_the_reading_says():
     reading = read_picture(drawn(A, B, C).repeat(5, 0).repeat(5, 1))
-    figure = steps_figure(reading, ["7", "8", "9"], "3")
+    figure = handwriting_steps(reading, ["7", "8", "9"], "3")
     photo, background, ink = figure.subfigs[0].axes
     for axis, values in ((photo, reading.grey), (background, reading.background), (ink, reading.ink)):
         assert np.array_equal(axis.images[0].get_array(), values)

@@ -9,10 +9,12 @@ import torch
 from matplotlib.colors import to_rgba
 
 from mnist_lib import interpret, plots
+from mnist_lib.data.pictures import read_picture
 from mnist_lib.model import DigitNet
 from mnist_lib.model.digitnet import ROWS
 from mnist_lib.receptive_field import effective_field, measure_field, receptive_fields
 from mnist_lib.studies.study import Row
+from mnist_lib.support.paths import ROOT
 from mnist_lib.trainer import train
 from mnist_lib.trainer.config import TrainConfig
 
@@ -34,6 +36,7 @@ def pictures() -> dict:
     timed = [{"seconds": 9, "accuracy": 0.9}, {"seconds": 20, "accuracy": 0.99}]
     votes, maps = torch.randn(10, 6, 6), {"conv1": torch.rand(16, 26, 26), "conv7": torch.rand(9, 6, 6)}
     bins = interpret.reliability(torch.linspace(0.3, 1, 90), torch.arange(90) % 3 > 0)
+    lost = {"conv1": [1, 0, 3, 3, 90], "conv2": [2, 2]}
     asked = {"asked": [(image, 3, 5, (2, 3))] * 14, "not asked": [(image, 3, 5, ())]}
     path = torch.tensor([[-3.0, 1.0], [-2.0, -0.5], [-1.0, 0.2]])
     look = {"untrained": {"conv4": effective_field(model, "conv4", (2, 2), images)}}
@@ -73,15 +76,18 @@ def pictures() -> dict:
         "evidence": lambda: plots.evidence(image, {"for 3": votes[3], "for 5": votes[5]}, fields["conv7"], "data"),
         "filters": lambda: plots.filters({str(i): torch.randn(3, 3) for i in range(10)}, "data"),
         "excited_by": lambda: plots.excited_by({"a": images[:3], "b": images[:2]}, "data", [torch.randn(3, 3)] * 2),
-        "lesions": lambda: plots.lesions(1, {"conv1": [1, 0, 3, 3, 90], "conv2": [2, 2]}, 1000, "data"),
+        "lesions": lambda: plots.lesions(1, lost, 1000, "data", {"conv1": [1, 1, 2, 3, 9], "conv2": [2, 1]}),
         "reliability": lambda: plots.reliability(bins, "data"),
         "beside_people": lambda: plots.beside_people(asked, "data"),
         "line": lambda: plots.line([0, 10, 20], [99, 98, 90], "data", "angle", "right", shaded=10),
         "differences": lambda: plots.differences(ROWS_OF_A_STUDY, "data", {"less": "A"}),
         "accuracy_over_parameters": lambda: plots.accuracy_over_parameters(
-            {"short": ROWS_OF_A_STUDY, "long": ROWS_OF_A_STUDY[:1]}, "data", 99.4, "the goal"
+            {"short": ROWS_OF_A_STUDY, "long": ROWS_OF_A_STUDY[:1]}, "data", 99.4, "the goal", (99.3, 99.5)
         ),
         "two_maps": lambda: plots.two_maps(20),
+        "handwriting_steps": lambda: plots.handwriting_steps(
+            read_picture(ROOT / "course/photos/four_digits.jpg"), ["5", "6"], "8"
+        ),
     }
 
 
@@ -90,6 +96,33 @@ def test_differences_are_of_one_seed_and_are_called_as_told():
     dots = next(line for line in axis.lines if line.get_label() == "one seed each")
     assert dots.get_xdata() == pytest.approx([0.1, -0.1])  # with minus without, seeds 0 and 2; 1 and 3 have no partner
     assert [label.get_text() for label in axis.get_yticklabels()] == ["A"]
+
+
+def test_differences_say_in_words_at_both_ends_which_way_is_which():
+    [axis] = plots.differences(ROWS_OF_A_STUDY, "data", {"less": "A"}).axes
+    left, right = sorted(axis.texts, key=lambda text: text.xy[0])
+    assert (left.get_text(), right.get_text()) == ("← better without it", "worse without it →")
+    assert axis.get_xlabel() == "points of accuracy: with it minus without it"
+
+
+def test_the_test_result_stands_beside_the_curve_not_on_it():
+    axis = plots.curves(HISTORY, "data", final={"accuracy": 1 - HISTORY[-1]["train_accuracy"], "epoch": 3}).axes[1]
+    star = next(line for line in axis.lines if "test images" in str(line.get_label()))
+    assert 3 < star.get_xdata()[0] < axis.get_xlim()[1]
+
+
+@pytest.mark.parametrize("most, said", [(60, "data"), (5, "data; the 5 most confident of 12")])
+def test_mistakes_that_are_not_shown_are_counted(most, said):
+    answers = torch.eye(10)[(torch.arange(12) + 1) % 10]
+    figure = plots.mistakes(torch.zeros(12, 1, 28, 28), torch.arange(12) % 10, answers, "data", most)
+    assert figure.get_suptitle() == said
+
+
+def test_lesions_say_where_their_scale_changes():
+    [axis] = plots.lesions(0, {"conv1": [1, 90]}, 1000, "data").axes
+    assert "logarithmic" in axis.texts[0].get_text() and axis.texts[0].xy[0] == 5
+    [axis] = plots.lesions(0, {"conv1": [1, 4]}, 1000, "data").axes
+    assert not axis.texts
 
 
 @pytest.mark.parametrize("drawn", [pytest.param(False, marks=pytest.mark.daily), pytest.param(True, marks=pytest.mark.nightly)])
