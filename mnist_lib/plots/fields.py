@@ -46,9 +46,12 @@ def field_disputes(measured: dict[str, Tensor], boxes: dict[str, Box], printed: 
         corner = ((left + right) / 2 - half, (top + bottom) / 2 - half)
         axis.add_patch(Rectangle(corner, 2 * half, 2 * half, fill=False, ec=ORANGE, lw=1.8, ls="--"))
         axis.add_patch(box_patch(boxes[name], BLUE))
-        axis.set(xlim=(-15, 42), ylim=(42, -15))
+        axis.set(xlim=(-15, 42), ylim=(42, -19))
         axis.axis("off")
-        axis.set_title(f"{name}: {right - left + 1}, card {printed[name]}", fontsize=10, loc="center")
+        over = min(corner[1], top, -0.5) - 1.5
+        axis.text(
+            (left + right) / 2, over, f"{name}: {right - left + 1}, card {printed[name]}", fontsize=10, ha="center", va="bottom"
+        )
     handles = [
         Patch(fc=SKY, label="pixels that reach the unit, measured"),
         Patch(fill=False, ec=BLUE, lw=2, label="formula"),
