@@ -213,7 +213,7 @@ def marked_units(image: Tensor, maps: Mapping[str, Tensor], title: str) -> Figur
 def one_unit(
     image: Tensor, field: ReceptiveField, place: tuple[int, int], look: Tensor, title: str, one: Tensor | None = None
 ) -> Figure:
-    """A unit (row, column) in its map (h, w), its box on a digit (1, 28, 28), and how much it looks at each pixel (28, 28).
+    """A unit (row, column) in its map (h, w), its box on a digit (1, 28, 28), and its sensitivity to each pixel (28, 28).
 
     one: the values of that map.
     """
@@ -227,7 +227,7 @@ def one_unit(
     axes[1].imshow(image.squeeze().numpy(), vmin=0, vmax=1)
     axes[1].set_title("what it can see", loc="center")
     axes[2].imshow((look / look.max()).numpy(), cmap="cividis", vmin=0, vmax=1)
-    axes[2].set_title("what it looks at: bright is much", loc="center")
+    axes[2].set_title("its sensitivity: bright is high", loc="center")
     for axis in axes[1:]:
         axis.add_patch(box_patch(field.box(*place), ORANGE))
         image_frame(axis)
@@ -252,5 +252,5 @@ def effective(looks: dict[str, dict[str, Tensor]], boxes: dict[str, Box], data: 
             axis.set_title(name, loc="center")
         line[0].set_ylabel(when)
     key = "bright is much, dark is little; the box is its field"
-    figure.suptitle(f"{data}: how much one unit, all maps added up, looks at each pixel\n{key}", x=0.01, ha="left", fontsize=11)
+    figure.suptitle(f"{data}: sensitivity of one unit, all maps added up, to each pixel\n{key}", x=0.01, ha="left", fontsize=11)
     return figure
