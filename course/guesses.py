@@ -66,7 +66,11 @@ class Answer:
         return " ".join(self.sentences())
 
     def sentences(self) -> list[str]:
-        compared = [] if self.guess is None else [f"You said {_shown(self.guess)}: {verdict(self.guess, self.measured)}."]
+        compared = (
+            []
+            if self.guess is None
+            else [f"You said {_shown(self.guess)}: {verdict(self.guess, self.measured, is_percent(self.name))}."]
+        )
         return [f"{self.name}: {_shown(self.measured)}.", *compared, *([self.because] if self.because else [])]
 
     def _repr_html_(self) -> str:
@@ -100,7 +104,7 @@ class Summary:
         return [
             (name, "-", _shown(measured), "not guessed")
             if guess is None
-            else (name, _shown(guess), _shown(measured), verdict(guess, measured))
+            else (name, _shown(guess), _shown(measured), verdict(guess, measured, is_percent(name)))
             for name, guess, measured in self.rows
         ]
 
@@ -117,8 +121,8 @@ class Summary:
         return _folded(f"You against the measurement ({missing} of {len(self.rows)} not guessed)", table) if missing else table
 
 
-def verdict(guess: Value, measured: Value) -> str:
-    """How near a guess came, in words."""
+def verdict(guess: Value, measured: Value, percent: bool = False) -> str:
+    """How near a guess came, in words: of a percentage by its difference, of any other number by its ratio."""
     if isinstance(measured, str):
         return "right" if _same(guess, measured) else "not this time"
     if guess == measured:
@@ -127,10 +131,19 @@ def verdict(guess: Value, measured: Value) -> str:
         return "not this time"
     if guess * measured <= 0:  # one of them is 0, or they have different signs
         return f"off by {_shown(abs(guess - measured))}"
-    factor = max(guess / measured, measured / guess)
+    if percent:  # 91 for 99.85: near as a ratio, and far from it as a share
+        return f"off by {_shown(float(f'{abs(guess - measured):.3g}'))} points"
+    factor, way = max(guess / measured, measured / guess), "high" if guess > measured else "low"
     if factor <= 1.1:
         return "within a tenth"
-    return f"{_shown(float(f'{factor:.2g}'))} times too {'much' if abs(guess) > abs(measured) else 'little'}"
+    if factor < 1.95:
+        return f"too {way} by {100 * abs(guess / measured - 1):.0f} %"
+    return f"too {way} by a factor of {_shown(float(f'{factor:.2g}'))}"
+
+
+def is_percent(name: str) -> bool:
+    """Whether a question asks for a percentage: one says so."""
+    return "in %" in name or "in 100" in name
 
 
 def _taken(guess, choices: Sequence[str]) -> Value | None:

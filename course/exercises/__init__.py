@@ -4,35 +4,74 @@ shows the first case that a wrong one gets wrong, and names the slip if it is a 
 Solutions: notebooks/solutions/.
 """
 
+import io
+from collections import Counter
+from contextlib import nullcontext, redirect_stdout
+
 from course.exercises import ablation, architecture, augmentation, fields, inside, speed, training
-from course.exercises.checking import NotYet, Unwritten
+from course.exercises.checking import NotYet, Unwritten, line_of, watched
 
-# {name: (judge, hint)}; a judge takes an answer and says whether it is right, or raises NotYet
-EXERCISES = {
-    name: exercise
-    for notebook in (architecture, fields, augmentation, training, inside, ablation, speed)
-    for name, exercise in notebook.EXERCISES.items()
+NOTEBOOKS = {
+    "01_architecture": architecture,
+    "02_receptive_field": fields,
+    "03_augmentation": augmentation,
+    "04_training": training,
+    "05_inside": inside,
+    "06_ablation": ablation,
+    "07_speed": speed,
 }
+# {name: (judge, hint)}; a judge takes an answer and says whether it is right, or raises NotYet
+EXERCISES = {name: exercise for notebook in NOTEBOOKS.values() for name, exercise in notebook.EXERCISES.items()}
+# {name: functions that an answer may not call}, of those notebooks that have any
+LIBRARY = {name: refused for notebook in NOTEBOOKS.values() for name, refused in getattr(notebook, "LIBRARY", {}).items()}
+SOLUTION = {name: f"solutions/{stem}.md" for stem, notebook in NOTEBOOKS.items() for name in notebook.EXERCISES}
+
+failures: Counter[str] = Counter()  # how often each exercise was answered wrong since the notebook was opened
 
 
-def check(name: str, answer) -> bool:
-    """Say whether an answer to exercise `name` is right, and give a hint if it is not."""
+def check(name: str, answer, quiet: bool = False) -> bool:
+    """Say whether an answer to exercise `name` is right.
+
+    A wrong one is told its slip and the first case that fails; the second wrong one gets a hint as well, the third also
+    the place of the solution. `quiet` prints nothing and does not count as a try.
+    """
     if name not in EXERCISES:
         raise ValueError(f"There is no exercise {name!r}: choose one of {', '.join(EXERCISES)}.")
-    if answer is None:
-        print(f"{name}: put your answer in place of None, then run the cell again.")
-        return False
-    judge, hint = EXERCISES[name]
-    try:
-        right = bool(judge(answer))
-    except Unwritten as why:  # a hint would spoil the first try
-        print(f"{name}: {why}")
-        return False
-    except NotYet as why:
-        print(f"{name}: not yet. {why}\n  Hint: {hint}")
-        return False
-    except Exception as error:  # whatever a learner hands in, the notebook goes on
-        print(f"{name}: that could not be checked ({type(error).__name__}: {error}). Hint: {hint}")
-        return False
-    print(f"{name}: right." if right else f"{name}: not yet. Hint: {hint}")
+    with redirect_stdout(io.StringIO()) if quiet else nullcontext():
+        right, said, counts = _judged(name, answer)
+    if quiet:
+        return right
+    if right:
+        failures.pop(name, None)
+    elif counts:
+        failures[name] += 1
+        said += _help(name)
+    print(f"{name}: {said}")
     return right
+
+
+def _judged(name: str, answer) -> tuple[bool, str, bool]:
+    """(right, what is said, whether it counts as a try)."""
+    if answer is None:
+        return False, "put your answer in place of None, then run the cell again.", False
+    try:
+        right = bool(EXERCISES[name][0](watched(answer, LIBRARY.get(name, ()))))
+    except Unwritten as why:  # a hint would spoil the first try
+        return False, str(why), False
+    except NotYet as why:
+        place = line_of(why.__context__, answer) if why.__context__ else ""
+        return False, f"not yet. {why}{place}", True
+    except Exception as error:  # whatever a learner hands in, the notebook goes on
+        inputs = [f"\n  input: {note}" for note in getattr(error, "__notes__", ())[-1:]]  # the last is the most telling
+        stopped = f"your answer could not be checked ({type(error).__name__}: {error})."
+        return False, stopped + line_of(error, answer) + "".join(inputs), True
+    return right, "right." if right else "not yet.", True
+
+
+def _help(name: str) -> str:
+    """The hint from the second failure on, and the solution's place from the third on."""
+    tries = failures[name]
+    if tries < 2:
+        return ""
+    hint = f"\n  Hint: {EXERCISES[name][1]}"
+    return hint + (f"\n  Solution: notebooks/{SOLUTION[name]}" if tries > 2 else "")

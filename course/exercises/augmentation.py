@@ -7,8 +7,10 @@ from itertools import combinations, product
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torchvision.transforms.v2 import functional as TF
 
-from course.exercises.checking import NotYet, alike, case, to_tensor
+from course.exercises.checking import NotYet, alike, case, on, to_tensor, untouched
+from mnist_lib.transforms import affine
 
 SIDE, MIDDLE = 28, 13.5
 
@@ -34,8 +36,8 @@ ANGLES = (90, 180, 0, 20, -20, 33, -137)  # at none of these does a source lie h
 
 # {slip: what it changes in _turned}
 TURN_SLIPS = {
-    "turned about 14: pixels are 0 to 27, and the middle of those is 13.5": {"centre": 14.0},
-    "turned about 13: pixels are 0 to 27, and the middle of those is 13.5": {"centre": 13.0},
+    "turned about 14: the pixels are 0 to 27, and their middle is 13.5": {"centre": 14.0},
+    "turned about 13: the pixels are 0 to 27, and their middle is 13.5": {"centre": 13.0},
     "turned about the corner: measure x and y from the centre, and add it again at the end": {"centre": 0.0},
     "it turns the other way, anticlockwise: the sign of the angle, or x and y are swapped": {"way": -1},
     "the forward map: each pixel is sent on, and some places get none (holes). Ask of each place where it comes from": {
@@ -85,12 +87,15 @@ def _turned(
 
 def _turn(answer: Callable) -> bool:
     """Each place takes the pixel nearest to where it comes from."""
-    cases = [(_noise(seed), degrees) for seed, degrees in enumerate(ANGLES)]
-    try:
-        got = [to_tensor(answer(image.clone(), degrees)) for image, degrees in cases]
-    except IndexError as error:
-        _require_out_of_bounds(error)
-        raise NotYet("It asks for a pixel outside the image (IndexError): where a place comes from outside, it is 0.") from None
+    cases, got, answer = [(_noise(seed), degrees) for seed, degrees in enumerate(ANGLES)], [], untouched(answer)
+    for image, degrees in cases:
+        words = f"a random image (28, 28), degrees = {degrees}"
+        try:
+            got.append(to_tensor(on(answer, words, image.clone(), degrees)))
+        except IndexError as error:
+            _require_out_of_bounds(error)
+            slip = "a pixel outside the image is asked for (IndexError). Where a place comes from outside, it is 0"
+            raise NotYet(_slip(slip, words, "0 where a place comes from outside", "IndexError")) from None
     failed = [i for i, case in enumerate(cases) if not alike(_turned(*case), got[i])]
     if not failed:
         return True
@@ -218,11 +223,11 @@ BILINEAR_SLIPS: dict[str, Callable] = {
 
 def _bilinear(answer: Callable) -> bool:
     """A number for each position: inside, at the edge, outside."""
-    image, got = _noise(20), {}
+    image, got, answer = _noise(20), {}, untouched(answer)
     for kind, points in POINTS.items():
         for x, y in points:
             try:
-                value = to_tensor(answer(image.clone(), x, y))
+                value = to_tensor(on(answer, _at(image, kind, x, y), image.clone(), x, y))
             except IndexError as error:
                 _require_out_of_bounds(error)
                 last = 27 in (x, y) or kind == "partly outside"
@@ -270,11 +275,11 @@ def _shift_batch(answer: Callable) -> bool:
     words = "six random images (6, 1, 28, 28), a generator with seed 0"
     given = images.clone()
     with torch.random.fork_rng(devices=[]):
-        result = to_tensor(answer(given, _generator(0)))
+        result = to_tensor(on(answer, words, given, _generator(0)))
         if result.shape != images.shape:
             raise NotYet(case(words, f"shape {tuple(images.shape)}", f"shape {tuple(result.shape)}"))
         if not torch.equal(given, images):
-            raise NotYet(_slip("in place: the images that were handed in are changed; write into a new tensor", words))
+            raise NotYet(_slip("the images are changed in place; write into a new tensor", words))
         for i, one in enumerate(result):
             _require_a_shift(images[i], one[0], f"{words}; image {i}")
         torch.manual_seed(1)
@@ -284,7 +289,7 @@ def _shift_batch(answer: Callable) -> bool:
         many = images[:1].expand(4200, 1, SIDE, SIDE).clone()
         once, other = (to_tensor(answer(many.clone(), _generator(seed))) for seed in (0, 1))
     if not torch.equal(first, again):
-        slip = "global random numbers: the same seed in the generator gives another result; hand it on, generator=generator"
+        slip = "global random numbers: the same seed in the generator gives another result; pass it on with generator=generator"
         raise NotYet(_slip(slip, f"{words}, twice"))
     if all(torch.equal(one, images.double()) for one in (result, first)):
         raise NotYet(_slip("nothing is moved", words))
@@ -350,15 +355,18 @@ def _require_the_draws(draws: Tensor) -> None:
 EXERCISES = {
     "3a": (
         _turn,
-        "for each row and column of the result: measure from 13.5, turn back by the angle, add 13.5, round, and take "
-        "that pixel of the image if there is one.",
+        "take one place of the result, say row 0, column 20, and a turn by 90°. Where did its ink come from? Which sign in the "
+        "formula of the forward turn must change, and what do you loop over now?",
     ),
     "3b": (
         _bilinear,
-        "left = math.floor(x) and right = left + 1; the right pixel weighs x - left, the left one the rest. The same with y.",
+        "work out the table above once more, with names in place of numbers. What are the weights when x is whole?",
     ),
     "3c": (
         _shift_batch,
-        "torch.randint(-3, 4, (len(images), 2), generator=generator) draws; frame each image with zeros, and cut 28×28 out.",
+        "how many numbers do you need in all, and for how many images? A frame of zeros round an image, wide enough, leaves "
+        "only a cut to make.",
     ),
 }
+
+LIBRARY = {"3a": (affine, TF.affine, TF.rotate), "3b": (F.grid_sample, affine)}

@@ -8,8 +8,8 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
-from course.exercises.checking import NotYet, case, to_tensor
-from mnist_lib.receptive_field import receptive_fields
+from course.exercises.checking import NotYet, case, on, to_tensor
+from mnist_lib.receptive_field import measure_field, receptive_fields
 
 Layer = tuple[int, int, int, int]  # kernel, stride, padding, dilation
 CARD: list[Layer] = [  # conv1 to conv8, with pool1 and gap
@@ -144,7 +144,7 @@ def _fields(answer: Callable) -> bool:
     """Each column against the library; the slip is named whose column is the answer's own in every stack."""
     results = []
     for layers, want in _expected():
-        got = to_tensor(answer(list(layers)))
+        got = to_tensor(on(answer, _stack(layers), list(layers)))
         if got.shape != want.shape:
             wanted = "A row of (field, jump, first centre) for each layer is asked for"
             raise NotYet(f"{wanted}.{case(_stack(layers), f'shape {tuple(want.shape)}', f'shape {tuple(got.shape)}')}")
@@ -272,7 +272,7 @@ def _box(net: nn.Module, unit: tuple[int, int], size: tuple[int, int], holes=Fal
 
 
 SLIPS_2B: dict[str, Callable] = {
-    "the formula in disguise: its box is not a measurement, and has no holes": _box,
+    "the formula in disguise: its box is not a measurement and has no holes": _box,
     "the formula in disguise: it is not a measurement, and knows only rows and columns": lambda n, u, s: _box(n, u, s, True),
     "the units that die of one pixel, where the pixels that kill one unit are asked for": _dying,
     "the poison stays in the image: put the pixel back, or begin with a clean image each time": lambda n, u, s: _poison(
@@ -282,6 +282,9 @@ SLIPS_2B: dict[str, Callable] = {
     "all maps must die: the unit is dead if it is nan in any map": lambda n, u, s: _poison(n, u, s, every=True),
     "true and false are swapped": lambda n, u, s: ~_poison(n, u, s),
     "row and column of the pixels are swapped": lambda n, u, s: _poison(n, u, s).T,
+    "row and column of the unit are swapped: a map is indexed [row, column]": lambda n, u, s: _poison(n, u[::-1], s),
+    "== float('nan') is never true, not even for nan itself: ask .isnan()": lambda n, u, s: torch.zeros(s, dtype=torch.bool),
+    "!= float('nan') is always true, even for nan itself: ask .isnan()": lambda n, u, s: torch.ones(s, dtype=torch.bool),
 }
 
 
@@ -291,7 +294,15 @@ def _measure(answer: Callable) -> bool:
     for words, net, unit, size in _nets():
         kept = {name: value.clone() for name, value in net.state_dict().items()}
         words = f"{words}; unit {unit}, image {size}"
-        got = to_tensor(answer(net, unit, size)) != 0
+        try:
+            got = to_tensor(on(answer, words, net, unit, size)) != 0
+        except (IndexError, RuntimeError):
+            if size[0] != size[1] and _works_on_a_square(answer):
+                slip = (
+                    "it works on a square image only: row and column are swapped somewhere. An image is indexed [row, column]"
+                )
+                raise NotYet(f"It looks like this slip: {slip}.\n  input: {words}") from None
+            raise
         changed = [name for name, value in net.state_dict().items() if not torch.equal(value, kept[name])]
         if changed or net.training:
             what = f"{changed[0]} has changed" if changed else "it is in training mode"
@@ -309,9 +320,17 @@ def _measure(answer: Callable) -> bool:
         raise NotYet(f"The result should have a place for each pixel of the image.{shown}")
     plain = all(_same(want, got) for *_, want, got in results[:3])
     if plain and not any((got & ~want).any() for *_, want, got in results if want.shape == got.shape):
-        hidden = "a change or a gradient in place of poison: ReLU and max pooling hide it, and nan they cannot hide"
+        hidden = "a small change or a gradient in place of poison: ReLU and max pooling can hide those, but not nan"
         raise NotYet(f"It looks like this slip: {hidden}.{shown}")
     raise NotYet(shown)
+
+
+def _works_on_a_square(answer: Callable) -> bool:
+    net = _nets()[0][1]
+    try:
+        return to_tensor(answer(net, (2, 1), (7, 7))).shape == (7, 7)
+    except Exception:
+        return False
 
 
 def _same(a: Tensor, b: Tensor) -> bool:
@@ -327,7 +346,7 @@ def _pixels(seen: Tensor) -> str:
 
 
 # 2c
-LIMIT, SIDE = 3_000, 28
+LIMIT, SIDE, WIDEST = 3_000, 28, 5
 
 
 def _design(net: nn.Module) -> bool:
@@ -358,20 +377,68 @@ def _design(net: nn.Module) -> bool:
         raise NotYet(f"The field of its last units is {field[0]}x{field[1]}, {fit}.")
     if numbers > LIMIT:
         raise NotYet(f"It has {numbers:,} numbers: {numbers - LIMIT:,} over the budget of {LIMIT:,}.")
+    if wide := _wide(net):
+        raise NotYet(f"{wide}: kernels and windows of at most {WIDEST}×{WIDEST} are allowed, so that the field has to grow.")
     return True
+
+
+def _wide(net: nn.Module) -> str:
+    """What reads more than WIDEST rows or columns at once, in words; empty if nothing does."""
+    for name, module in net.named_modules():
+        if isinstance(module, nn.modules.pooling._AdaptiveAvgPoolNd | nn.modules.pooling._AdaptiveMaxPoolNd):
+            return f"{name} ({type(module).__name__}) reads whole maps at once"
+        size = getattr(module, "kernel_size", 1)
+        if max(size if isinstance(size, tuple) else (size,)) > WIDEST:
+            return f"{name} ({type(module).__name__}) has the kernel size {size}"
+    return ""
+
+
+# What the card's table of fields was computed with
+STACK = dict(zip(("conv1", "conv2", "conv3", "pool1", "conv4", "conv5", "conv6", "conv7", "gap", "conv8"), CARD))
+
+
+def growth_rules(kernel: int, jump: int) -> dict[str, int]:
+    """By how much a convolution's kernel widens the field: the right rule, and three wrong ones."""
+    return {
+        "k - 1 jumps": (kernel - 1) * jump,
+        "k jumps": kernel * jump,
+        "k - 1 jumps on each side": 2 * (kernel - 1) * jump,
+        "k jumps on each side": 2 * kernel * jump,
+    }
+
+
+def with_slips(
+    convolution: str = "k - 1 jumps", pooling_multiplies: bool = False, average_adds_nothing: bool = False
+) -> dict[str, int]:
+    """{layer: its field} of the network, with slips or without."""
+    field, jump, fields = 1, 1, {}
+    for name, (kernel, stride, _, _) in STACK.items():
+        if name == "pool1" and pooling_multiplies:
+            field *= stride
+        elif name.startswith("conv"):
+            field += growth_rules(kernel, jump)[convolution] if kernel > 1 else 0
+        elif not (name == "gap" and average_adds_nothing):
+            field += (kernel - 1) * jump
+        jump *= stride
+        fields[name] = field
+    return fields
 
 
 EXERCISES = {
     "2a": (
         _fields,
-        "begin with (1, 1, 0), the image itself; work out the new field and centre with the old jump, then the jump.",
+        "do the smallest failing case on paper: draw the pixels, the units of the layer below, one unit above them. How "
+        "long is one step of the kernel, and does this layer's own stride already count?",
     ),
     "2b": (
         _measure,
-        "for each pixel: an image of zeros with nan in this pixel, `net(image)[0, :, row, column].isnan().any()`.",
+        "how many images does your function show to the network? One for each pixel, and in each a single pixel is poisoned. "
+        "Which of the outputs do you look at, and how do you tell that it is nan?",
     ),
     "2c": (
         _design,
-        "a convolution or a pooling adds (k - 1) times the jump: after a stride of 2, a 5x5 adds 8. Few maps cost little.",
+        "how much does a 5×5 add before a pooling, and how much after it? Work back from 28, and give the layers few maps.",
     ),
 }
+
+LIBRARY = {"2a": (receptive_fields,), "2b": (measure_field,)}

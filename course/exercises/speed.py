@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
-from course.exercises.checking import NotYet, Unwritten, case, compare, to_tensor
+from course.exercises.checking import NotYet, Unwritten, case, compare, on, to_tensor
 from mnist_lib.model import DigitNet
 
 
@@ -26,11 +27,11 @@ def _share(answer: Callable) -> bool:
         "1 - 1 / whole is the share of the time that was saved. It ignores the factor, as if the part now took no time": (
             lambda alone, whole: 1 - 1 / whole
         ),
-        "whole / alone: a gain of the whole is no sum of gains of its parts. Add up times": lambda alone, whole: whole / alone,
-        "(whole - 1) / (alone - 1) is the part's share of the new time. What was asked is its share of the old time": (
+        "whole / alone: gains of parts cannot be added up. Add up times instead": lambda alone, whole: whole / alone,
+        "(whole - 1) / (alone - 1) is the part's share of the new time. Its share of the old time is asked for": (
             lambda alone, whole: (whole - 1) / (alone - 1)
         ),
-        "1 / whole is the share of the time that is left, of the whole": lambda alone, whole: 1 / whole,
+        "1 / whole is the share of the whole time that is left": lambda alone, whole: 1 / whole,
         "the share of the time that was not the part's": lambda alone, whole: 1 - share(alone, whole),
         "in percent: a share lies between 0 and 1": lambda alone, whole: 100 * share(alone, whole),
         "the two arguments are swapped: alone comes first": lambda alone, whole: share(whole, alone),
@@ -66,7 +67,7 @@ def _address(answer: Callable) -> bool:
     slips = {
         "this is NCHW, the plain order, channel after channel": nested("NCHW"),
         "W before H: in channels last, pixels still lie row by row": nested("NWHC"),
-        "the images lie side by side: each image comes as a whole, one after another": nested("CHWN"),
+        "the images lie side by side: they should come whole, one after another": nested("CHWN"),
         "H and W are right, but the channels come before the image": nested("CNHW"),
         "the shape is read as (N, H, W, C): it is still (N, C, H, W), only the memory has another order": (
             lambda n, c, h, w, shape: ((n * shape[1] + h) * shape[2] + w) * shape[3] + c
@@ -102,7 +103,11 @@ def _compare_counts(answer: Callable) -> bool:
     ]
     results = []
     for words, make in cases:
-        got = answer(make().eval())
+        net, hooked = make().eval(), []
+        for module in net.modules():
+            if isinstance(module, nn.Conv2d):
+                module.register_forward_hook = _noted(module.register_forward_hook, hooked)
+        got = on(answer, words, net)
         if got is None:
             raise Unwritten
         if not isinstance(got, Mapping):
@@ -112,7 +117,10 @@ def _compare_counts(answer: Callable) -> bool:
             found = case(
                 words, "one number for each of " + ", ".join(names), "numbers for " + (", ".join(map(str, got)) or "none")
             )
-            raise NotYet(_about_names(list(map(str, got)), names) + found)
+            raise NotYet(_about_names(list(map(str, got)), names, len(hooked)) + found)
+        if left := [name for name, module in net.named_modules() if module._forward_hooks]:
+            slip = "hooks are left on. Keep what register_forward_hook returns, and call its remove() when you have counted"
+            raise NotYet(f"It looks like this slip: {slip}.{case(words, 'no hook afterwards', 'hooks on ' + ', '.join(left))}")
         results.append((words, make, {name: float(got[name]) for name in names}))
     failed = [
         (words, name, expected, got[name])
@@ -130,10 +138,22 @@ def _compare_counts(answer: Callable) -> bool:
     raise NotYet(shown.removeprefix("\n  "))
 
 
-def _about_names(got: list[str], names: list[str]) -> str:
+def _noted(register: Callable, hooked: list) -> Callable:
+    def call(*arguments, **named):
+        hooked.append(arguments)
+        return register(*arguments, **named)
+
+    return call
+
+
+def _about_names(got: list[str], names: list[str], hooks: int) -> str:
     if got == names[-1:]:
-        slip = "every hook uses the loop's last name. Keep each its own: def hook(conv, inputs, output, name=name)"
-        return f"It looks like this slip: {slip}."
+        slip = "only the last convolution is left: is the dict made anew each time round the loop"
+        if hooks > 1:
+            slip = "every hook uses the loop's last name. Keep each its own: def hook(conv, inputs, output, name=name)"
+        return f"It looks like this slip: {slip}{'.' if hooks > 1 else '?'}"
+    if got == names[:1]:
+        return "It looks like this slip: only the first convolution is there. Does the return stand inside the loop?"
     if set(names) < set(got):
         return "Only convolutions are asked for."
     return "The names should be those that named_modules() gives the convolutions."
@@ -174,6 +194,12 @@ _COUNTING_SLIPS: dict[str, Callable[[nn.Conv2d, Tensor, Tensor], int]] = {
     ),
     "one side of the kernel only: it has k x k weights for each map": (
         lambda conv, before, after: _right(conv, before, after) // conv.kernel_size[0]
+    ),
+    "the kernel is taken to be square: rows times columns, kernel_size[0] * kernel_size[1]": (
+        lambda conv, before, after: _right(conv, before, after) // conv.kernel_size[1] * conv.kernel_size[0]
+    ),
+    "the kernel is taken to be square, with its columns for both: kernel_size[0] * kernel_size[1]": (
+        lambda conv, before, after: _right(conv, before, after) // conv.kernel_size[0] * conv.kernel_size[1]
     ),
     "the input's maps are forgotten: a filter reads all of them": (
         lambda conv, before, after: after[0].numel() * conv.kernel_size[0] * conv.kernel_size[1]
@@ -225,7 +251,7 @@ class _Machine:
     def clock(self) -> float:
         self.reads += 1
         if self.reads > 10_000:
-            raise NotYet("The clock is read again and again, and no work is done in between.")
+            raise NotYet("The clock is read again and again, but no work is done in between.")
         return self.now
 
 
@@ -238,7 +264,7 @@ def _time_it(answer: Callable) -> bool:
     for seed, first in enumerate((2.0, 0.7, 0.01, 3.0, 0.02)):
         machine = _Machine(seed, first)
         started = machine.now
-        got = answer(machine.work, machine.clock)
+        got = on(answer, "a function work and a clock, in which no real second passes", machine.work, machine.clock)
         if got is None:
             raise Unwritten
         if not isinstance(got, (int, float)) and getattr(got, "shape", None) != ():  # numpy's and torch's numbers pass
@@ -271,21 +297,21 @@ def _time_it(answer: Callable) -> bool:
             ", and the first call is in it" * fits(statistics.mean, 0)
         )
     elif any(fits(sum, skip) for skip in skips):
-        slip = "the sum of all calls: asked is the time of one"
+        slip = "the sum of all calls: the time of one is asked for"
     elif any(fits(min, skip) for skip in skips):
-        slip = "the shortest call: what the machine can do, not what it usually does"
+        slip = "the shortest call: that is the machine's best, not what the work usually takes"
     elif any(fits(max, skip) for skip in skips):
-        slip = "the longest call: that is the machine's trouble, not the work"
+        slip = "the longest call: that is an interruption, not the work"
     elif any(fits(middle, skip) for skip in skips for middle in middles):
         slip = f"too few calls that count: with fewer than {_ENOUGH}, two that were interrupted are the median"
     elif any(fits(lambda t: 1000 * statistics.median(t), skip) for skip in skips):
         slip = "in milliseconds: seconds are asked for"
     elif all(g < 1e-3 for _, g, _ in runs):
-        slip = "another clock than the one that is handed in, or no work between two readings of it: hardly any time passed"
+        slip = "hardly any time passed. Read the clock that is handed in, and do the work between two readings"
     said = (
         f"It looks like this slip: {slip}."
         if slip
-        else "It is not the median of your calls, whichever of them are left out at the beginning."
+        else "It is not the median of your calls, however many are left out at the beginning."
     )
     shown = ", ".join(f"{seconds:.3f}" for seconds in took[:8]) + (", ..." if len(took) > 8 else "")
     expected = f"{statistics.median(took[1:]):.4f}, the median after the first call" if len(took) > _ENOUGH else "more calls"
@@ -300,21 +326,23 @@ def _time_it(answer: Callable) -> bool:
 EXERCISES = {
     "7a": (
         _share,
-        "let the old time be 1. What is left alone still takes 1 - share, the part now share / alone, and together they take "
-        "1 / whole. Solve for the share.",
+        "let the old time be 1 and write down the new time twice: from `whole`, and as the sum of what was left alone and what "
+        "became faster. Then solve for the share.",
     ),
     "7b": (
         _address,
-        "count what lies before it: whole images first, then whole rows, then whole pixels of C values each, then c.",
+        "how many values lie in memory before this one? Look at the second printed row: which number changes fastest as you go "
+        "along, and which changes next?",
     ),
     "7c": (
         _multiplications,
-        "a forward hook sees each convolution's output; its weight holds out x (in / groups) x k x k numbers, and each is used "
-        "once for every place of the output. (What a hook returns replaces the output: let it return nothing.)",
+        "how often is one weight used? Its layer's weight tensor says how many there are; the output that a hook sees says the "
+        "rest. (What a hook returns replaces the output: let it return nothing.)",
     ),
     "7d": (
         _time_it,
-        "call work() once and forget it; then, at least five times, read the clock, call work(), read the clock; then "
-        "statistics.median.",
+        "which call is unlike the others, and which value in a list of times does a single interrupted call not move?",
     ),
 }
+
+LIBRARY = {"7c": (count_multiplications, FlopCounterMode.__enter__)}

@@ -46,9 +46,12 @@ def field_disputes(measured: dict[str, Tensor], boxes: dict[str, Box], printed: 
         corner = ((left + right) / 2 - half, (top + bottom) / 2 - half)
         axis.add_patch(Rectangle(corner, 2 * half, 2 * half, fill=False, ec=ORANGE, lw=1.8, ls="--"))
         axis.add_patch(box_patch(boxes[name], BLUE))
-        axis.set(xlim=(-15, 42), ylim=(42, -15))
+        axis.set(xlim=(-15, 42), ylim=(42, -19))
         axis.axis("off")
-        axis.set_title(f"{name}: {right - left + 1}, card {printed[name]}", fontsize=10, loc="center")
+        over = min(corner[1], top, -0.5) - 1.5
+        axis.text(
+            (left + right) / 2, over, f"{name}: {right - left + 1}, card {printed[name]}", fontsize=10, ha="center", va="bottom"
+        )
     handles = [
         Patch(fc=SKY, label="pixels that reach the unit, measured"),
         Patch(fill=False, ec=BLUE, lw=2, label="formula"),
@@ -210,7 +213,7 @@ def marked_units(image: Tensor, maps: Mapping[str, Tensor], title: str) -> Figur
 def one_unit(
     image: Tensor, field: ReceptiveField, place: tuple[int, int], look: Tensor, title: str, one: Tensor | None = None
 ) -> Figure:
-    """A unit (row, column) in its map (h, w), its box on a digit (1, 28, 28), and how much it looks at each pixel (28, 28).
+    """A unit (row, column) in its map (h, w), its box on a digit (1, 28, 28), and its sensitivity to each pixel (28, 28).
 
     one: the values of that map.
     """
@@ -224,7 +227,7 @@ def one_unit(
     axes[1].imshow(image.squeeze().numpy(), vmin=0, vmax=1)
     axes[1].set_title("what it can see", loc="center")
     axes[2].imshow((look / look.max()).numpy(), cmap="cividis", vmin=0, vmax=1)
-    axes[2].set_title("what it looks at: bright is much", loc="center")
+    axes[2].set_title("its sensitivity: bright is high", loc="center")
     for axis in axes[1:]:
         axis.add_patch(box_patch(field.box(*place), ORANGE))
         image_frame(axis)
@@ -249,5 +252,5 @@ def effective(looks: dict[str, dict[str, Tensor]], boxes: dict[str, Box], data: 
             axis.set_title(name, loc="center")
         line[0].set_ylabel(when)
     key = "bright is much, dark is little; the box is its field"
-    figure.suptitle(f"{data}: how much one unit, all maps added up, looks at each pixel\n{key}", x=0.01, ha="left", fontsize=11)
+    figure.suptitle(f"{data}: sensitivity of one unit, all maps added up, to each pixel\n{key}", x=0.01, ha="left", fontsize=11)
     return figure

@@ -48,7 +48,8 @@ def pairs(rows: Sequence[tuple[str, Tensor]], title: str, headings: Mapping[str,
     """
     columns, headings = len(rows[0][1]), headings or {}
     height = len(rows) * 0.98 + len(headings) * 0.17 + 0.35
-    figure, axes = new_figure(len(rows), columns, (columns * 0.95 + 1.3, height))
+    width = max(columns * 0.95 + 1.3, 0.09 * len(title) + 0.3)  # no title is cut off
+    figure, axes = new_figure(len(rows), columns, (width, height))
     for line, (name, images) in zip(axes, rows, strict=True):
         for axis, image in zip(line, images, strict=True):
             show_image(axis, image)

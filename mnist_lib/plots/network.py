@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -93,16 +94,19 @@ def _steps(model: DigitNet, image: Tensor) -> list[tuple[str, Tensor, int]]:
     return steps
 
 
-def budget(model: nn.Module, image: Tensor | None = None, limit: int = 20_000, beside: nn.Module | None = None) -> Figure:
+def budget(
+    model: nn.Module, image: Tensor | None = None, limit: int = 20_000, beside: nn.Module | None = None, field: bool = True
+) -> Figure:
     """What a DigitNet of any widths and kernels spends on each layer: numbers, multiplications, and what conv7 sees for it.
 
     Above limit the bars of the numbers are orange. image: a digit (1, 28, 28) in [0, 1] for the field of conv7's middle unit.
-    beside: another network, outlined, its amounts in brackets where they differ.
+    beside: another network, outlined, its amounts in brackets where they differ. field=False leaves out what conv7 sees.
     """
-    steps, fields = _steps(model, torch.zeros(1, 28, 28)), receptive_fields(model, (28, 28))
+    steps = _steps(model, torch.zeros(1, 28, 28))
     counts, work = _spent(model, steps)
     total = sum(counts)
-    figure, ((left, middle, right),) = new_figure(1, 3, (11.5, 3.9), width_ratios=[1, 1, 0.62])
+    ratios = [1, 1, 0.62] if field else [1, 1]
+    figure, ((left, middle, *right),) = new_figure(1, len(ratios), (4.4 * sum(ratios), 3.9), width_ratios=ratios)
     others = _spent(beside, _steps(beside, torch.zeros(1, 28, 28))) if beside else (counts, work)
     for axis, spent, other, name, colour in (
         (left, counts, others[0], "numbers", PARAMETERS if total <= limit else ORANGE),
@@ -121,7 +125,13 @@ def budget(model: nn.Module, image: Tensor | None = None, limit: int = 20_000, b
     verdict = f"{limit - total:,} left" if total <= limit else f"{total - limit:,} too many"
     left.set_title(f"{total:,} of {limit:,} numbers: {verdict}")
     middle.set_title(f"{sum(work) / 1000:,.2f} million multiplications")
-    field = fields["conv7"]
+    if field:
+        _seen_by_conv7(right[0], model, image)
+    return figure
+
+
+def _seen_by_conv7(right: Axes, model: nn.Module, image: Tensor | None) -> None:
+    field = receptive_fields(model, (28, 28))["conv7"]
     box = field.box(*(size // 2 for size in field.output_size))
     right.imshow((torch.zeros(28, 28) if image is None else image.squeeze()).numpy(), vmin=0, vmax=1)
     right.add_patch(Rectangle((-0.5, -0.5), 28, 28, fill=False, ec=plt.rcParams["axes.edgecolor"], lw=0.8))
@@ -129,7 +139,6 @@ def budget(model: nn.Module, image: Tensor | None = None, limit: int = 20_000, b
     edges = [min(-3.5, *(low - 1.5 for low in box[:2])), max(30.5, *(high + 1.5 for high in box[2:]))]
     right.set(xlim=edges, ylim=edges[::-1], title=f"a unit of conv7 sees {field.size[0]}×{field.size[1]}")
     right.axis("off")
-    return figure
 
 
 def _amount(number: float) -> str:
@@ -177,7 +186,8 @@ def spreads(stages: Mapping[str, Mapping[str, Tensor]], title: str) -> Figure:
     """
     figure, (axes,) = new_figure(1, len(stages), (3.5 * len(stages), 3.3))
     everything = np.concatenate([values.flatten().numpy() for maps in stages.values() for values in maps.values()])
-    low, high = np.quantile(everything, (0.001, 0.999))
+    low, high = everything.min(), everything.max()  # nothing is cut off at the edges
+    low, high = low - 0.02 * (high - low), high + 0.02 * (high - low)
     for axis, (stage, maps) in zip(axes, stages.items()):
         for y, values in enumerate(maps.values()):
             values = values.flatten()
@@ -216,13 +226,22 @@ def influence(moved: Mapping[str, float], title: str, still: float = 1e-9) -> Fi
     return figure
 
 
+def _dots(points: int) -> dict:
+    """How to draw so many dots: smaller and paler where they would run into one blob."""
+    return (
+        {"ms": 1.6, "alpha": 0.35, "color": BLUE, "mew": 0}
+        if points > 500
+        else {"ms": 4, "alpha": 0.6, "color": BLUE, "mew": 0}
+    )
+
+
 def before_after(groups: Mapping[str, tuple[Tensor, Tensor]], title: str) -> Figure:
     """Numbers before (x) and after training (y), a panel for each group; what stays as it was lies on the diagonal."""
     figure, (axes,) = new_figure(1, len(groups), (3.5 * len(groups), 3.9))
     for axis, (name, (before, after)) in zip(axes, groups.items()):
         limit = 1.1 * float(torch.cat([before.flatten(), after.flatten()]).abs().max())
         axis.plot([-limit, limit], [-limit, limit], color=plt.rcParams["xtick.color"], lw=1, ls="--")
-        axis.plot(before.flatten().numpy(), after.flatten().numpy(), "o", ms=4, color=BLUE, alpha=0.6, mew=0)
+        axis.plot(before.flatten().numpy(), after.flatten().numpy(), "o", **_dots(before.numel()))
         axis.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xlabel="before training")
         axis.set_title(name, fontsize=10)
     axes[0].set_ylabel("after training")

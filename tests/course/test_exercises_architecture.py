@@ -1,6 +1,7 @@
 """Exercises of notebook 01: each wrong implementation is refused by name, right ones of any make are taken."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -54,6 +55,12 @@ def by_shifts(image, weight, bias):
     return sum(moved).sum(0) + bias
 
 
+def by_products(image, weight, bias):
+    k = weight.shape[1]
+    windows = image.unfold(1, k, 1).unfold(2, k, 1)
+    return torch.einsum("chwij,cij->hw", windows, weight) + bias
+
+
 def by_unfold(image, weight, bias):
     k = weight.shape[1]
     columns = F.unfold(image[None], k)[0]
@@ -61,7 +68,28 @@ def by_unfold(image, weight, bias):
 
 
 def in_float32(image, weight, bias):
-    return F.conv2d(image[None].float(), weight[None].float(), torch.tensor([bias]).float())[0, 0]
+    return by_patches(image.float(), weight.float(), torch.tensor(bias).float())
+
+
+def range_too_short(image, weight, bias, rows=1, columns=1):
+    out, k = torch.zeros(image.shape[1] - weight.shape[1] + 1, image.shape[2] - weight.shape[1] + 1), weight.shape[1]
+    for r in range(len(out) - rows):
+        for c in range(out.shape[1] - columns):
+            out[r, c] = (image[:, r : r + k, c : c + k] * weight).sum() + bias
+    return out
+
+
+def always_three(image, weight, bias, given=True):
+    out = torch.zeros(image.shape[1] - (weight.shape[1] if given else 3) + 1, image.shape[2] - weight.shape[1] + 1)
+    for r in range(len(out)):
+        for c in range(out.shape[1]):
+            out[r, c] = (image[:, r : r + 3, c : c + 3] * weight).sum() + bias
+    return out
+
+
+def convolve_in_place(image, weight, bias):
+    image *= 1.5
+    return by_patches(image / 1.5, weight, bias)
 
 
 def with_numpy(image, weight, bias):
@@ -117,6 +145,12 @@ WRONG_CONVOLVE = [
     ("a square output", lambda x, w, b: square(x, w, b, 2)),
     ("the last row and the last column are missing", lambda x, w, b: by_patches(x[:, :-1, :-1], w, b)),
     ("there is no padding", padded),
+    ("the last row and the last column stay 0: range(H - k)", range_too_short),
+    ("the last row stays 0: range(H - k)", lambda *case: range_too_short(*case, columns=0)),
+    ("the last column stays 0: range(W - k)", lambda *case: range_too_short(*case, rows=0)),
+    ("k is taken to be 3", always_three),
+    ("image is changed in place", convolve_in_place),
+    ("It calls conv2d, which does the exercise for you", lambda x, w, b: F.conv2d(x[None], w[None])[0, 0] + b),
 ]
 
 
@@ -179,10 +213,8 @@ def map_by_map(x, gamma, beta):
     return out
 
 
-def by_module(x, gamma, beta):
-    layer = nn.BatchNorm2d(x.shape[1]).double()
-    layer.weight.data, layer.bias.data = gamma, beta
-    return layer(x)  # with a gradient
+def with_a_gradient(x, gamma, beta):
+    return by_broadcasting(x, nn.Parameter(gamma), beta)
 
 
 def in_place(x, gamma, beta):
@@ -214,6 +246,7 @@ WRONG_BATCH_NORM = [
     ),
     ("divided by the variance, not by its root", by_variance),
     ("x is changed in place", in_place),
+    ("It calls batch_norm, which does", lambda x, g, b: F.batch_norm(x, None, None, g, b, training=True)),
 ]
 
 
@@ -234,14 +267,20 @@ WRONG_IDLE = [
     ("could not be checked", 122),
 ]
 RIGHT = {
-    "1a": [by_patches, by_five_loops, by_shifts, by_unfold, in_float32, with_numpy, lists_of_tensors],
+    "1a": [by_patches, by_five_loops, by_shifts, by_products, by_unfold, in_float32, with_numpy, lists_of_tensors],
     "1b": [
         by_filters,
         by_modules,
         lambda i, o, k, n: np.int64(o * (i * k * k + 1 + 2 * n)),
         lambda *case: float(by_modules(*case)),
     ],
-    "1c": [normalised, by_broadcasting, map_by_map, by_module, lambda *case: by_broadcasting(*(one.float() for one in case))],
+    "1c": [
+        normalised,
+        by_broadcasting,
+        map_by_map,
+        with_a_gradient,
+        lambda *case: by_broadcasting(*(one.float() for one in case)),
+    ],
     "1d": [BIASES, tuple(reversed(BIASES)), set(BIASES), BIASES + BIASES, (name for name in BIASES)],
 }
 WRONG = {"1a": WRONG_CONVOLVE, "1b": WRONG_COUNT, "1c": WRONG_BATCH_NORM, "1d": WRONG_IDLE}
@@ -258,9 +297,11 @@ def test_wrong_answers_are_refused_by_name(name, slip, answer, capsys):
     assert not check(name, answer)
     said = capsys.readouterr().out
     assert slip in said and "Hint:" in said
-    if "looks like this slip" in said and answer is not in_place:
+    if "looks like this slip" in said:
         assert "\n  input: " in said
-        assert "where a square one works" in said or all(part in said for part in ("\n  expected: ", "\n  got: "))
+        assert re.search("where a (square one|3×3 kernel) works", said) or all(
+            part in said for part in ("\n  expected: ", "\n  got: ")
+        )
 
 
 @pytest.mark.parametrize("name", ["1a", "1b", "1c"])
@@ -280,9 +321,10 @@ def test_what_has_no_name_is_refused_with_its_case(name, answer, said, capsys):
 
 
 def test_a_gamma_without_its_shape_is_told_the_shape(capsys):
-    assert not check("1c", lambda x, gamma, beta: F.batch_norm(x, None, None, training=True) * gamma + beta)
+    assert not check("1c", lambda x, gamma, beta: x * gamma + beta)
     said = capsys.readouterr().out
-    assert "could not be checked (RuntimeError: The size of tensor a" in said and "(1, C, 1, 1)" in said
+    assert "could not be checked (RuntimeError: The size of tensor a" in said and "Print the shapes of mean and gamma" in said
+    assert "\n  line " in said and "x * gamma + beta" in said and "\n  input: x of shape (2, 3, 4, 5)" in said
 
 
 def test_a_single_number_is_shown_as_one(capsys):

@@ -70,6 +70,11 @@ def negative_index(image, row, column):
     return image[row, column] if max(row, column) < 28 and min(row, column) >= -28 else 0.0
 
 
+def turn_in_place(image, degrees):
+    image.copy_(turn_by_loops(image, degrees))
+    return image
+
+
 WRONG_TURN = {
     "turned about 14": lambda i, d: turn_by_loops(i, d, centre=14),
     "turned about 13": lambda i, d: turn_by_loops(i, d, centre=13),
@@ -77,6 +82,8 @@ WRONG_TURN = {
     "it turns the other way": lambda i, d: turn_by_loops(i, d, sign=-1),
     "x and y are swapped": row_for_x,
     "the forward map": forward,
+    "It calls affine, which does the exercise for you": turn_by_the_library,
+    "image is changed in place": turn_in_place,
     "degrees are taken for radians": lambda i, d: turn_by_loops(i, d, convert=float),
     "positions are cut off": lambda i, d: turn_by_loops(i, d, pick=int),
     "positions are rounded down": lambda i, d: turn_by_loops(i, d, pick=math.floor),
@@ -86,10 +93,10 @@ WRONG_TURN = {
     ),
     "negative positions wrap round": lambda i, d: turn_by_loops(i, d, outside=negative_index),
     "comes back on the other": lambda i, d: turn_by_loops(i, d, outside=lambda i, r, c: i[r % 28, c % 28]),
-    "turned about 14: pixels are 0 to 27, and the middle of those is 13.5; and also: degrees": lambda i, d: turn_by_loops(
+    "turned about 14: the pixels are 0 to 27, and their middle is 13.5; and also: degrees": lambda i, d: turn_by_loops(
         i, d, centre=14, convert=float
     ),
-    "asks for a pixel outside the image": lambda i, d: turn_by_loops(i, d, outside=lambda i, r, c: i[r, c]),
+    "a pixel outside the image is asked for": lambda i, d: turn_by_loops(i, d, outside=lambda i, r, c: i[r, c]),
 }
 
 
@@ -185,6 +192,7 @@ WRONG_BILINEAR = {
     "an error outside the image": lambda i, x, y: (
         bilinear_by_four(i, x, y) if -1 < x < 28 and -1 < y < 28 else float(i[int(y), int(x)])
     ),
+    "It calls grid_sample": grid_sampled,
     "one number": lambda i, x, y: torch.zeros(2),
 }
 
@@ -273,7 +281,7 @@ WRONG_SHIFT = {
         i, g, lambda g: (random.randint(-3, 3), random.randint(-3, 3))
     ),
     "the generator is not used": own_seed,
-    "in place": in_place,
+    "the images are changed in place": in_place,
     "nothing is moved": lambda i, g: i.clone(),
     "3 never comes": lambda i, g: drawn(i, g, lambda g: two(g, -3, 3)),
     "further than 3 pixels": lambda i, g: drawn(i, g, lambda g: two(g, -14, 15)),
@@ -282,8 +290,8 @@ WRONG_SHIFT = {
 }
 
 RIGHT = {
-    "3a": [turn_by_loops, turn_by_the_library, turn_by_matrix, turn_in_float32],
-    "3b": [bilinear_by_four, bilinear_by_hats, bilinear_framed, grid_sampled, blended],
+    "3a": [turn_by_loops, turn_by_matrix, turn_in_float32],
+    "3b": [bilinear_by_four, bilinear_by_hats, bilinear_framed, blended],
     "3c": [shift_by_loops, shift_at_once, shift_in_numpy, lambda i, g: drawn(i, g, two)],
 }
 WRONG = {"3a": WRONG_TURN, "3b": WRONG_BILINEAR, "3c": WRONG_SHIFT}

@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from course.exercises import check
+from course.exercises.fields import with_slips
+from mnist_lib.model import DigitNet
 from mnist_lib.receptive_field import measure_field, receptive_fields
 
 
@@ -144,7 +146,7 @@ def as_numbers(net, unit, size):
     return by_pixels(net, unit, size).numpy().astype(np.float64)
 
 
-def by_witness(net, unit, size):
+def as_library(net, unit, size):
     """The library's, on a network that has a name for its output."""
     return measure_field(nn.Sequential(net, nn.Identity()), "1", unit, size, 1, "poison", (2, 3))
 
@@ -208,19 +210,44 @@ def weights_of_one(net, unit, size):
     return by_pixels(net, unit, size)
 
 
+def with_nan(net, unit, size, dead):
+    seen = torch.zeros(size, dtype=torch.bool)
+    for row in range(size[0]):
+        for column in range(size[1]):
+            image = torch.zeros(1, 1, *size)
+            image[0, 0, row, column] = float("nan")
+            seen[row, column] = dead(net(image)[0, :, unit[0], unit[1]]).any()
+    return seen
+
+
+def rows_for_columns(net, unit, size):
+    seen = torch.zeros(size, dtype=torch.bool)
+    for y in range(size[0]):
+        for x in range(size[1]):
+            image = torch.zeros(1, 1, *size)
+            image[0, 0, x, y] = float("nan")
+            seen[x, y] = net(image)[0, :, unit[0], unit[1]].isnan().any()
+    return seen
+
+
 WRONG_MEASURES = [
     ("its box is not a measurement", box),
     ("knows only rows and columns", lambda n, u, s: receptive_fields(n, s, channels=1)[-1].mask(*u)),
     ("the units that die of one pixel", dying),
     ("the poison stays in the image", poison_stays),
-    ("a change or a gradient in place of poison", changed),
-    ("a change or a gradient in place of poison", gradient),
+    ("a small change or a gradient in place of poison", changed),
+    ("a small change or a gradient in place of poison", gradient),
     ("only map 0 is asked", one_map),
     ("all maps must die", all_maps),
     ("true and false are swapped", lambda *case: ~by_pixels(*case)),
     ("row and column of the pixels are swapped", lambda *case: by_pixels(*case).T),
     ("it changes what it was given", left_in_training),
     ("it changes what it was given", weights_of_one),
+    ("row and column of the unit are swapped", lambda n, u, s: by_pixels(n, u[::-1], s)),
+    ("== float('nan') is never true", lambda n, u, s: with_nan(n, u, s, lambda unit: unit == float("nan"))),
+    ("!= float('nan') is always true", lambda n, u, s: with_nan(n, u, s, lambda unit: unit != float("nan"))),
+    ("it works on a square image only: row and column are swapped", rows_for_columns),
+    ("It calls measure_field, which does the exercise for you", as_library),
     ("a place for each pixel", lambda *case: by_pixels(*case)[None]),
 ]
 
@@ -243,9 +270,9 @@ class Functional(nn.Module):
         return self.last(F.relu(self.third(F.relu(self.second(x)))))
 
 
-DESIGNS = [  # the fields: 3, 4, 12, 20, 28; 7, 10, 28; 5, 6, 10, 12, 28
+DESIGNS = [  # the fields: 3, 4, 12, 20, 28; 4, 12, 20, 28; 5, 6, 10, 12, 28
     chain(nn.Conv2d(1, 5, 3), nn.MaxPool2d(2), nn.Conv2d(5, 5, 5), nn.Conv2d(5, 5, 5), nn.BatchNorm2d(5), nn.Conv2d(5, 10, 5)),
-    chain(nn.Conv2d(1, 10, 7, stride=3), nn.Conv2d(10, 10, 2), nn.AvgPool2d(7)),
+    chain(nn.Conv2d(1, 5, 4, stride=2), nn.Conv2d(5, 5, 5), nn.Conv2d(5, 5, 5), nn.Conv2d(5, 10, 5)),
     chain(nn.Conv2d(1, 10, 5), nn.MaxPool2d(2), nn.Conv2d(10, 10, 3), nn.MaxPool2d(2), nn.AvgPool2d(5), nn.ReLU()),
     Functional(),
 ]
@@ -269,6 +296,10 @@ WRONG_DESIGNS = [
     ("It has 5 convolutions", chain(nn.Conv2d(1, 10, 28), *(nn.Conv2d(10, 10, 1) for _ in range(4)))),
     ("It has 0 convolutions", chain(nn.AvgPool2d(28), nn.Upsample(size=(2, 5)))),
     ("nn.Linear reads all", nn.Sequential(nn.Flatten(), nn.Linear(784, 3), nn.Linear(3, 10))),
+    ("has the kernel size (28, 28)", chain(nn.Conv2d(1, 3, 28), nn.Conv2d(3, 10, 1))),
+    ("(AvgPool2d) has the kernel size 26", chain(nn.Conv2d(1, 10, 3), nn.AvgPool2d(26))),
+    ("(AdaptiveMaxPool2d) reads whole maps at once", chain(nn.Conv2d(1, 10, 3), nn.AdaptiveMaxPool2d(1))),
+    ("(AdaptiveAvgPool2d) reads whole maps at once", chain(nn.Conv2d(1, 10, 3), nn.AdaptiveAvgPool2d(1))),
     ("ten numbers each, not (2, 9)", chain(nn.Conv2d(1, 9, 28))),
     ("ten numbers each, not (2, 10, 2, 2)", nn.Conv2d(1, 10, 27)),
     ("an nn.Module, not type", nn.Conv2d),
@@ -276,7 +307,7 @@ WRONG_DESIGNS = [
 ]
 RIGHT = {
     "2a": [recurrence, by_ends, in_float32, as_array, as_lists, with_effective_kernel],
-    "2b": [by_pixels, in_one_batch, as_nested_lists, as_numbers, by_witness],
+    "2b": [by_pixels, in_one_batch, as_nested_lists, as_numbers],
     "2c": DESIGNS,
 }
 WRONG = {
@@ -297,7 +328,9 @@ def test_wrong_answers_are_refused_by_name(name, slip, answer, capsys):
     assert not check(name, answer)
     said = capsys.readouterr().out
     assert slip in said and "Hint:" in said
-    if name != "2c":
+    if "It calls" in said or "square image only" in said:
+        assert "does the exercise for you" in said or "\n  line " in said
+    elif name != "2c":
         assert all(part in said for part in ("\n  input: ", "\n  expected: ", "\n  got: "))
 
 
@@ -331,9 +364,18 @@ def test_an_unknown_slip_is_shown_with_its_case(capsys):
     assert not check("2a", slip("r + (k - 1) * d * j + 7"))
     said = capsys.readouterr().out
     assert "The field is not right yet" in said and "looks like" not in said and "got: 10" in said
-    assert not check("2b", lambda net, unit, size: torch.ones(size))
+    assert not check("2b", lambda net, unit, size: torch.ones(size).tril())
     said = capsys.readouterr().out
     assert "looks like" not in said and "expected: shape (7, 6), 9 pixels" in said
+
+
+def test_the_cards_table_comes_from_three_slips():
+    plain = with_slips()
+    net = receptive_fields(DigitNet(), (28, 28))
+    assert plain == {name: net[name].size[0] for name in plain}
+    rule = "k - 1 jumps on each side"
+    assert list(with_slips(rule, True, True).values()) == [5, 9, 9, 18, 26, 34, 42, 50, 50, 50]
+    assert list(with_slips(rule).values()) == [5, 9, 9, 10, 18, 26, 34, 42, 52, 52]
 
 
 def test_the_network_handed_in_is_left_alone():

@@ -35,7 +35,7 @@ WRONG_SHARE = {
     "1 - 1 / whole is the share of the time that was saved. It ignores the factor": lambda alone, whole: (whole - 1) / whole,
     "whole / alone": lambda alone, whole: whole / alone,
     "(whole - 1) / (alone - 1) is the part's share of the new time": lambda a, w: 1 - w * (1 - RIGHT_SHARE[1](a, w)),
-    "1 / whole is the share of the time that is left": lambda alone, whole: 1 / whole,
+    "1 / whole is the share of the whole time that is left": lambda alone, whole: 1 / whole,
     "the share of the time that was not the part's": lambda alone, whole: 1 - RIGHT_SHARE[1](alone, whole),
     "in percent": lambda alone, whole: 100 * RIGHT_SHARE[1](alone, whole),
     "the two arguments are swapped": lambda alone, whole: RIGHT_SHARE[1](whole, alone),
@@ -115,19 +115,41 @@ def by_the_flop_counter(net):
     return {name: sum(counts[f"{type(net).__name__}.{name}"].values()) // 2 for name in convolutions(net)}
 
 
-def by_a_hook(net):
-    counts = {}
+def unhooked(net):
+    """A loop without hooks, whose dict is made anew each time."""
     for name, conv in convolutions(net).items():
-        conv.register_forward_hook(
+        found = {name: conv.weight.numel()}
+    return found
+
+
+def only_the_first(net):
+    for name, conv in convolutions(net).items():
+        return {name: conv.weight.numel()}
+
+
+def late_names(net):
+    counts, handles = {}, []
+    for name, conv in convolutions(net).items():
+        handles.append(conv.register_forward_hook(lambda c, i, o: counts.update({name: c.weight.numel() * o[0, 0].numel()})))  # noqa: B023
+    net(torch.zeros(1, 1, 28, 28))
+    [handle.remove() for handle in handles]
+    return counts
+
+
+def by_a_hook(net, left_on=False):
+    counts, handles = {}, []
+    for name, conv in convolutions(net).items():
+        handle = conv.register_forward_hook(
             lambda c, i, o, name=name: counts.update({name: float(c.weight[0].numel() * o.numel() / o.shape[0])})
         )
+        handles.append(handle)
     net(torch.zeros(2, 1, 28, 28))
+    for handle in handles[:0] if left_on else handles:
+        handle.remove()
     return counts
 
 
 RIGHT_COUNTS = [
-    by_the_flop_counter,
-    count_multiplications,
     by_a_hook,
     counting(by_loops),
     lambda net: {name: torch.tensor(n) for name, n in counting(by_loops)(net).items()},
@@ -149,7 +171,18 @@ WRONG_COUNTS = {
         lambda c, before, after: c.out_channels * c.kernel_size[0] * c.kernel_size[1] * after[0] * after[1]
     ),
     "the number of values that come out": counting(lambda c, before, after: c.out_channels * after[0] * after[1]),
-    "every hook uses the loop's last name": lambda net: dict([list(by_a_hook(net).items())[-1]]),
+    "every hook uses the loop's last name": late_names,
+    "only the last convolution is left": unhooked,
+    "only the first convolution is there": only_the_first,
+    "hooks are left on": lambda net: by_a_hook(net, left_on=True),
+    "It calls count_multiplications": count_multiplications,
+    "It calls __enter__": by_the_flop_counter,
+    "the kernel is taken to be square: rows": counting(
+        lambda c, before, after: c.weight[:, :, 0, 0].numel() * c.kernel_size[0] ** 2 * after[0] * after[1]
+    ),
+    "the kernel is taken to be square, with its columns": counting(
+        lambda c, before, after: c.weight[:, :, 0, 0].numel() * c.kernel_size[1] ** 2 * after[0] * after[1]
+    ),
     "The names should be those that named_modules()": lambda net: {"first": 1},
     "It should return a dict": lambda net: list(counting(by_loops)(net).values()),
     "Only convolutions are asked for": lambda net: counting(by_loops)(net) | {"gap": 0},
@@ -234,7 +267,7 @@ WRONG_TIMES = {
     "the sum of all calls": [total, warmed(total)],
     "a reading of the clock": [lambda w, c: (w(), c())[1]],
     "in milliseconds": [lambda w, c: 1000 * statistics.median(times(w, c))],
-    "another clock than the one": [
+    "hardly any time passed": [
         lambda w, c: statistics.median(times(w, time.perf_counter)),
         lambda w, c: (w(), w(), 0.0)[2],
     ],
@@ -289,8 +322,8 @@ def test_the_first_case_is_the_one_of_the_text(capsys):
 
 
 def test_an_answer_may_leave_the_network_as_it_likes():
-    """Hooks that stay on: each case has a network of its own."""
-    assert check("7c", by_a_hook) and check("7c", by_a_hook)
+    """It may replace a layer's forward, or change its mode: each case has a network of its own."""
+    assert check("7c", counting(by_loops)) and check("7c", lambda net: counting(by_loops)(net.train()))
 
 
 def test_the_networks_own_multiplications():

@@ -28,7 +28,7 @@ def test_reveal_shows_the_answer_to_a_guess():
     guesses = Guesses()
     guesses.ask("maps", 600)
     html = guesses.reveal("maps", 1200, "2 > 1.")._repr_html_()
-    assert html == "<p><b>maps: 1,200.</b> You said 600: 2 times too little. 2 &gt; 1.</p>"
+    assert html == "<p><b>maps: 1,200.</b> You said 600: too low by a factor of 2. 2 &gt; 1.</p>"
 
 
 @pytest.mark.parametrize("guess, kept", [("A", "A"), (" b ", "B"), ("C", None), (1, None), (["A"], None)])
@@ -66,12 +66,14 @@ def test_ask_keeps_a_number(guess, kept, capsys):
         (7, 7, "exactly"),
         (100, 95, "within a tenth"),
         (11, 10, "within a tenth"),
-        (30, 10, "3 times too much"),
-        (10, 15, "1.5 times too little"),
+        (30, 10, "too high by a factor of 3"),
+        (10, 15, "too low by 33 %"),
+        (14, 10, "too high by 40 %"),
+        (10, 47, "too low by a factor of 4.7"),
         (0, 4, "off by 4"),
         (-2, 4, "off by 6"),
-        (-30, -10, "3 times too much"),  # of what it is, whatever its sign
-        (-10, -30, "3 times too little"),
+        (-30, -10, "too low by a factor of 3"),
+        (-10, -30, "too high by a factor of 3"),
         ("A", "A", "right"),
         ("B", "A", "not this time"),
         ("B", 3, "not this time"),
@@ -80,6 +82,21 @@ def test_ask_keeps_a_number(guess, kept, capsys):
 )
 def test_verdict_says_how_near(guess, measured, words):
     assert verdict(guess, measured) == words
+
+
+@pytest.mark.parametrize(
+    "name, guess, measured, words",
+    [
+        ("read right, in %", 91, 99.85, "off by 8.85 points"),
+        ("empty places in 100", 8, 7.6, "off by 0.4 points"),
+        ("degrees clockwise, below 90 %", 30, 40, "too low by 25 %"),
+        ("images read right", 9100, 9985, "within a tenth"),
+    ],
+)
+def test_a_percentage_is_judged_by_its_difference(name, guess, measured, words):
+    guesses = Guesses()
+    guesses.ask(name, guess)
+    assert f": {words}." in repr(guesses.reveal(name, measured)) and words in repr(guesses.summary())
 
 
 def test_summary_holds_guesses_against_the_measurement():

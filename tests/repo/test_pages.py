@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from course.__main__ import main
-from course.exercises import check
+from course.exercises import check, failures
 from course.report.course_tables import repository
 from mnist_lib.model import DigitNet
 from mnist_lib.support.paths import ROOT
@@ -110,5 +110,6 @@ def test_instructor_quotes_a_checker_as_it_is(capsys):
                     turned[row, column] = image[y, x]
         return turned
 
+    failures.clear()
     check("3a", turn)
     assert capsys.readouterr().out == re.search(r"```text\n(3a: .*?)```", PAGES["INSTRUCTOR.md"], re.DOTALL)[1]
