@@ -44,3 +44,8 @@ def test_read_takes_what_a_notebook_says_of_itself(tmp_path):
 def test_read_names_a_notebook_without_its_title_line(tmp_path, title):
     with pytest.raises(ValueError, match=r"03_made\.ipynb must open with"):
         outline.read(written(tmp_path, [new_markdown_cell(title)]))
+
+
+def test_sections_may_take_one_minute():
+    text = "## A\n\n*1 minute. You will look.*\n\n## B\n\n*2 minutes. You will see.*"
+    assert outline.sections(text) == [Section("A", 1, "You will look."), Section("B", 2, "You will see.")]

@@ -4,7 +4,7 @@ import json
 import re
 
 from course.outline import Exercise, Lesson, Prediction, Section
-from course.report.course_tables import COURSE, reading_list, teaching_table
+from course.report.course_tables import COURSE, reading_list, start, teaching_table
 from mnist_lib.support.paths import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -22,8 +22,8 @@ def test_path_table_says_of_each_notebook_what_its_title_line_says():
         total += minutes
         question = first.splitlines()[0].split(". ", 1)[1]
         assert f"[{question}](notebooks/{name}.ipynb) | {minutes} | {COURSE[name]} |" in row
-    start = re.search("<!-- START -->(.*?)<!-- END_START -->", README, re.DOTALL)[1]
-    assert f"about {round(total / 60)} hours" in start
+    beginning = re.search("<!-- START -->(.*?)<!-- END_START -->", README, re.DOTALL)[1]
+    assert f"about {round(total / 60)} hours" in beginning
 
 
 LESSON = Lesson(
@@ -52,3 +52,10 @@ def test_teaching_table_has_all_that_a_notebook_says_of_itself():
 def test_reading_list_has_what_each_notebook_names():
     made = "**[What is it?](03_made.ipynb)**\n\n- [A](https://a.org): why, and how.\n- B."
     assert reading_list([LESSON, LESSON._replace(reading=[]), LESSON]) == f"{made}\n\n{made}"
+
+
+def test_start_says_how_long_to_the_nearest_hour():
+    for minutes, hours in ((75, 2), (60, 1), (220, 4)):  # and 20 of the first
+        said = start([LESSON, LESSON._replace(name="04_other", minutes=minutes)])
+        assert "[What is it?](notebooks/03_made.ipynb)" in said
+        assert said.endswith(f"It takes 20 minutes; all 2 notebooks take about {hours} hours.")

@@ -150,6 +150,24 @@ def check_run(out, done: subprocess.CompletedProcess, name: str = "digits", n: i
     return done
 
 
+@pytest.mark.parametrize("data", ["ten", "./ten", "~/ten"])
+def test_run_hands_its_folder_on_as_a_whole_path(data, ten, tmp_path, monkeypatch):
+    """A kernel runs in its notebook's folder, from where a path that is meant from here leads elsewhere."""
+    given = []
+
+    def execute(path, target, parameters, progress):
+        given.append(parameters["DATA"])
+        (target.parent / "record.json").write_text(json.dumps(RECORD))
+
+    monkeypatch.setattr(run_notebooks, "NOTEBOOKS", [tmp_path / "04_short.ipynb"])
+    monkeypatch.setattr(run_notebooks, "execute", execute)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert run("--seed", str(RECORD["config"]["seed"]), "--out", "out", data=data) == 0
+    assert given == [ten]
+
+
 def test_run_leaves_another_from_the_same_clone_alone(short, start, tmp_path, capsys):
     """This process's and another's, at the same time."""
     folder = short("open(f'{OUT}/here', 'w').write(' '.join(os.listdir())); time.sleep(1.5)")

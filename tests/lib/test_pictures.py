@@ -123,6 +123,37 @@ def test_boxes_are_in_the_pixels_of_the_large_picture():
     assert near(reading.digits, expected, 8)
 
 
+def test_a_box_is_what_is_inked_and_no_pixel_more():
+    for box in ((20, 30, 79, 69), (11, 12, 60, 41)):
+        assert [digit.box for digit in read_digits(drawn(box, shape=(99, 99)))] == [box]
+
+
+@pytest.mark.parametrize(("side", "smoothed"), [(99, False), (100, True)])
+def test_pictures_of_100_pixels_are_smoothed_and_smaller_ones_are_not(side, smoothed):
+    grey = read_picture(drawn((20, 20, 79, 59), shape=(side, 120))).grey
+    assert (len(np.unique(grey.round(6))) > 2) == smoothed
+
+
+def test_half_of_the_rows_in_common_make_a_line():
+    left, upper = ((10, 0, 19, 9), [1]), ((5, 30, 14, 39), [2])
+    assert pictures.in_reading_order([upper, left]) == [left, upper]  # 5 of 10 rows
+    higher = ((4, 30, 13, 39), [2])
+    assert pictures.in_reading_order([higher, left]) == [higher, left]
+
+
+@pytest.mark.parametrize("n", [pictures.MOST, pictures.MOST + 1])
+def test_a_page_of_text_is_what_has_more_than_so_many_parts(n):
+    labels = np.zeros((320, 320), int)
+    for i in range(n):
+        top, left = 20 * (i // 16), 20 * (i % 16)
+        labels[top : top + 10, left : left + 10] = i + 1
+    if n <= pictures.MOST:
+        assert len(pictures.join_parts(labels)) == n
+    else:
+        with pytest.raises(ValueError, match=f"shows {n} separate things, as a page of text does"):
+            pictures.join_parts(labels)
+
+
 # What the network is shown
 
 
@@ -146,6 +177,18 @@ def test_the_centre_of_mass_is_where_mnists_is():
     ink[:25] = 1  # so heavy that its lower end would leave the image
     rows = (pictures.fit_digit(ink)[0].sum(1) > 0).nonzero().flatten()
     assert (rows.min(), rows.max()) == (8, 27)
+
+
+def test_no_centre_of_mass_is_more_than_half_a_pixel_off():
+    rng, places = np.random.default_rng(3), np.arange(28)
+    for _ in range(20):
+        ink = np.zeros((100, 90))
+        ink[30:70, 25:65] = 1  # there is room for the rest on every side
+        ink[rng.integers(100)] = ink[:, rng.integers(90)] = 1
+        ink[0, 40], ink[99, 40], ink[40, 0], ink[40, 89] = 1, 1, 1, 1
+        image = pictures.fit_digit(ink)[0].double().numpy()
+        centre = [image.sum(1 - axis) @ places / image.sum() for axis in (0, 1)]
+        assert np.abs(np.array(centre) - 14).max() <= 0.52, centre  # grey levels are rounded
 
 
 def test_area_means():
