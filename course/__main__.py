@@ -51,10 +51,12 @@ COMMANDS = {  # help, the function, which is imported when it is called, and its
         "course.student:write_student_version",
         parameter("--out", type=whole, default=whole(OUT / "student"), help="into this folder (default out/student)"),
     ),
-    "assignment": (
-        "train and check a submission (see assignment/README.md)",
+    "grade": (
+        "train and check submissions to the assignment (see assignment/README.md)",
         "course.grading:grade",
-        parameter("file", type=Path, help="the submission, such as assignment/submission.py"),
+        parameter("folder", type=Path, help="with a .toml file for each submission; or one such file"),
+        parameter("--out", type=whole, default=whole(OUT / "grades.csv"), help="the table (default out/grades.csv)"),
+        parameter("--first", type=int, default=0, help="the first seed (default 0, as students have; 5 has other images)"),
         WORKERS,
         DATA,
     ),
