@@ -7,8 +7,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 # Workers with a thread each: no two spin for the same core. And whatever is set outside, what is compiled is kept: else each of
-# some fifty processes compiles the package again. What shares a group (a notebook's cells, a file with a dear fixture) shares a worker
-PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -rs -n 3 --dist loadgroup
+# some fifty processes compiles the package again.
+PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -rs -n 3
 
 .PHONY: run test lab report publish student book
 run: $(READY)

@@ -15,6 +15,7 @@ import mnist_lib  # noqa: F401  before torch, whose waiting threads then give up
 if TYPE_CHECKING:
     from mnist_lib import data
 
+NO_MNIST = "needs the real MNIST: set MNIST_LIB_DATA to a folder with its four files"
 # What waits longest for other processes begins first, so that no worker ends long after the others
 FIRST = {"test_run_notebooks.py", "test_study.py", "test_checkpoints.py", "test_benchmarks.py", "test_inside_browser.py"}
 
@@ -39,13 +40,48 @@ def skipped() -> dict[str, str]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     why = skipped()
     for item in items:
-        if item.path.suffix == ".ipynb":
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
         if {"mnist", "archives"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.mnist)
         for mark in why.keys() & {mark.name for mark in item.iter_markers()}:
             item.add_marker(pytest.mark.skip(reason=why[mark]))
     items.sort(key=lambda item: item.path.name not in FIRST)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The last line says what was not tested here, and how to have it tested."""
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    if reporter is None or hasattr(config, "workerinput"):
+        return
+    reasons = [report.longrepr[2].removeprefix("Skipped: ") for report in reporter.stats.get("skipped", [])]
+    counts = {why: reasons.count(why) for why in (*skipped().values(), NO_MNIST) if why in reasons}
+    if counts:
+        reporter.write_line("Not tested here: " + "; ".join(f"{count} ({why})" for why, count in counts.items()))
+
+
+# Files whose tests share what is made once, and at some cost: one worker takes them all, as it does a notebook's cells
+TOGETHER = (
+    "test_jupyterlab.py",
+    "test_install.py",
+    "test_book.py",
+    "test_student.py",
+    "test_engine.py",
+    "test_report_pages.py",
+    ".ipynb",
+)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log):
+    """Every other test goes to the worker that is free. (pytest 9.2 does not hear of xdist 3.8's own groups.)"""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::")[0]
+            return file if file.endswith(TOGETHER) else nodeid
+
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -87,7 +123,7 @@ def mnist() -> data.Dataset:
     try:
         return data.load("MNIST", mirrors=())
     except data.DataError:
-        pytest.skip("needs the real MNIST: set MNIST_LIB_DATA to a folder with its four files")
+        pytest.skip(NO_MNIST)
 
 
 @pytest.fixture(scope="session")

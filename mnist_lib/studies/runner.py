@@ -19,7 +19,7 @@ from mnist_lib.data import Dataset, load
 from mnist_lib.studies import records
 from mnist_lib.studies.study import Records, Study, accuracy, recorded
 from mnist_lib.support import validation
-from mnist_lib.support.paths import OUT
+from mnist_lib.support.paths import OUT, ROOT
 from mnist_lib.trainer import train
 from mnist_lib.trainer.checkpoints import Checkpoints
 from mnist_lib.trainer.progress import duration
@@ -185,7 +185,10 @@ def look_at(client, source: str) -> list[dict]:
     """What each worker has, with the number of threads that its runs will use."""
     if set(client.nthreads().values()) - {1}:  # runs of one process draw from the same random numbers
         raise StudyError("A worker does several runs at a time, which can't be repeated: start the workers with --nthreads 1.")
-    machines = client.run(look_around, source)  # by the worker's address
+    try:
+        machines = client.run(look_around, source)  # by the worker's address
+    except ModuleNotFoundError as error:
+        raise StudyError(f"The workers lack {error.name}: install what requirements.txt names on each machine.") from None
     if len({machine["sha256"] for machine in machines.values()}) > 1:
         raise StudyError(f"The workers have different images for {source!r}: give --data a folder that all of them have.")
     on_host = Counter(address.rsplit(":", 1)[0] for address in machines)
@@ -212,6 +215,12 @@ def alone(scratch: Path) -> Iterator[None]:
         yield
 
 
+def send_package(client) -> None:
+    """Give scheduler and workers this package, as it is here: they need torch, and nothing of ours."""
+    with tempfile.TemporaryDirectory() as folder:
+        client.upload_file(shutil.make_archive(str(Path(folder, "mnist_lib")), "zip", ROOT, "mnist_lib"))
+
+
 @contextmanager
 def client_of(workers: int | None, scheduler: str | None, memory: str = "auto") -> Iterator:
     """A Dask client: of the scheduler that is named, else of worker processes that only this machine can reach.
@@ -232,6 +241,7 @@ def client_of(workers: int | None, scheduler: str | None, memory: str = "auto") 
                 client = stack.enter_context(Client(scheduler, timeout=PATIENCE))
             except (OSError, ValueError) as error:
                 raise StudyError(f"No Dask scheduler answers at {scheduler} ({error}): start one, or name none.") from None
+            send_package(client)
         else:
             cluster = LocalCluster(
                 n_workers=workers or os.cpu_count(),

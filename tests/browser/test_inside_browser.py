@@ -18,7 +18,7 @@ from mnist_lib.model.pretrained import recorded_epochs, recorded_net
 from mnist_lib.receptive_field import measure_field
 from mnist_lib.transforms import normalise
 from mnist_lib.widgets.payload import content
-from tests.lib.test_inside import LeNet
+from tests.lib.test_export import LeNet
 
 pytestmark = pytest.mark.browser
 

@@ -59,7 +59,7 @@ ADD_AND_RUN = """async (code) => {
 
 SEVEN = [(70, 70), (200, 66), (180, 120), (130, 230)]  # on the pad's 280 x 280
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("jupyterlab")]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")

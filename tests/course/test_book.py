@@ -20,7 +20,6 @@ from mnist_lib.support.paths import ROOT
 builder = pytest.mark.skipif(
     not all(importlib.util.find_spec(name) for name in ("myst_nb", "sphinx_book_theme")), reason="needs requirements-book.txt"
 )
-pytestmark = pytest.mark.xdist_group("book")  # one worker builds the site
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,6 @@ from mnist_lib.studies import records
 from mnist_lib.support.paths import ROOT
 from mnist_lib.trainer.evaluation import Score, evaluate
 
-pytestmark = pytest.mark.xdist_group("report")  # one worker reads MNIST and asks the recorded network
 WEIGHTS, TABLE = ((ROOT / "records" / name).read_bytes() for name in ("card-seed-0.pt", "card.jsonl"))
 
 

@@ -16,7 +16,6 @@ from course.__main__ import main
 from course.student import without_answers
 from mnist_lib.support.paths import ROOT
 
-pytestmark = pytest.mark.xdist_group("student")  # one worker makes what is handed out
 PATHS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 
 

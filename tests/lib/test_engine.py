@@ -25,8 +25,6 @@ from mnist_lib.trainer.loop import Callback, train
 from mnist_lib.trainer.optimizer import optimizer_of
 from mnist_lib.trainer.progress import PrintEpochs
 
-pytestmark = pytest.mark.xdist_group("engine")  # what is compiled once serves all
-
 
 @pytest.fixture(params=[True, False], ids=["dropout", "no dropout"])
 def block(request):
@@ -327,3 +325,15 @@ def test_a_pass_that_cant_be_compiled_leaves_everything_as_it_was(monkeypatch, d
     failed, plain = (train(replace(config, compiled=choice), digits.head(300, 100)) for choice in ("yes", "no"))
     assert "torch.compile fails here (RuntimeError)" in capsys.readouterr().out and not failed.engine.compiled
     assert all(torch.equal(a, b) for a, b in zip(failed.model.state_dict().values(), plain.model.state_dict().values()))
+
+
+@pytest.mark.parametrize("value", [0.0, 0.3, -7.7])
+def test_norm_relu_drop_takes_a_constant_channel_as_torch_does(value):
+    """Its variance, rounded, must not fall below 0."""
+    y = torch.randn(6, 3, 5, 5)
+    y[:, 1] = value
+    gamma, beta = torch.tensor([1.0, 2, 3]), torch.tensor([0.1, 0.2, 0.3])
+    z, mean, variance = NormReluDrop.apply(y, gamma, beta, None, 1.0, 1e-5)
+    expected = F.batch_norm(y, None, None, gamma, beta, training=True, eps=1e-5).relu()
+    assert torch.allclose(z[:, [0, 2]], expected[:, [0, 2]], atol=1e-5) and z.isfinite().all()
+    assert mean[1] == pytest.approx(value, abs=1e-5) and 0 <= variance[1] < 1e-4

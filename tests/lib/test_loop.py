@@ -6,9 +6,7 @@ import os
 import re
 import warnings
 from dataclasses import replace
-from fractions import Fraction
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -255,22 +253,24 @@ def test_the_record_is_plain_and_complete(small):
     assert len(record["history"]) == 2 and record["history"][0]["train_loss"] > 0
 
 
-BAD = {
-    "epochs": (-1, 0, float("inf"), None, "x", [2], torch.tensor(2), True, 10**20, Fraction(3, 2), np.float32(2)),
-    "batch_size": (0, 1.5, None, "x"),
-    "seed": (-1, 1.5, "x", 10**20),
-    "validation": (-5, None),
-    "max_lr": (0, float("nan"), "x", None, 10**400),
-    "pct_start": (2, None),
-    "momentum": (1, "x"),
+BAD = {  # of what is no number: test_validation
+    "epochs": (0, 10**20),
+    "batch_size": (0,),
+    "seed": (-1,),
+    "validation": (-5,),
+    "max_lr": (0,),
+    "div_factor": (0,),
+    "final_div_factor": (0,),
+    "pct_start": (2,),
+    "momentum": (1,),
     "nesterov": ("yes", 1),
-    "weight_decay": (-1, None),
-    "dropout": ((0.1, 1.5), 0.1, [0.1, 0.1], (0.1,), None),
-    "augment": ("no", 3),
+    "weight_decay": (-1,),
+    "dropout": (0.1,),
+    "augment": ("no",),
     "ingredients": (Settle(0.5), [Settle(0.5)], (Settle,), (Settle(0.5), Settle(0.2)), "x"),
-    "precision": ("float8", None),
-    "compiled": ("maybe", True),
-    "device": ("abacus", None, 3.5, torch.device("cpu")),
+    "precision": ("float8",),
+    "compiled": ("maybe",),
+    "device": ("abacus",),
 }
 
 

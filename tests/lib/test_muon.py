@@ -62,3 +62,14 @@ def test_other_groups_are_plain_sgds_and_a_frozen_weight_stays():
         for optimizer in optimizers:
             optimizer.step()
     assert torch.allclose(ours, plain) and torch.equal(frozen, start)
+
+
+def test_orthogonal_and_step_leave_zero_gradients_at_zero():
+    """As a filter has whose map is 0 for every image; 0 / 0 would be no number."""
+    weight = nn.Parameter(torch.randn(4, 2, 3, 3))
+    before, optimizer = weight.detach().clone(), ours(weight)
+    for _ in range(3):
+        weight.grad = torch.zeros_like(weight)
+        optimizer.step()
+    assert torch.equal(weight, before)
+    assert not orthogonal([torch.zeros(4, 18)])[0].any()

@@ -10,7 +10,7 @@ from mnist_lib.support import paths
 from mnist_lib.support.paths import ROOT, committed, write_whole
 
 
-def test_a_file_is_on_the_disk_before_it_takes_the_old_ones_place(tmp_path, monkeypatch):
+def test_write_whole_is_on_the_disk_before_the_old_file_goes(tmp_path, monkeypatch):
     """Else a power cut just after could leave an empty file where a whole one was."""
     path, happened, real = tmp_path / "new folder" / "file", [], os.replace
 
@@ -28,7 +28,7 @@ def test_a_file_is_on_the_disk_before_it_takes_the_old_ones_place(tmp_path, monk
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])
-def test_an_interruption_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, step):
+def test_write_whole_interrupted_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, step):
     def fails(*_):
         raise KeyboardInterrupt
 
@@ -40,7 +40,7 @@ def test_an_interruption_leaves_the_old_file_and_nothing_else(tmp_path, monkeypa
     assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
 
 
-def test_a_home_that_is_not_there_is_a_folders_name():
+def test_out_takes_a_home_that_is_not_there_as_a_folders_name():
     """Of the settings, too: a wrong one must not keep the package from being imported."""
     say = "from mnist_lib.support.paths import OUT; print(OUT)"
     env = os.environ | {"MNIST_LIB_OUT": "~nobody-of-this-name/out"}
@@ -48,6 +48,6 @@ def test_a_home_that_is_not_there_is_a_folders_name():
     assert done.stdout.strip() == str(ROOT / "~nobody-of-this-name/out"), done.stderr
 
 
-def test_in_a_clone_all_is_kept_in_the_clone():
+def test_committed_is_the_clones_in_a_clone():
     """What an installed package does: tests/test_install.py."""
     assert committed("records/card-seed-0.pt") == ROOT / "records/card-seed-0.pt" and paths.BASE == ROOT

@@ -1,13 +1,11 @@
-"""Pictures name their data, fit what they show, and follow their sliders."""
+"""Pictures name their data and fit what they show."""
 
 import io
 import math
 
-import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import pytest
 import torch
-from ipywidgets import Image, Label
 from matplotlib.colors import to_rgba
 
 from mnist_lib import interpret, plots
@@ -17,7 +15,6 @@ from mnist_lib.receptive_field import effective_field, measure_field, receptive_
 from mnist_lib.studies.study import Row
 from mnist_lib.trainer import train
 from mnist_lib.trainer.config import TrainConfig
-from mnist_lib.widgets import explorer, slider
 
 HISTORY = [{"epoch": e, "train_loss": 1 / e, "train_accuracy": 1 - 0.5 / e, "validation_accuracy": 0.9} for e in (1, 2, 3)]
 ROWS_OF_A_STUDY = [
@@ -96,7 +93,7 @@ def test_differences_are_of_one_seed_and_are_called_as_told():
 
 
 @pytest.mark.parametrize("drawn", [pytest.param(False, marks=pytest.mark.daily), pytest.param(True, marks=pytest.mark.nightly)])
-def test_every_picture_is_drawn_and_left_closed(drawn):
+def test_pictures_are_drawn_and_left_closed(drawn):
     """By day they are made here, and drawn by the notebooks, which have them all; by night they are drawn here, too."""
     made = pictures()
     public = {name for name in plots.__all__ if callable(getattr(plots, name))}
@@ -110,7 +107,7 @@ def test_every_picture_is_drawn_and_left_closed(drawn):
     assert not plt.get_fignums()  # a notebook shows each once, where it is named
 
 
-def test_the_box_drawn_is_the_box_computed():
+def test_fields_on_digit_draws_the_box_computed():
     field = receptive_fields(DigitNet(), (28, 28))["conv5"]
     [axis] = plots.fields_on_digit(torch.zeros(1, 28, 28), [field], "data").axes
     top, left, bottom, right = field.box(4, 4)
@@ -123,7 +120,7 @@ def texts(axis) -> list[str]:
     return [text.get_text() for text in axis.texts]
 
 
-def test_the_budget_counts_what_hooks_count():
+def test_budget_counts_what_hooks_count():
     """Numbers from the modules, multiplications from what each convolution is given and gives; orange above the limit."""
     widths, kernels = (5, 40, 7, 9, 11, 13, 40), (5, 3, 3, 3, 1, 3, 5)
     net, work = DigitNet(widths=widths, kernels=kernels), {}
@@ -153,13 +150,13 @@ def test_the_budget_counts_what_hooks_count():
     assert beside[:2] == ["192", "4,704"] and beside[5] == "1,332 (2,352)"
 
 
-def test_the_architecture_keeps_its_counts_to_itself_if_told():
+def test_architecture_keeps_its_counts_to_itself_if_told():
     shown = plots.architecture(DigitNet(), torch.rand(1, 28, 28), counts=False)
     said = " ".join(text for axis in shown.axes for text in texts(axis))
     assert "conv2" in said and "32×24×24" in said and "4,704" not in said and "13,960" not in said
 
 
-def test_the_logits_are_drawn_with_their_signs():
+def test_logits_are_drawn_with_their_signs():
     model = DigitNet().eval()
     torch.nn.init.zeros_(model.conv8.weight)
     with torch.no_grad():
@@ -204,7 +201,7 @@ def test_what_does_not_move_the_logits_is_told_apart():
     assert marks == {0: "D", 1: "o", 2: "D"}
 
 
-def test_the_cone_counts_what_a_unit_is_computed_from():
+def test_cone_counts_what_a_unit_is_computed_from():
     model, names = DigitNet().eval(), ROWS[:7]
     fields = receptive_fields(model, (28, 28))
     shown = [text.get_text() for text in plots.cone(torch.rand(1, 28, 28), fields, names, (3, 2), "data").axes[1].texts]
@@ -224,7 +221,7 @@ def test_by_step_gives_a_name_one_colour_and_each_panel_its_scale():
     assert drawn["a"].get_xdata().tolist() == [1, 2] and list(drawn["a"].get_ydata()) == [2, 1]
 
 
-def test_a_valley_shows_each_path_as_it_was_walked():
+def test_valley_shows_each_path_as_it_was_walked():
     path = torch.tensor([[-3.0, 1.0], [-2.0, -0.5]])
     axes = plots.valley(lambda place: place.square().sum(-1), {"a": path, "b": path / 2}, "data").axes
     assert [axis.get_title("left") for axis in axes] == ["a", "b"]
@@ -268,32 +265,6 @@ def test_live_curves_redraw_each_epoch_under_the_datasets_name(digits, monkeypat
     train(TrainConfig(epochs=2), digits.head(200, 50), [plots.LiveCurves()])
     assert len(shown) == 2
     assert all("digits" in figure.get_suptitle() for figure in shown)
-
-
-def test_an_explorer_follows_its_controls_and_says_what_is_wrong():
-    def draw(width):
-        if width > 8:
-            raise ValueError("Too wide.")
-        return plots.line([0, width], [0, 1], "data", "x", "y")
-
-    control = slider("width", 3, 1, 10)
-    room = explorer(draw, width=control)
-    picture, sentence = room.children[1].children
-    assert isinstance(picture, Image) and isinstance(sentence, Label) and control in room.children[0].children
-    first = picture.value
-    control.value = 5
-    assert picture.value != first and sentence.value == ""
-    second = picture.value
-    control.value = 9
-    assert sentence.value == "Too wide." and picture.value == second
-    control.value = 2
-    assert sentence.value == ""
-
-
-@pytest.mark.parametrize(("numbers", "kind"), [((1, 0, 5, 1), widgets.IntSlider), ((1.0, 0.5, 2.0, 0.1), widgets.FloatSlider)])
-def test_a_slider_waits_until_it_is_let_go(numbers, kind):
-    one = slider("x", *numbers)
-    assert isinstance(one, kind) and not one.continuous_update
 
 
 def test_the_holes_that_are_drawn_are_the_holes_there_are():

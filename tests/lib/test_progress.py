@@ -23,7 +23,7 @@ def clock(monkeypatch):
     return now
 
 
-def test_in_a_long_epoch_it_says_how_far_and_how_long_still(digits, capsys, clock):
+def test_print_epochs_says_how_far_and_how_long_still(digits, capsys, clock):
     config = TrainConfig(epochs=2, batch_size=16, compiled="no", precision="float32")
     train(replace(config, validation=20), digits.head(180, 20), [PrintEpochs()])
     said = capsys.readouterr().out
@@ -36,7 +36,7 @@ def test_in_a_long_epoch_it_says_how_far_and_how_long_still(digits, capsys, cloc
     assert widths == sorted(widths)  # each covers the one before
 
 
-def test_a_resumed_run_knows_how_long_its_rest_takes(digits, tmp_path, capsys, clock):
+def test_print_epochs_knows_how_long_the_rest_of_a_resumed_run_takes(digits, tmp_path, capsys, clock):
     """By its own steps: those of the run before it took it no time."""
 
     class Stop(Callback):
@@ -51,7 +51,7 @@ def test_a_resumed_run_knows_how_long_its_rest_takes(digits, tmp_path, capsys, c
     assert shown[0].rstrip() == "step 11 of 20, about 18 s left"  # two seconds a step, nine steps left
 
 
-def test_a_short_run_shows_whole_epochs_only(digits, capsys):
+def test_print_epochs_shows_whole_epochs_only_of_a_short_run(digits, capsys):
     PrintEpochs.EVERY, usual = 60, PrintEpochs.EVERY
     try:
         train(TrainConfig(epochs=2, batch_size=64, compiled="no"), digits.head(130, 20), [PrintEpochs()])
@@ -61,5 +61,5 @@ def test_a_short_run_shows_whole_epochs_only(digits, capsys):
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(3.4, "3 s"), (89, "89 s"), (200, "3 min"), (5399, "90 min"), (9000, "2.5 h")])
-def test_durations_are_in_the_unit_a_person_would_choose(seconds, said):
+def test_duration_is_in_the_unit_a_person_would_choose(seconds, said):
     assert duration(seconds) == said

@@ -22,15 +22,6 @@ from mnist_lib.receptive_field import (
 pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.filterwarnings("ignore:Using padding=.same")]
 
 
-@pytest.fixture(scope="module")
-def one_thread():
-    """Many small tensors: on a busy machine, more threads only wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 # By hand: r += (k - 1) * d * j; s0 += ((k - 1) * d / 2 - p) * j; j *= s.
 CARD = {  # layer: (output, field, jump, first centre)
     "conv1": (26, 3, 1, 1),
@@ -579,3 +570,10 @@ def test_bad_input_gets_one_sentence(call, error, sentence):
 def test_layers_that_read_no_images_are_refused_by_name(layer):
     with pytest.raises(ValueError, match=rf"^the model has a {type(layer).__name__}, whose input is no image"):
         receptive_fields(nn.Sequential(layer), (28, 28))
+
+
+def test_a_network_in_training_mode_is_followed_as_in_evaluation():
+    """BatchNorm of one value a channel can't be computed in training mode; one image is shown."""
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.AdaptiveAvgPool2d(1), nn.BatchNorm2d(4), nn.Conv2d(4, 2, 1)).train()
+    assert receptive_fields(net, (28, 28))["3"].size == (28, 28) and net.training
+    assert measure_field(net, "3", (0, 0)).all()

@@ -271,15 +271,7 @@ def check_network(blocks, size, random):
                 assert torch.equal(mask, gradient), why
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Many small tensors: on a busy machine, more threads only wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.filterwarnings("ignore:Using padding='same'")
 @pytest.mark.parametrize(
     "networks, each", [pytest.param(300, 50, marks=pytest.mark.nightly), pytest.param(40, 1, marks=pytest.mark.daily)]

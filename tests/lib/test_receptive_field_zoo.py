@@ -7,15 +7,7 @@ from torch import nn
 from mnist_lib.receptive_field import UnknownLayer, measure_field, receptive_fields
 
 models = pytest.importorskip("torchvision.models")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """On a busy machine, more threads only wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def network(name, numbers=False):

@@ -4,9 +4,11 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from setuptools import find_packages
 
 from mnist_lib.support.paths import ROOT
 
@@ -19,6 +21,15 @@ FLOORS = (  # each may import from those above it
     "studies",
     "plots widgets",
 )
+
+
+FILES_OF_A_TRAINING, LINES_OF_A_TRAINING = 14, 1300  # that `import mnist_lib.trainer` reads of ours
+LINES_OF_THE_CORE = 750  # which CONTRIBUTING gives to be read first
+FILES_OF_RECORDS = 20
+
+
+def lines_of(path: Path) -> int:
+    return len(path.read_text(encoding="utf-8").splitlines())
 
 
 def imports(path: Path) -> set[str]:
@@ -38,13 +49,13 @@ def modules(package: str) -> dict[str, Path]:
     return {".".join(parts[:-1] if parts[-1] == "__init__" else parts): path for path, parts in paths.items()}
 
 
-def test_the_doors_are_few():
+def test_doors_are_few():
     files = [path.name for path in (ROOT / "mnist_lib").iterdir() if path.is_file()]
     folders = [path.name for path in (ROOT / "mnist_lib").iterdir() if path.is_dir() and path.name != "__pycache__"]
     assert sorted(files) == ["__init__.py", "transforms.py"] and len(folders) <= 9
 
 
-def test_the_library_knows_nothing_of_the_course():
+def test_library_knows_nothing_of_the_course():
     for name, path in modules("mnist_lib").items():
         assert not [other for other in imports(path) if other.split(".")[0] == "course"], name
 
@@ -60,7 +71,7 @@ def test_arrows_between_folders_run_one_way():
 
 
 @pytest.mark.parametrize("package", ["mnist_lib", "course"])
-def test_no_modules_import_one_another_in_a_circle(package):
+def test_modules_import_one_another_in_no_circle(package):
     known = modules(package)
     # A package's face hands on the names of its rooms; they do not ask it for them
     arrows = {name: imports(path) & known.keys() - {name} for name, path in known.items() if path.name != "__init__.py"}
@@ -77,29 +88,38 @@ def test_no_modules_import_one_another_in_a_circle(package):
         visit(name, ())
 
 
-def test_a_training_reads_little():
-    """What `import mnist_lib.trainer` loads of ours: 14 files with something in them."""
-    code = "import sys, mnist_lib.trainer; print(*(m.__file__ for n, m in sys.modules.items() if n[:9] == 'mnist_lib'))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    lines = [Path(name).read_text().count("\n") for name in done.stdout.split()]
-    assert sum(count > 0 for count in lines) <= 14 and sum(lines) <= 1300, lines
-
-
-def test_the_core_is_as_small_as_contributing_says():
-    """Its files, in the order in which they are to be read, counted as `wc -l` does; none imports one below it."""
-    page = (ROOT / "CONTRIBUTING.md").read_text()
-    core = page[page.index("Begin with") : page.index("Everything else")]
-    files = re.findall(r"^\| `(mnist_lib/[\w/]+\.py)`", core, re.MULTILINE)
-    assert [Path(file).stem for file in files] == ["digitnet", "transforms", "config", "batches", "loop"]
-    assert (
-        sum((ROOT / file).read_text().count("\n") for file in files) <= int(re.search(r"at most (\d+) lines", core)[1]) <= 750
+def test_trainer_reads_little():
+    """What `import mnist_lib.trainer` loads of ours: the doors are light."""
+    code = (
+        "import sys, mnist_lib.trainer; print(*(m.__file__ for n, m in sys.modules.items() if n.split('.')[0] == 'mnist_lib'))"
     )
-    names = [file.removesuffix(".py").replace("/", ".") for file in files]
-    for number, file in enumerate(files):
-        assert not imports(ROOT / file) & set(names[number + 1 :]), file
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    lines = [count for name in done.stdout.split() if (count := lines_of(Path(name)))]  # an empty file is no reading
+    assert len(lines) <= FILES_OF_A_TRAINING and sum(lines) <= LINES_OF_A_TRAINING, lines
 
 
-def test_the_loop_fits_a_screen():
+def test_wheel_holds_the_library_alone():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    packages = find_packages(str(ROOT), **project["tool"]["setuptools"]["packages"]["find"])
+    assert sorted(packages) == sorted(name for name, path in modules("mnist_lib").items() if path.name == "__init__.py")
+
+
+def test_core_is_read_in_one_sitting():
+    """What CONTRIBUTING gives to be read first, each without those below it."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    core = re.findall(r"^\| `(mnist_lib/[\w/]+\.py)` \|", text.split("Everything else can wait")[0], re.MULTILINE)
+    assert len(core) == 5 and int(re.search(r"at most (\d+) lines", text)[1]) == LINES_OF_THE_CORE
+    assert sum(lines_of(ROOT / name) for name in core) <= LINES_OF_THE_CORE
+    names = [name.removesuffix(".py").replace("/", ".") for name in core]
+    for number, name in enumerate(core):
+        assert not imports(ROOT / name) & set(names[number + 1 :]), name
+
+
+def test_records_are_few_files():
+    assert sum(path.is_file() for path in (ROOT / "records").rglob("*")) <= FILES_OF_RECORDS
+
+
+def test_loop_fits_a_screen():
     """train, train_epoch and one_step, each from def to its last line."""
     tree = ast.parse((ROOT / "mnist_lib/trainer/loop.py").read_text())
     wanted = ("train", "train_epoch", "one_step")

@@ -32,7 +32,6 @@ DISTRIBUTIONS = {
     "IPython": "ipython",
 }  # where import and package differ in name
 LIGHT = {"torch", "numpy", "scipy", "scikit-learn", "pillow"}
-pytestmark = pytest.mark.xdist_group("install")  # one worker builds the wheel
 
 
 def names(requirements: list[str]) -> set[str]:
