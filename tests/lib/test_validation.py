@@ -1,6 +1,7 @@
 """What has no meaning is one sentence, which names it and says what it must be; what has one is taken in silence."""
 
 import math
+import re
 from fractions import Fraction
 
 import numpy as np
@@ -108,7 +109,6 @@ def test_label_each_wants_as_many_labels_as_images_and_one_at_least(counts):
         (IMAGES, r"uint8 \(6, 1, 28, 28\)"),
         (torch.zeros(1, 28, 28), r"float32 \(1, 28, 28\)"),
         (torch.zeros(2, 3, 28, 28), r"float32 \(2, 3, 28, 28\)"),
-        (torch.full((2, 1, 28, 28), 255.0), r"float32 \(2, 1, 28, 28\) up to 255"),  # kept in [0, 1], all would be ink
         ([0.5, 0.5], "list"),
         (None, "NoneType"),
     ],
@@ -116,8 +116,35 @@ def test_label_each_wants_as_many_labels_as_images_and_one_at_least(counts):
 def test_in_unit_range_says_what_the_images_are(images, found):
     for right in (torch.ones(2, 1, 20, 34), torch.zeros(0, 1, 28, 28), torch.ones(1, 1, 5, 5, dtype=torch.bfloat16)):
         validation.in_unit_range(right)
-    with pytest.raises(ValueError, match=rf"^images must be float [^\n]+, not {found}: divide uint8 images by 255 [^\n]+\.$"):
+    with pytest.raises(ValueError, match=rf"^images must be float [^\n]+, not {found}: divide uint8 images by 255, [^\n]+\.$"):
         validation.in_unit_range(images)
+    with pytest.raises(ValueError, match=r"not float32 \(2, 1, 28, 28\) from 0 to 255: divide "):  # clipped, all would be ink
+        validation.in_unit_range(torch.linspace(0, 255, 2 * 784).view(2, 1, 28, 28))
+
+
+@pytest.mark.parametrize(
+    ("images", "found"),
+    [
+        (torch.tensor([0.0, 255.0]), "float32 (2,) from 0 to 255"),
+        (torch.tensor([-0.42, 2.8]), "float32 (2,) from -0.42 to 2.8"),
+        (torch.zeros(3, dtype=torch.int64), "int64 (3,)"),
+        ("image", "str"),
+    ],
+)
+def test_pixels_are_bytes_or_shares(images, found):
+    for right in (torch.zeros(2, 3, dtype=torch.uint8), torch.rand(4), torch.ones(1, dtype=torch.bfloat16), torch.zeros(0)):
+        validation.pixels(right)
+    with pytest.raises(ValueError, match=rf"^images must be uint8 \(0 to 255\) or float \(0 to 1\), not {re.escape(found)}: "):
+        validation.pixels(images)
+
+
+def test_network_input_is_a_batch_of_one_channel():
+    validation.network_input(torch.zeros(2, 1, 28, 28))
+    for wrong in (torch.zeros(1, 28, 28), torch.zeros(2, 1, 64, 64)):
+        with pytest.raises(ValueError, match=r"^DigitNet takes normalised images \(N, 1, 28, 28\), not float32 "):
+            validation.network_input(wrong)
+        with validation.any_size():
+            validation.network_input(wrong)
 
 
 @pytest.mark.parametrize("value", ["abacus", "", None, 3.5, torch.device("cpu")])

@@ -11,7 +11,7 @@ import nbformat
 
 from course import outline
 from course.exercises import EXERCISES
-from course.report import repository
+from course.report.course_tables import repository
 
 SETUP = """#@title Setup: finds the project; on Colab, fetches it first
 import subprocess, sys

@@ -25,7 +25,7 @@ def test_the_course_is_complete():
 
 
 CHECKS = {
-    "opening": lambda notebook, path: checks.opening(notebook, COURSE[path.stem].question),
+    "opening": lambda notebook, path: checks.opening(notebook, outline.read(path).question),
     "exercises": lambda notebook, path: checks.exercises(
         notebook,
         str(int(path.stem[:2])),
