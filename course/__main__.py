@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from pkgutil import resolve_name
 
-from mnist_lib.support.paths import OUT, committed
+from mnist_lib.support.paths import OUT, ROOT, committed
 
 
 def whole(path: str | Path) -> Path:
@@ -47,14 +47,25 @@ COMMANDS = {  # help, the function, which is imported when it is called, and its
     ),
     "publish": ("take the executed notebooks of the last plain run as the committed ones", "course.publish:publish"),
     "student": (
-        "write the notebooks without their answers, to hand out",
-        "course.student:write_student_version",
+        "write the handout: a project without answers",
+        "course.student:write_handout",
         parameter("--out", type=whole, default=whole(OUT / "student"), help="into this folder (default out/student)"),
+        parameter("--address", help="of the repository that it will be, https://github.com/YOU/NAME, for Colab"),
     ),
-    "assignment": (
-        "train and check a submission (see assignment/README.md)",
+    "exercises": (
+        "run notebooks that were handed in, and say which exercises pass",
+        "course.run_exercises:run_exercises",
+        parameter("folder", type=Path, help="with the notebooks, in folders as you like"),
+        parameter("--out", type=whole, default=whole(OUT / "exercises.csv"), help="the table (default out/exercises.csv)"),
+        parameter("--seconds", type=int, default=900, help="for each notebook (default 900)"),
+        WORKERS,
+    ),
+    "grade": (
+        "train and check submissions to the assignment (see assignment/README.md)",
         "course.grading:grade",
-        parameter("file", type=Path, help="the submission, such as assignment/submission.py"),
+        parameter("folder", type=Path, help="with a .toml file for each submission; or one such file"),
+        parameter("--out", type=whole, default=whole(OUT / "grades.csv"), help="the table (default out/grades.csv)"),
+        parameter("--first", type=int, default=0, help="the first seed (default 0, as students have; 5 has other images)"),
         WORKERS,
         DATA,
     ),
@@ -62,14 +73,22 @@ COMMANDS = {  # help, the function, which is imported when it is called, and its
         "write the notebooks and the pages around them as one site",
         "course.book.build:build",
         parameter("--out", type=whole, default=whole(OUT / "book"), help="into this folder (default out/book)"),
+        parameter("--student", action="store_true", help="without answers, solutions and results"),
     ),
 }
+
+
+def is_here(function: str) -> bool:
+    """Whether a command's module is here: the handout has only some."""
+    return (ROOT / f"{function.split(':')[0].replace('.', '/')}.py").is_file()
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m course", description="A network of 13,960 numbers that reads handwriting.")
     commands = parser.add_subparsers(dest="command", required=True)
-    for command, (about, _, *parameters) in COMMANDS.items():
+    for command, (about, function, *parameters) in COMMANDS.items():
+        if not is_here(function):
+            continue
         subparser = commands.add_parser(command, help=about)
         for name, settings in parameters:
             subparser.add_argument(name, **settings)

@@ -1,142 +1,232 @@
-"""The assignment, run and checked: beat 99.0 % on held-out images with at most 5,000 numbers, and say why it works.
+"""The assignment, graded: every submission of a folder is trained on a thousand images a seed and judged by 5,000 others.
 
-A submission is a Python file with a RECIPE, a TrainConfig, and a PARAGRAPH. See assignment/README.md.
+A submission is data (submission.py). What is trained is this library's code alone, in processes of its own with a limit of
+time and memory, and what they measured comes back to this process: nothing that lies in the folder can stand for a result.
 """
 
-import ast
-import hashlib
-import json
-import runpy
-from dataclasses import dataclass
+import csv
+import io
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mnist_lib.data import MNIST_SHA256
-from mnist_lib.model import DigitNet
-from mnist_lib.studies.runner import run_study
+from course import submission
+from course.submission import HELD_OUT, IMAGES, Submission, SubmissionError
+from mnist_lib.data import MNIST_SHA256, Dataset
+from mnist_lib.studies import runner
 from mnist_lib.studies.statistics import mean_interval
-from mnist_lib.studies.study import Study, accuracy, by_seed
-from mnist_lib.support.paths import OUT
+from mnist_lib.support import validation
+from mnist_lib.support.paths import OUT, write_whole
+from mnist_lib.trainer import Callback, Run, TrainingError, train
 from mnist_lib.trainer.config import TrainConfig
+from mnist_lib.trainer.progress import duration
 
-PARAMETERS, GOAL, SEEDS, EPOCHS, WORDS, HELD_OUT = 5_000, 99.0, 5, 20, 50, 5_000
-FORBIDDEN = {"test_images", "test_labels"}  # a Dataset's fields that choose nothing here
-
-
-class AssignmentError(ValueError):
-    """A submission that can't be run; the message says why."""
+GOAL, SEEDS, MINIMUM = 97.9, 5, 2  # percent; MINIMUM seeds make an interval
+SECONDS, MEMORY = 90, "3GB"  # of processor time a seed; of a worker
+SHARES = 60_000 // (IMAGES + HELD_OUT)  # no two of these seeds share an image
 
 
-@dataclass(frozen=True)
-class Submission:
-    recipe: TrainConfig
-    paragraph: str
-    code: str
+@dataclass
+class Grade:
+    """What became of a file."""
 
-    @classmethod
-    def read(cls, path: Path) -> "Submission":
-        """A file's RECIPE and PARAGRAPH. The file is run, as any Python file of yours is.
-
-        Raises:
-            AssignmentError: one sentence, for a file that is not there, can't be run, or lacks one of the two.
-        """
-        try:
-            code = path.read_text(encoding="utf-8-sig")  # with the mark that Windows' Notepad may put first, or without
-            names = runpy.run_path(str(path))
-        except (Exception, SystemExit) as error:  # whatever a file of someone else's does
-            raise AssignmentError(f"{path.name} can't be run ({type(error).__name__}: {error}).") from None
-        recipe, paragraph = names.get("RECIPE"), names.get("PARAGRAPH")
-        if not isinstance(recipe, TrainConfig):
-            raise AssignmentError(f"{path.name} needs RECIPE = TrainConfig(...), or replace(CARD, ...).")
-        if not isinstance(paragraph, str):
-            raise AssignmentError(f'{path.name} needs PARAGRAPH = """...""".')
-        return cls(recipe, paragraph, code)
+    file: str
+    submission: Submission | None = None
+    missing: list[str] = field(default_factory=list)
+    accuracies: list[float] = field(default_factory=list)  # in percent, a seed each
+    same_as: str = ""
 
     @property
-    def parameters(self) -> int:
-        """How many parameters the network has that the recipe trains; AssignmentError if its ingredients make none."""
-        try:
-            network = DigitNet(self.recipe.dropout)
-            for ingredient in self.recipe.ingredients:
-                network = ingredient.network(network)
-            return sum(p.numel() for p in network.parameters())
-        except Exception as error:  # whatever an ingredient of someone else's does
-            raise AssignmentError(f"The network of RECIPE can't be made ({type(error).__name__}: {error}).") from None
+    def interval(self) -> tuple[float, float, float] | None:
+        return mean_interval(self.accuracies) if len(self.accuracies) >= MINIMUM else None
+
+    @property
+    def passed(self) -> bool:
+        return not self.missing
+
+    def row(self) -> dict:
+        mean, low, high = (f"{number:.2f}" for number in self.interval) if self.interval else ("", "", "")
+        return {
+            "file": self.file,
+            "parameters": self.submission.parameters if self.submission else "",
+            "steps": self.submission.steps if self.submission else "",
+            "seeds": len(self.accuracies),
+            "mean": mean,
+            "low": low,
+            "high": high,
+            "passed": "yes" if self.passed else "no",
+            "missing": " ".join(self.missing),
+            "same recipe as": self.same_as,
+        }
 
 
 def grade(
-    file: Path, data: str = "auto", folder: Path = OUT / "assignment", held_out: int = HELD_OUT, workers: int | None = None
+    folder: Path, out: Path = OUT / "grades.csv", first: int = 0, data: str = "auto", workers: int | None = None
 ) -> list[str]:
-    """Check a submission, train it with five seeds if it may be, check that, and say all of it -> what is missing.
+    """Grade all files of a folder, or one file, into a CSV -> the names of those that did not pass.
 
-    folder: where its records go, below a name made of the recipe, so that a recipe that has been run is not run again.
+    first: the first seed. Students try with 0; with 5 other images judge.
 
     Raises:
-        AssignmentError, StudyError, DataError: one sentence, if it can't be run.
+        ValueError, StudyError, DataError: one sentence, if nothing can be graded.
     """
-    submission = Submission.read(file)
-    print(f"{file.name}: {submission.parameters:,} numbers, {submission.recipe.epochs:g} epochs.", flush=True)
-    missing = before_training(submission)
-    if not missing:
-        settings = json.dumps(submission.recipe.to_dict(), sort_keys=True)
-        place = folder / hashlib.sha256(settings.encode()).hexdigest()[:12]
-        study = Study("assignment", {"submission": submission.recipe}, SEEDS, held_out)
-        recorded = run_study(study, SEEDS, data, place, place / "scratch", workers)
-        runs = [run for seed, run in sorted(by_seed(recorded)["submission"].items()) if seed < SEEDS]
-        missing = after_training(runs)
-        print(result(runs))
-    for sentence in missing:
-        print(f"Not yet: {sentence}")
-    if not missing:
-        print("Passed. The paragraph is judged by a human.")
-    return missing
+    validation.number("first", first, at_least=0, at_most=SHARES - SEEDS, whole=True)
+    began, grades = time.perf_counter(), [read(path) for path in files_of(folder)]
+    mark_same_recipes(grades)
+    todo = [one for one in grades if one.submission and not one.same_as]
+    print(f"{len(grades)} files, {len(todo)} recipes to train with {SEEDS} seeds each.", flush=True)
+    for done, one in enumerate(trained(todo, range(first, first + SEEDS), data, workers) if todo else [], 1):
+        judge(one)
+        left = duration((time.perf_counter() - began) / done * (len(todo) - done))
+        print(f"{done} of {len(todo)}, about {left} left; {said(one)}", flush=True)
+        write_csv(grades, out)
+    for one in grades:
+        if one.same_as:
+            original = next(other for other in grades if other.file == one.same_as)
+            one.accuracies, one.missing = original.accuracies, [*original.missing]
+    write_csv(grades, out)
+    for one in grades:
+        if one.same_as or not one.submission:
+            print(said(one))
+    print(f"{sum(one.passed for one in grades)} of {len(grades)} passed: {out}. Paragraphs are judged by a human.")
+    return [one.file for one in grades if not one.passed]
 
 
-def before_training(submission: Submission) -> list[str]:
-    """What is missing that shows without training, a sentence each."""
-    missing, recipe, words = [], submission.recipe, len(submission.paragraph.split())
-    if submission.parameters > PARAMETERS:
-        missing.append(f"The network has {submission.parameters:,} numbers, at most {PARAMETERS:,} are allowed: see Widths.")
-    if recipe.epochs > EPOCHS:
-        missing.append(f"It trains for {recipe.epochs:g} epochs, at most {EPOCHS} are allowed.")
-    if words < WORDS:
-        missing.append(f"The paragraph has {words} words, at least {WORDS} are asked for.")
-    for node in ast.walk(ast.parse(submission.code)):
-        names = (getattr(node, field, None) for field in ("id", "attr", "value"))
-        for name in FORBIDDEN & {name for name in names if isinstance(name, str)}:
-            missing.append(f"Line {node.lineno} names {name}: the test images have no part in this.")
-    return missing
+def files_of(folder: Path) -> list[Path]:
+    """The submissions that are named; ValueError if there are none."""
+    if folder.is_file():
+        return [folder]
+    if not folder.is_dir():
+        raise ValueError(f"There is no file or folder {folder}: correct the path.")
+    files = sorted(path for path in folder.iterdir() if not path.name.startswith(".") and not path.is_dir())
+    if not files:
+        raise ValueError(f"There are no submissions in {folder}: each is a .toml file.")
+    return files
 
 
-def after_training(runs: list[dict]) -> list[str]:
-    """What the records of the five runs lack, a sentence each."""
-    missing = []
-    if any(run["dataset"]["sha256"] != MNIST_SHA256 for run in runs):
-        missing.append(f"The images were {runs[0]['dataset']['name']}, not MNIST: set MNIST_LIB_DATA, or go on line once.")
-    if any(run["test"] for run in runs):
-        missing.append("A run has read the test images: they have no part in this.")
-    if any(run["parameters"] > PARAMETERS for run in runs):
-        missing.append(f"A network had {max(run['parameters'] for run in runs):,} numbers, at most {PARAMETERS:,} are allowed.")
-    if len({run["config"]["seed"] for run in runs}) < SEEDS:
-        return [*missing, f"There are {len(runs)} runs, with {SEEDS} seeds there should be {SEEDS}."]
-    mean, low, _ = interval(runs)
+def read(path: Path) -> Grade:
+    try:
+        return Grade(path.name, submission.read(path))
+    except SubmissionError as error:
+        return Grade(path.name, missing=error.sentences)
+
+
+def mark_same_recipes(grades: list[Grade]) -> None:
+    """Say of each recipe that another file has, too, which the first of them is."""
+    first = {}
+    for one in grades:
+        if one.submission:
+            one.same_as = first.setdefault(one.submission.recipe, one.file)
+            one.same_as = "" if one.same_as == one.file else one.same_as
+
+
+def trained(grades: list[Grade], seeds: range, data: str, workers: int | None) -> Iterator[Grade]:
+    """Each of them as soon as all its seeds are done, with its accuracies or what went wrong."""
+    from distributed import KilledWorker, as_completed  # here: slow to import
+
+    with runner.client_of(workers, None, MEMORY) as client:
+        machines = runner.look_at(client, data)
+        if machines[0]["sha256"] != MNIST_SHA256:
+            raise ValueError("The assignment is judged by MNIST: set MNIST_LIB_DATA, or connect to the network once.")
+        waiting = [(one, seed) for one in grades for seed in seeds]
+        tasks, left = {}, {one.file: len(seeds) for one in grades}
+
+        def submit():
+            one, seed = waiting.pop(0)
+            task = client.submit(
+                run_one, one.submission.recipe, seed, data, key=f"{one.file} {seed} {time.time_ns()}", pure=False
+            )
+            tasks[task] = one, seed
+            return task
+
+        running = as_completed([submit() for _ in machines[: len(waiting)]])
+        for task in running:
+            one, seed = tasks.pop(task)
+            if waiting:
+                running.add(submit())
+            if task.status == "finished":
+                one.accuracies.append(task.result())
+            else:
+                error = task.exception() if task.status == "error" else None
+                killed = f"it needed more than {MEMORY} of memory"
+                why = (
+                    killed
+                    if isinstance(error, KilledWorker)
+                    else submission.sentence(error)
+                    if error
+                    else "its worker went away"
+                )
+                one.missing.append(f"Seed {seed} failed: {why.rstrip('.')}.")
+            left[one.file] -= 1
+            if not left[one.file]:
+                yield one
+
+
+def run_one(recipe: TrainConfig, seed: int, data: str) -> float:
+    """On a worker: the share of the held-out images that are read right after the last step, in percent."""
+    import torch
+
+    torch.set_num_threads(1)
+    run = train(replace(recipe, seed=seed), share(runner.images(data), seed), [Limit(SECONDS)])
+    return 100 * run.record["test"]["accuracy"]
+
+
+def share(dataset: Dataset, seed: int) -> Dataset:
+    """A seed's own training images: a thousand to train on, and 5,000 others in the place of the test images.
+
+    So they are read once, at the end, and the test images of MNIST are not there at all.
+    """
+    begin = seed % SHARES * (IMAGES + HELD_OUT)
+    images, labels = (part[begin : begin + IMAGES + HELD_OUT] for part in (dataset.train_images, dataset.train_labels))
+    parts = images[:IMAGES], labels[:IMAGES], images[IMAGES:], labels[IMAGES:]
+    return Dataset(f"{dataset.name}, share {seed}", *parts, dataset.origin)
+
+
+class Limit(Callback):
+    """Ends a run that has used so much of the processor's time: the clock on the wall is others', too."""
+
+    def __init__(self, seconds: float):
+        self.seconds, self.began = seconds, time.process_time()
+
+    def on_step(self, run: Run) -> None:
+        if time.process_time() - self.began > self.seconds:
+            raise TrainingError(f"after {run.step} of {run.steps} steps its {self.seconds:g} seconds are over")
+
+
+def judge(one: Grade) -> None:
+    """Add what is missing after the training."""
+    if one.missing or not one.interval:
+        return
+    mean, low, _ = one.interval
     if low <= GOAL:
-        missing.append(
-            f"The lower end of the 95 % interval is {low:.2f} %, and must be above {GOAL} %: "
-            + ("chance among seeds could explain the mean." if mean > GOAL else "the mean itself is not above it.")
-        )
-    return missing
+        why = "chance among seeds could explain the mean" if mean > GOAL else "the mean itself is not above it"
+        one.missing.append(f"The lower end of the 95 % interval is {low:.2f} %, and must be above {GOAL:g} %: {why}.")
 
 
-def interval(runs: list[dict]) -> tuple[float, float, float]:
-    """Mean and 95 % interval of the held-out accuracy, in percent."""
-    return mean_interval([100 * accuracy(run) for run in runs])
+def said(one: Grade) -> str:
+    """A line for the terminal."""
+    result = f" {one.interval[0]:.2f} % ({one.interval[1]:.2f} to {one.interval[2]:.2f})," if one.interval else ""
+    same = f" (the same recipe as {printable(one.same_as)})" if one.same_as else ""
+    return f"{printable(one.file)}:{result} {'passed' if one.passed else 'not yet: ' + ' '.join(one.missing)}{same}"
 
 
-def result(runs: list[dict]) -> str:
-    mean, low, high = interval(runs)
-    each = ", ".join(f"{100 * accuracy(run):.2f}" for run in runs)
-    judged = runs[0]["dataset"]["validated_on"]
-    return (
-        f"{mean:.2f} % of held-out {runs[0]['dataset']['name']} images (95 % interval {low:.2f} to {high:.2f}; "
-        f"{len(runs)} seeds, {judged:,} images each: {each})."
-    )
+def printable(text: str) -> str:
+    """Without what would steer a terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def write_csv(grades: list[Grade], path: Path) -> None:
+    body = io.StringIO()
+    rows = csv.DictWriter(body, Grade("").row(), lineterminator="\n")
+    rows.writeheader()
+    for one in grades:
+        rows.writerow({name: cell(value) for name, value in one.row().items()})
+    write_whole(path, body.getvalue().encode("utf-8-sig"))  # with the mark by which Excel knows the encoding
+
+
+def cell(value: object) -> object:
+    """A spreadsheet takes what begins like this for a formula, so it begins with an apostrophe."""
+    if not isinstance(value, str):
+        return value
+    return "'" + printable(value) if value.startswith(("=", "+", "-", "@")) else printable(value)

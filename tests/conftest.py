@@ -103,7 +103,7 @@ def nearby(monkeypatch) -> None:
     from mnist_lib.studies import runner
 
     @contextmanager
-    def client_of(workers, scheduler):
+    def client_of(*_):
         before = torch.get_num_threads()
         with Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
             try:

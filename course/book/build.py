@@ -12,6 +12,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from course.report.course_tables import COURSE, repository
+from course.student import without_answers
 from mnist_lib.support.paths import ROOT
 
 PAGES = ("RESULTS.md", "CONTRIBUTING.md", "notebooks/glossary.md")  # INSTRUCTOR.md has the answers in the open
@@ -22,15 +23,15 @@ class BookError(RuntimeError):
     """A site that can't be built; the message says why."""
 
 
-def build(out: Path) -> None:
-    """The site into a folder, which is replaced.
+def build(out: Path, student: bool = False) -> None:
+    """The site into a folder, which is replaced. student: without answers, solutions, and the pages that tell results.
 
     Raises:
         BookError: with what Sphinx said, for any warning: a link that leads nowhere, a notebook that can't be read.
     """
     with tempfile.TemporaryDirectory() as place:
         source, site = Path(place) / "source", Path(place) / "site"
-        gather(source)
+        gather(source, student)
         command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "-c", str(Path(__file__).parent)]
         settings = os.environ | {"MNIST_LIB_REPOSITORY": repository(), "MNIST_LIB_BOOK_SOURCE": str(source)}
         done = subprocess.run([*command, str(source), str(site)], env=settings, capture_output=True, text=True)
@@ -45,22 +46,25 @@ def build(out: Path) -> None:
     print(f"Open {out / 'index.html'} in a browser.")
 
 
-def gather(source: Path) -> None:
+def gather(source: Path, student: bool = False) -> None:
     """All pages into a folder, laid out as in the repository, so that their links hold."""
     (source / "notebooks/solutions").mkdir(parents=True)
     paths = [ROOT / "notebooks" / f"{name}.ipynb" for name in COURSE]
-    solutions = sorted((ROOT / "notebooks/solutions").glob("*.md"))
-    pages = [ROOT / name for name in PAGES] + solutions
+    solutions = [] if student else sorted((ROOT / "notebooks/solutions").glob("*.md"))
+    pages = [ROOT / name for name in PAGES if not student or name.startswith("notebooks/")] + solutions
     known = {path.relative_to(ROOT).as_posix() for path in [*paths, *pages]}
     for path in paths:
-        notebook = for_the_book(nbformat.read(path, as_version=4), path.name, known)
+        notebook = nbformat.read(path, as_version=4)
+        notebook = for_the_book(without_answers(notebook) if student else notebook, path.name, known)
         nbformat.write(notebook, source / "notebooks" / path.name)
     for page in pages:
         name = page.relative_to(ROOT)
         (source / name).write_text(on_the_site(page.read_text(encoding="utf-8"), name.as_posix(), known), encoding="utf-8")
     readme = (ROOT / "README.md").read_text(encoding="utf-8").replace(DOWNLOAD, "[draw a digit](draw.md).")
+    if student:
+        readme = re.sub(r"(?m)^.*(?:INSTRUCTOR\.md|notebooks/solutions).*\n", "", readme)
     readme = on_the_site(readme, "README.md", known)
-    (source / "index.md").write_text(readme + contents(solutions), encoding="utf-8")
+    (source / "index.md").write_text(readme + contents(pages), encoding="utf-8")
     (source / "draw.md").write_text(DRAW, encoding="utf-8")
     (source / "extra/draw").mkdir(parents=True)  # copied to the site as it is
     shutil.copytree(ROOT / "figures", source / "extra/figures")
@@ -75,15 +79,19 @@ DRAW = """# Draw for it
 """
 
 
-def contents(solutions: list[Path]) -> str:
+def contents(pages: list[Path]) -> str:
     """The table of contents, as Sphinx takes it from the first page."""
+    known = [page.relative_to(ROOT).with_suffix("").as_posix() for page in pages]
+    solutions = [name for name in known if name.startswith("notebooks/solutions/")]
     parts = {
         "The course": [f"notebooks/{name}" for name in COURSE],
-        "To look up": ["draw", "notebooks/glossary", "RESULTS", "CONTRIBUTING"],
-        "Solutions": [f"notebooks/solutions/{path.stem}" for path in solutions],
+        "To look up": ["draw", *(name for name in ("notebooks/glossary", "RESULTS", "CONTRIBUTING") if name in known)],
+        "Solutions": solutions,
     }
     return "".join(
-        f"\n```{{toctree}}\n:hidden:\n:caption: {title}\n\n{chr(10).join(pages)}\n```\n" for title, pages in parts.items()
+        f"\n```{{toctree}}\n:hidden:\n:caption: {title}\n\n{chr(10).join(names)}\n```\n"
+        for title, names in parts.items()
+        if names
     )
 
 

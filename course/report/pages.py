@@ -30,7 +30,6 @@ SHOWN = {  # a study's table, by the name of its markers
     "STUDY_FRONTIER": catalogue.FRONTIER_STUDY,
     "STUDY_BEST": catalogue.BEST_STUDY,
     "STUDY_ENGINE": catalogue.ENGINE_STUDY,
-    "ANSWER": catalogue.ASSIGNMENT_STUDY,  # in INSTRUCTOR.md
 }
 
 
@@ -46,7 +45,6 @@ def pages(studied: dict[str, Records], new: dict | None = None) -> dict[str, dic
     course = [outline.read(ROOT / "notebooks" / f"{name}.ipynb") for name in COURSE]
     timed = {"STUDY_QUICK": records.benchmark("ingredients")}
     studies = {mark: results.study_table(study, studied[study.name], timed.get(mark)) for mark, study in SHOWN.items()}
-    answer = studies.pop("ANSWER")
     return {
         "README.md": {
             "START": course_tables.start(course),
@@ -66,8 +64,7 @@ def pages(studied: dict[str, Records], new: dict | None = None) -> dict[str, dic
             "FEW": results.few_result(runs["few"], quick, studied),
             **studies,
         },
-        "INSTRUCTOR.md": {f"LESSON_{lesson.name[:2]}": course_tables.teaching_table(lesson) for lesson in course}
-        | {"ANSWER": answer},
+        "INSTRUCTOR.md": {f"LESSON_{lesson.name[:2]}": course_tables.teaching_table(lesson) for lesson in course},
         "notebooks/glossary.md": {"READING": course_tables.reading_list(course)},
     }
 

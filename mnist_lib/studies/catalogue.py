@@ -120,9 +120,6 @@ SHAPES_STUDY = Study(  # where about 3,900 numbers do most
     },
     seeds=4,
 )
-ASSIGNMENT_STUDY = Study(  # an answer to assignment/, so that it is known to have one
-    "assignment", {"an answer": narrower(replace(LONG, epochs=20), FEWER[4])}, seeds=5
-)
 ENGINE_STUDY = Study(  # does all that makes a step fast cost accuracy?
     "engine",
     {
@@ -197,7 +194,6 @@ STUDIES = {
         FEWEST_LONG_STUDY,
         SMALL_STUDY,
         SHAPES_STUDY,
-        ASSIGNMENT_STUDY,
         ENGINE_STUDY,
         SCREENING_STUDY,
         FRONTIER_STUDY,

@@ -222,8 +222,10 @@ def send_package(client) -> None:
 
 
 @contextmanager
-def client_of(workers: int | None, scheduler: str | None) -> Iterator:
+def client_of(workers: int | None, scheduler: str | None, memory: str = "auto") -> Iterator:
     """A Dask client: of the scheduler that is named, else of worker processes that only this machine can reach.
+
+    memory: of one of these processes, such as "3GB"; one that takes more is ended, and its task is not tried again.
 
     Dask's messages are pickles: whoever can reach the scheduler's port, on this machine anyone who is logged in, can run code
     as you, so on a shared machine start a scheduler with Dask's TLS and name it.
@@ -243,6 +245,8 @@ def client_of(workers: int | None, scheduler: str | None) -> Iterator:
         else:
             cluster = LocalCluster(
                 n_workers=workers or os.cpu_count(),
+                memory_limit=memory,
+                scheduler_kwargs={} if memory == "auto" else {"allowed_failures": 0},
                 threads_per_worker=1,
                 host="127.0.0.1",
                 dashboard_address="127.0.0.1:0",

@@ -1,19 +1,21 @@
-"""The version to hand out has every question and no answer, and it runs."""
+"""The handout has every question and no answer, stands alone, and runs."""
 
+import os
 import re
+import shutil
+import subprocess
 import sys
+from pathlib import Path
 
-import matplotlib.pyplot as plt
 import nbformat
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
+from handouts import solutions, solved
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from traitlets.config import Config
 
-from course import student
+from course import outline, student
 from course.__main__ import main
-from course.student import without_answers
+from course.student import questions_only, without_answers, without_dead_links
 from mnist_lib.support.paths import ROOT
 
 PATHS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
@@ -22,18 +24,143 @@ PATHS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 @pytest.fixture(scope="module")
 def out(tmp_path_factory):
     folder = tmp_path_factory.mktemp("handed") / "out"
-    assert main(["student", "--out", str(folder)]) == 0
-    return folder
+    assert main(["student", "--out", str(folder), "--address", "https://github.com/teacher/class"]) == 0
+    return folder / "notebooks"
 
 
-def test_student_leaves_the_notebooks_themselves_alone(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("name", ["notebooks", "link", "file", "clone"])
+def test_a_handout_takes_the_place_of_nothing_but_a_handout(name, tmp_path, capsys):
     (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks/01.ipynb").write_text("mine")
     (tmp_path / "link").symlink_to(tmp_path / "notebooks")
-    monkeypatch.setattr(student, "FOLDER", tmp_path / "notebooks")
-    for name in ("notebooks", "link"):
-        assert main(["student", "--out", str(tmp_path / name)]) == 1
-        assert re.fullmatch(r"[^\n]+ choose another folder with --out\.\n", capsys.readouterr().err)
-    assert not list((tmp_path / "notebooks").iterdir())
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "clone/course").mkdir(parents=True)
+    for path in ("clone/course/student.py", "clone/nbgrader_config.py"):
+        (tmp_path / path).touch()
+    assert main(["student", "--out", str(tmp_path / name)]) == 1
+    assert re.fullmatch(r"[^\n]+ choose another folder with --out\.\n", capsys.readouterr().err)
+    assert (tmp_path / "notebooks/01.ipynb").read_text() == (tmp_path / "file").read_text() == "mine"
+
+
+def test_an_earlier_handout_is_renewed_and_its_git_folder_stays(tmp_path):
+    for _ in range(2):
+        student.write_handout(tmp_path / "out")
+        (tmp_path / "out/.git").mkdir(exist_ok=True)
+        assert not (tmp_path / "out/stale.md").exists()
+        (tmp_path / "out/stale.md").touch()
+    assert (tmp_path / "out/.git").is_dir()
+
+
+def files(out) -> list[Path]:
+    return [path for path in out.parent.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+
+
+def test_nothing_of_the_teachers_is_in_it(out):
+    names = {path.relative_to(out.parent).as_posix() for path in files(out)}
+    assert not [
+        name
+        for name in names
+        if re.search(r"solution|INSTRUCTOR|RESULTS|CONTRIBUTING|tests/|course/(student|book|report)", name)
+    ]
+    assert [name for name in names if name.startswith(".github")] == [".github/workflows/exercises.yml"]
+    assert {"README.md", "Makefile", "requirements.txt", "pyproject.toml", "LICENSE", "assignment/submission.toml"} <= names
+    assert not re.search(r"pytest|nbval|hypothesis|ruff|axe", (out.parent / "requirements.txt").read_text())
+
+
+def test_no_file_of_it_holds_an_answer_or_a_solution(out):
+    """Every stored answer, fold and because, and every line of a solution that is not the library's own and no stub's."""
+    library = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "mnist_lib").rglob("*.py"))
+    checkers = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "course/exercises").glob("*.py"))
+    answers = {}
+    for path in PATHS:
+        ours = nbformat.read(path, as_version=4)
+        code = "\n".join(cell.source for cell in ours.cells if cell.cell_type == "code")
+        for text in [text for text in texts(ours) if len(text) > 20] + folded(ours):
+            answers[text] = path.stem
+        for solution in solutions(path.stem).values():
+            for line in (line.strip() for line in solution.splitlines()):
+                if len(line) > 30 and not any(line in known for known in (code, library, checkers)):
+                    answers[line] = path.stem
+    assert len(answers) > 100
+    for path in files(out):
+        if (
+            path.suffix in (".md", ".ipynb", ".py", ".toml", ".yml", "")
+            and "mnist_lib" not in path.relative_to(out.parent).parts
+        ):
+            text = path.read_text(encoding="utf-8")
+            if path.suffix == ".ipynb":
+                text = "\n".join(cell.source for cell in nbformat.reads(text, as_version=4).cells)
+            assert [f"{path.name}: {answer}" for answer in answers if answer in text] == []
+            assert not re.search(r"INSTRUCTOR|[Ss]olutions\b(?! file)", text) or path.suffix == ".py", path.name
+
+
+def test_its_links_lead_somewhere_and_its_address_is_its_own(out):
+    for path in files(out):
+        if path.suffix not in (".md", ".ipynb"):
+            continue
+        text = path.read_text(encoding="utf-8")
+        assert "OWNER" not in text, path.name
+        if path.suffix == ".ipynb":
+            assert 'REPOSITORY = \\"https://github.com/teacher/class\\"' in text
+            text = "\n".join(cell.source for cell in nbformat.reads(text, as_version=4).cells if cell.cell_type == "markdown")
+        for target in re.findall(r"\]\(([^)\s]+)\)", text):
+            if not re.match(r"\w+:|#", target):
+                assert (path.parent / target.split("#")[0]).exists(), (path.name, target)
+
+
+def test_its_commands_are_those_it_has_the_modules_of(out):
+    done = subprocess.run(
+        [sys.executable, "-m", "course", "--help"], cwd=out.parent, env=alone(), capture_output=True, text=True, timeout=60
+    )
+    assert re.search(r"\{(.*)\} \.\.\.", done.stdout)[1].split(",") == ["study", "exercises", "grade"]
+    for command in re.findall(
+        r"-m course (\w+)", (out.parent / "README.md").read_text() + (out.parent / "Makefile").read_text()
+    ):
+        assert command in ("study", "exercises", "grade")
+
+
+def alone() -> dict[str, str]:
+    """An environment in which Python finds no other copy of the packages."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {
+        "MNIST_LIB_FAST": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+NIGHTLY = [path.stem if path.stem[:2] in ("01", "06") else pytest.param(path.stem, marks=pytest.mark.nightly) for path in PATHS]
+
+
+@pytest.mark.parametrize("stem", NIGHTLY)
+def test_it_runs_elsewhere_to_its_end_with_stubs_and_with_solutions(out, stem, tmp_path):
+    """In a copy, by papermill: nothing stops, no copy of the packages but its own is used, and stubs gain nothing."""
+    shutil.copytree(out.parent, tmp_path / "class", ignore=shutil.ignore_patterns("__pycache__"))
+    path = tmp_path / f"class/notebooks/{stem}.ipynb"
+    for version in ("stubs", "solutions"):
+        if version == "solutions":
+            nbformat.write(solved(path), path)
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "papermill",
+                "-p",
+                "DATA",
+                "digits",
+                "--cwd",
+                str(path.parent),
+                str(path),
+                str(tmp_path / "done.ipynb"),
+            ],
+            cwd=tmp_path,
+            env=alone() | {"MNIST_LIB_OUT": str(tmp_path / "out")},
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        cells = nbformat.read(tmp_path / "done.ipynb", as_version=4).cells
+        points = [cell.outputs[-1]["data"]["text/plain"] for cell in cells if cell.metadata.get("nbgrader", {}).get("grade")]
+        assert len(points) >= 3 and set(points) == {"0" if version == "stubs" else "1"}
 
 
 def texts(notebook) -> list[str]:
@@ -70,14 +197,24 @@ def test_student_version_has_no_answer(out, path):
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_student_version_has_every_question_and_every_stub(out, path):
     ours, theirs = (nbformat.read(place, as_version=4) for place in (path, out / path.name))
-    assert [cell.cell_type for cell in ours.cells] == [cell.cell_type for cell in theirs.cells]
-    for before, after in zip(ours.cells, theirs.cells):
-        assert before.metadata == after.metadata
-        if before.cell_type == "code" and "guesses.reveal(" not in before.source:
+    tests = [cell for cell in theirs.cells if cell.metadata.get("nbgrader", {}).get("grade")]
+    stubs = [cell for cell in theirs.cells if cell.metadata.get("nbgrader", {}).get("solution")]
+    assert [cell.metadata.nbgrader.grade_id for cell in tests] == [f"test-{one.name}" for one in outline.read(path).exercises]
+    assert len(stubs) == len(tests) >= 3
+    for cell in tests:  # the check is imported anew, and the last line is the points
+        assert re.match(r"from course\.exercises import check\n\n(int\(|\w+ = )check\(", cell.source)
+        assert re.search(r"^int\((check\(.*|right_..)\)$", cell.source.splitlines()[-1])
+    kept = [cell for cell in theirs.cells if cell not in tests]
+    assert [cell.cell_type for cell in ours.cells] == [cell.cell_type for cell in kept]
+    for before, after in zip(ours.cells, kept):
+        assert before.metadata == {name: value for name, value in after.metadata.items() if name != "nbgrader"}
+        if after in stubs:
+            assert before.source.startswith(after.source) and "check(" not in after.source
+        elif before.cell_type == "code" and "guesses.reveal(" not in before.source and "REPOSITORY" not in before.source:
             assert before.source == after.source
-        for kept in re.findall(r"^(?:#+ .*|\*\*Predict\.\*\*.*|\*\*\d[a-z]\*?\*?.*)$", before.source, re.MULTILINE):
+        for line in re.findall(r"^(?:#+ .*|\*\*Predict\.\*\*.*|\*\*\d[a-z]\*?\*?.*)$", before.source, re.MULTILINE):
             if before.cell_type == "markdown":
-                assert kept in after.source
+                assert line in after.source
 
 
 def code(text: str, *outputs: dict) -> NotebookNode:
@@ -110,13 +247,16 @@ def test_without_answers_takes_out_answers_and_nothing_else():
     assert end.source == "*What you measured* (write it in your own words):\n\n**Further reading**\n\n- A book.\n\nNext is 2."
 
 
-def test_student_version_runs(out, monkeypatch):
-    """Notebook 1 as handed out, cell by cell: stubs and unanswered questions stop nothing. (Ours runs in a kernel.)"""
-    monkeypatch.setenv("MNIST_LIB_FAST", "1")
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.chdir(ROOT / "notebooks")
-    shell = InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}))
-    for cell in nbformat.read(out / PATHS[0].name, as_version=4).cells:
-        if cell.cell_type == "code":
-            shell.run_cell(cell.source.replace('DATA = "auto"', 'DATA = "digits"')).raise_error()
-    plt.close("all")
+def test_links_to_what_is_not_there_become_words(tmp_path):
+    (tmp_path / "there.md").touch()
+    text = "[a](there.md#x), [b](gone.md), [c](https://example.org), [d](#e), [f](../gone/g.py)"
+    assert without_dead_links(text, tmp_path) == "[a](there.md#x), b, [c](https://example.org), [d](#e), f"
+
+
+def test_a_line_that_leads_to_solutions_goes_whole():
+    for text in (
+        "Write it. Solutions to all exercises:\n[solutions/02.md](solutions/02.md).",
+        "Write it. Solutions:\n[solutions/02.md](solutions/02.md).",
+        "Write it. The solution is [there](solutions/02.md).",
+    ):
+        assert questions_only(text) == "Write it."

@@ -14,14 +14,17 @@ from course.exercises import EXERCISES
 from course.report.course_tables import repository
 
 SETUP = """#@title Setup: finds the project; on Colab, fetches it first
-import subprocess, sys
+import importlib.util, subprocess, sys
 from pathlib import Path
 
 REPOSITORY = "ADDRESS"
 if "google.colab" in sys.modules and not Path("project/mnist_lib").is_dir():
     subprocess.run(["git", "clone", "--quiet", "--depth=1", REPOSITORY, "project"], check=True, timeout=120)
 places = [place for place in (Path("project").resolve(), Path.cwd(), *Path.cwd().parents) if (place / "mnist_lib").is_dir()]
-sys.path.insert(0, str(places[0]) if places else sys.exit(f"SENTENCE"))
+if places:
+    sys.path.insert(0, str(places[0]))
+elif not importlib.util.find_spec("course"):  # nor is it installed
+    sys.exit(f"SENTENCE")
 import course.colab  # before torch; installs what Colab lacks, never torch"""
 SETUP = SETUP.replace("ADDRESS", repository()).replace(
     "SENTENCE", "This notebook needs its project: clone {REPOSITORY} and open it there."

@@ -120,5 +120,9 @@ def test_setup_elsewhere_only_finds_the_project(monkeypatch, tmp_path):
     assert sys.path[0] == str(ROOT)
     importlib.reload(course.colab)
     monkeypatch.chdir(tmp_path)
+    before = list(sys.path)
+    exec(SETUP, {})  # the package is on the path, as where it is installed for a grader
+    assert sys.path == before
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(SystemExit, match="needs its project: clone"):
         exec(SETUP, {})
