@@ -321,3 +321,21 @@ def test_a_curve_on_both_sides_of_zero_is_shaded_on_both():
         axis = plots.line(x, [1, 2, 3], "data", "angle", "right", shaded=10).axes[0]
         assert axis.get_xlim() == (min(x), max(x))
         assert (axis.patches[0].get_x(), axis.patches[0].get_x() + axis.patches[0].get_width()) == shaded
+
+
+def test_a_long_title_is_not_cut_off_over_a_single_column():
+    one = torch.rand(1, 1, 28, 28)
+    figure = plots.pairs([("before", one), ("after", one)], "MNIST: label 7; the network says 7 (confidence 100%)")
+    figure.canvas.draw()
+    assert figure._suptitle.get_window_extent().x1 <= figure.bbox.x1
+
+
+def test_a_budget_may_leave_out_what_conv7_sees():
+    assert len(plots.budget(DigitNet(), field=False).axes) == 2
+
+
+def test_spreads_cut_nothing_off():
+    values = torch.randn(4, 500)
+    [axis] = plots.spreads({"a": {"map 0": values}}, "t").axes
+    low, high = axis.get_xlim()
+    assert low <= values.min() and values.max() <= high

@@ -126,3 +126,53 @@ def test_setup_elsewhere_only_finds_the_project(monkeypatch, tmp_path):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(SystemExit, match="needs its project: clone"):
         exec(SETUP, {})
+
+
+# Terms
+
+
+EVERYDAY = {
+    "reach",
+    "warm-up",
+    "worker",
+    "across",
+    "in turn",
+    "error",
+}  # words that also mean something else, or are said in passing
+
+
+def test_no_term_is_used_before_the_notebook_that_introduces_it():
+    """By the glossary's credits: in the open text of the notebooks before, no name of the term occurs."""
+    glossary = (ROOT / "notebooks/glossary.md").read_text()
+    texts = []
+    for one in PATHS:
+        words = re.sub(r"<summary>.*?</summary>", "", checks.markdown(nbformat.read(one, as_version=4)))
+        words = re.split(r"^(?:\*\*)?Further reading", words, flags=re.MULTILINE)[0]
+        texts.append(re.sub(r"`[^`]*`|\]\([^)]*\)", " ", words))
+    early = []
+    for term, number in re.findall(r"^\*\*(.+?)\*\* \(\[notebook (\d)\]", glossary, re.MULTILINE):
+        for name in (word.strip(" )") for word in re.split(r",|\(", term)):
+            used = [1 + i for i, text in enumerate(texts) if re.search(rf"\b{re.escape(name)}\b", text, re.IGNORECASE)]
+            if used and used[0] < int(number) and name not in EVERYDAY:
+                early.append((term, f"notebook {number}", f"used in {used[0]}"))
+    assert early == []
+
+
+@pytest.mark.parametrize(
+    "name, rule",
+    [
+        ("02_receptive_field", r"r \leftarrow r + (k - 1)\,j"),
+        ("02_receptive_field", r"j \leftarrow j \cdot t"),
+        ("02_receptive_field", r"s \leftarrow s + \left(\tfrac{(k - 1)\,d}{2} - p\right) j"),
+        ("02_receptive_field", "*dilation* $d$ it reads every $d$-th unit"),
+        ("07_speed", r"\frac{1}{1 - s + s/f}"),
+    ],
+)
+def test_a_rule_that_is_needed_later_stands_outside_of_folds(name, rule):
+    text = checks.markdown(nbformat.read(ROOT / f"notebooks/{name}.ipynb", as_version=4))
+    assert rule in re.sub(r"<details>.*?</details>", "", text, flags=re.DOTALL)
+
+
+def test_each_notebook_of_the_first_part_says_how_to_use_it():
+    for name in ("01_architecture", "02_receptive_field", "03_augmentation", "07_speed"):
+        assert "cells from the top" in nbformat.read(ROOT / f"notebooks/{name}.ipynb", as_version=4).cells[0].source
