@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 
 NO_MNIST = "needs the real MNIST: set MNIST_LIB_DATA to a folder with its four files"
 # What waits longest for other processes begins first, so that no worker ends long after the others
-FIRST = {"test_run_notebooks.py", "test_study.py", "test_checkpoints.py", "test_benchmarks.py", "test_inside_browser.py"}
+FIRST = {
+    "test_run_notebooks.py",
+    "test_study.py",
+    "test_checkpoints.py",
+    "test_benchmarks.py",
+    "test_inside_browser.py",
+    "test_clicked.py",
+}
 
 
 def skipped() -> dict[str, str]:
@@ -61,6 +68,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 # Files whose tests share what is made once, and at some cost: one worker takes them all, as it does a notebook's cells
 TOGETHER = (
+    "test_clicked.py",
     "test_jupyterlab.py",
     "test_install.py",
     "test_book.py",
