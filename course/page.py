@@ -14,6 +14,7 @@ from mnist_lib.widgets.bundle import HERE, script
 from mnist_lib.widgets.payload import content, read
 
 PAGE = ROOT / "docs" / "index.html"
+LEARNING = ROOT / "course" / "page_js"  # the modules with which the page learns
 DIGITS = 1000  # the first so many test images, then all others that the network reads wrong
 
 
