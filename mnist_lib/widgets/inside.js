@@ -114,13 +114,13 @@ export class View {
     this.net.run(this.image, { off: this.off });
     this.logits = this.image.some((v) => v > 0) ? Float32Array.from(this.net.logits) : null;
     this.best = this.logits ? best(this.logits) : -1;
-    const dead = tab.poisoned?.() ?? null, known = chosen !== null && this.network.labels[chosen] >= 0;
+    const dead = tab.poisoned?.() ?? null, lost = (dead?.at(-1).out ?? this.net.logits).every(Number.isNaN), known = chosen !== null && this.network.labels[chosen] >= 0;
     this.pad.draw(theme);
     this.digits?.draw(theme);
     this.epochs?.draw(this.epoch);
     this.maps.draw(theme, { dead, cone: Boolean(tab.cone) });
     this.answer.draw(theme, {
-      image: this.image, logits: this.logits, shares: this.logits && softmax(this.logits), best: this.best,
+      image: this.image, logits: this.logits, shares: lost ? null : this.logits && softmax(this.logits), best: lost ? -1 : this.best, lost,
       label: known ? this.network.labels[chosen] : null, changes: this.changes(),
     });
     tab.draw(theme);
@@ -187,6 +187,15 @@ export class View {
   setEpoch(epoch) {
     if (epoch === this.epoch || !this.network.epochs.includes(epoch)) return;
     this.choose(epoch);
+    this.refresh();
+  }
+
+  /** Other numbers for the same layers, such as those of a network that learns: a row as Python's numbers() gives it. */
+  showNumbers(numbers) {
+    const { layers, mean, std } = this.network;
+    this.epoch = null;
+    this.net = new Network(layers, numbers, mean, std);
+    this.twin = this.net.twin();
     this.refresh();
   }
 
@@ -276,14 +285,16 @@ function render({ model, el: root }) {
   };
 }
 
+/** zlib-compressed bytes in base64 -> the bytes. */
+export async function unpacked(text) {
+  const body = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  const stream = new Blob([body]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
 /** On a page alone: packed is {network, weights, digits}, the last two zlib-compressed in base64. */
 export async function mount(root, packed, options) {
-  const open = async (text) => {
-    const body = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-    const stream = new Blob([body]).stream().pipeThrough(new DecompressionStream("deflate"));
-    return new Uint8Array(await new Response(stream).arrayBuffer());
-  };
-  const [weights, digits] = await Promise.all([open(packed.weights), open(packed.digits)]);
+  const [weights, digits] = await Promise.all([unpacked(packed.weights), unpacked(packed.digits)]);
   return new View(root, { network: packed.network, weights, digits }, options);
 }
 

@@ -1,10 +1,10 @@
 // The network's answer: the digit, how sure it is of each, and what the reader has changed meanwhile.
 
-import { bitmap, el, percent, printed } from "./dom.js";
+import { bitmap, el, percent, printed, withArticle } from "./dom.js";
 import { paintInk } from "./colours.js";
 import { SIDE } from "./network.js";
 
-const NOTHING = "Nothing drawn, so no answer.";
+const NOTHING = "Nothing drawn, so no answer.", LOST = "No answer: all of its numbers are NaN, “not a number”.";
 
 export class Answer {
   /** asItWas(): undo all that `changes` names. */
@@ -24,23 +24,24 @@ export class Answer {
       el("ol", { className: "in-bars" }, ...this.rows.map(({ node }) => node)));
   }
 
-  /** logits and shares are null while there is no ink; label: what the digit is, null where nobody knows. */
-  draw(theme, { image, logits, shares, best, label, changes }) {
+  /** logits and shares are null while there is no ink; lost: every answer is NaN, and shares are null; label: what the digit is, null where nobody knows. */
+  draw(theme, { image, logits, shares, best, lost, label, changes }) {
+    const none = lost && logits ? LOST : NOTHING;
     this.rows.forEach(({ bar, share, node }, i) => {
       bar.style.width = shares ? `${100 * shares[i]}%` : "0";
       share.textContent = shares ? percent(shares[i]) : "–";
       node.title = logits ? `logit ${printed(logits[i])}` : "";
       node.classList.toggle("in-best", i === best);
     });
-    const told = label === null || !shares ? "" : label === best ? `and a ${label} it is` : `but the label says ${label}`;
+    const told = label === null || !shares ? "" : label === best ? `and ${withArticle(label)} it is` : `but the label says ${label}`;
     this.verdict.replaceChildren(...(shares
       ? [el("b", {}, String(best)), el("span", {}, `${percent(shares[best])} sure `, el("i", {}, told))]
-      : [el("span", {}, NOTHING)]));
+      : [el("span", {}, none)]));
     this.verdict.classList.toggle("in-wrong", shares !== null && label !== null && label !== best);
     this.note.textContent = changes.join(", ");
     this.changes.hidden = !changes.length;
     paintInk(theme, this.glimpse.words, image);
     this.glimpse.put();
-    this.spoken = shares ? `The network reads a ${best}, ${percent(shares[best])} sure${told && `, ${told}`}.` : NOTHING;
+    this.spoken = shares ? `The network reads ${withArticle(best)}, ${percent(shares[best])} sure${told && `, ${told}`}.` : none;
   }
 }

@@ -12,8 +12,8 @@ export class Epochs {
   }
 
   draw(epoch) {
-    const text = epoch === 0 ? "before any training" : `after ${many(epoch, "epoch")}`;
-    this.slider.value = this.epochs.indexOf(epoch);
+    const text = epoch === null ? "the one that learns" : epoch === 0 ? "before any training" : `after ${many(epoch, "epoch")}`;
+    if (epoch !== null) this.slider.value = this.epochs.indexOf(epoch);
     this.name.value = text;
     this.slider.setAttribute("aria-valuetext", text);
   }
