@@ -2,7 +2,7 @@
 
 import { el, sharp } from "../../mnist_lib/widgets/js/dom.js";
 
-const HIGH = 92, LEFT = 34, RIGHT = 8, TOP = 6, BOTTOM = 16; // CSS pixels
+const HIGH = 92, LEFT = 44, RIGHT = 8, TOP = 6, BOTTOM = 16; // CSS pixels
 const LOSSES = 3; // the loss at the panel's top; guessing costs 2.3
 
 export class Curves {

@@ -24,8 +24,8 @@ export class Learning {
     this.slider = el("label", { className: "in-past" }, el("span", {}, "Its past"), this.past, this.when);
     this.news = el("div", { className: "in-hidden", role: "status" });
     this.node = el("section", { className: "in-learn", "aria-label": "A network that learns" }, el("h3", {}, "Watch one learn from nothing"),
-      this.about, this.curves.node, this.slider, el("div", { className: "in-buttons" }, this.button, this.other, this.back),
-      this.settings.node, this.news);
+      this.about, this.curves.node, this.slider,
+      el("div", { className: "in-buttons" }, this.button, this.other, this.back, this.settings.node), this.news);
     view.maps.node.querySelector("figure").before(this.node);
     const drawn = view.changed;
     view.changed = (now) => (drawn(now), this.curves.draw(now.theme, this));
@@ -135,7 +135,7 @@ export class Learning {
     if (this.state === "diverged")
       return `It diverged at step ${step}: with a learning rate of ${rate} each step overshot, until its numbers were no numbers any more `
         + "(NaN, purple). Choose a smaller rate and start again.";
-    const right = last ? ` · ${(100 * last.accuracy).toFixed(1)} % of ${this.test.toLocaleString("en")} test digits right` : "";
-    return `Step ${step} of ${steps}${right} · ${Math.round(this.seconds)} s${this.state === "over" ? " · done: now take it apart" : ""}`;
+    const right = last ? ` · ${(100 * last.accuracy).toFixed(1)} % of ${this.test.toLocaleString("en")} test digits right` : "";
+    return `Step ${step} of ${steps}${right} · ${Math.round(this.seconds)} s${this.state === "over" ? " · done: now take it apart" : ""}`;
   }
 }

@@ -17,7 +17,7 @@ import { best, softmax } from "./js/questions.js";
 import { Shown } from "./js/shown.js";
 import { STILL, Turning } from "./js/turning.js";
 
-const NARROW = 760; // CSS pixels; below it, what belongs to a chosen unit lies under the maps
+const NARROW = 760, WIDE_PAGE = 1120; // CSS pixels; below it, of a notebook or a page, what belongs to a unit may be out of sight
 const SPEAK = 400; // milliseconds of rest before a screen reader is told
 
 /** The view on a network, inside `root`. content: {network, weights, digits}, as Python's content() gives them; start: what is
@@ -121,7 +121,7 @@ export class View {
     this.maps.draw(theme, { dead, cone: Boolean(tab.cone) });
     this.answer.draw(theme, {
       image: this.image, logits: this.logits, shares: lost ? null : this.logits && softmax(this.logits), best: lost ? -1 : this.best, lost,
-      label: known ? this.network.labels[chosen] : null, changes: this.changes(),
+      label: known ? this.network.labels[chosen] : null, changes: this.changes(), advice: this.pad.advice(),
     });
     tab.draw(theme);
     this.shown.draw(theme, { image: this.image, dead, over: tab.over?.bind(tab), about: this.about() });
@@ -210,7 +210,7 @@ export class View {
   pick(unit, go = false) {
     if (this.tab === "evidence" || this.tab === "turn") this.showTab("apart");
     this.setUnit(unit);
-    if (!go || this.root.clientWidth >= NARROW) return;
+    if (!go || this.root.clientWidth >= (this.root.matches("main") ? WIDE_PAGE : NARROW)) return;
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.shown.node.scrollIntoView({ block: "start", behavior: still ? "auto" : "smooth" });
   }

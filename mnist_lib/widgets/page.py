@@ -9,7 +9,9 @@ from string import Template
 from mnist_lib.widgets.bundle import HERE, script
 
 START = 'window.inside = await mount(document.getElementById("inside"), packed);'
-DESCRIPTION = "Draw a digit, watch a whole network answer it, and take any of its numbers apart. It all happens in your browser."
+DESCRIPTION = (
+    "Draw a digit, watch a whole network answer it, and take any of its numbers apart. It all happens in your browser."
+)
 
 
 def packed(body: bytes) -> str:
@@ -17,7 +19,9 @@ def packed(body: bytes) -> str:
     return base64.b64encode(zlib.compress(body, 9)).decode()
 
 
-def page(network: dict, weights: bytes, digits: bytes, *, title: str, heading: str, about: str, more: dict | None = None, **parts) -> str:
+def page(
+    network: dict, weights: bytes, digits: bytes, *, title: str, heading: str, about: str, more: dict | None = None, **parts
+) -> str:
     """The whole page as one text. The first three as payload.content gives them.
 
     title, heading: text; about: HTML, the footer; more: what lies beside them in `packed`. parts, HTML or text: js and css in
@@ -25,7 +29,13 @@ def page(network: dict, weights: bytes, digits: bytes, *, title: str, heading: s
     """
     content = {"network": network, "weights": packed(weights), "digits": packed(digits)} | (more or {})
     text = json.dumps(content, separators=(",", ":")).replace("<", "\\u003c")
-    parts = {"css": (HERE / "inside.css").read_text(), "start": START, "head": "", "scripts": "", "description": DESCRIPTION} | parts
+    parts = {
+        "css": (HERE / "inside.css").read_text(),
+        "start": START,
+        "head": "",
+        "scripts": "",
+        "description": DESCRIPTION,
+    } | parts
     if "js" not in parts:
         parts["js"] = script()
     parts |= {"title": html.escape(title), "heading": html.escape(heading), "about": about, "content": text}

@@ -12,9 +12,13 @@ export class Digits {
     this.small = firsts.map((i) => ({ i, grey: bitmap(SIDE, SIDE) }));
     const strip = this.small.map(({ i, grey }) =>
       el("button", { className: "in-digit", onclick: () => take(i), "aria-label": `Take ${withArticle(labels[i])}` }, grey.canvas));
+    this.note = el("p", { className: "in-quiet", role: "status" });
     this.number = el("input", {
       type: "number", min: 0, max: this.count - 1, value: 0, "aria-label": "Number of the test digit",
-      onchange: () => take(within(+this.number.value, 0, this.count - 1)),
+      onchange: () => {
+        this.note.textContent = +this.number.value >= this.count ? `The last one here has the number ${this.count - 1}.` : "";
+        take(within(+this.number.value, 0, this.count - 1));
+      },
     });
     const step = (by, name, sign) =>
       el("button", { onclick: () => take(((pad.chosen ?? -1) + by + this.count) % this.count), "aria-label": name }, sign);
@@ -25,7 +29,7 @@ export class Digits {
     this.node = el("section", { className: "in-digits" }, el("h3", {}, "Or take a test digit"),
       strip.length ? el("div", { className: "in-strip" }, ...strip) : null,
       el("div", { className: "in-tools" }, step(-1, "The test digit before", "‹"), this.number, step(1, "The next test digit", "›"),
-        wrong.length ? this.wrong : null));
+        wrong.length ? this.wrong : null), this.note);
   }
 
   draw(theme) {
