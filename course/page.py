@@ -1,4 +1,4 @@
-"""The page without a kernel, docs/index.html, and one of a reader's own run: the view of inside.js, and a network that learns."""
+"""The page without a kernel, docs/index.html, or of a reader's own run: the view of inside.js, and a network that learns."""
 
 import re
 import tomllib

@@ -9,10 +9,9 @@ export class Keep {
   constructor(view) {
     this.view = view;
     this.told = el("p", { className: "in-quiet", role: "status" });
-    // a button for photos has its place here
     this.node = el("div", { className: "in-keep" }, el("div", { className: "in-tools" },
       el("button", { onclick: () => this.copy() }, "Copy link"), el("button", { onclick: () => this.save() }, "Save picture")), this.told);
-    view.pad.node.append(this.node);
+    view.answer.node.append(this.node);
   }
 
   async copy() {

@@ -108,7 +108,7 @@ class Inside(anywidget.AnyWidget):
         return _floats(self.answers, 0) if self.answers else None
 
     def save(self, path: str | Path) -> Path:
-        """Write the view as a page of its own, for any browser and any friend: one file that needs neither Python nor a network.
+        """Write the view as a page of its own, for any browser: one file that needs neither Python nor the internet.
 
         Raises:
             ValueError: the name does not end in .html.

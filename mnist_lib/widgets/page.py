@@ -57,6 +57,6 @@ def about_of(network: dict) -> str:
     counted = f" It reads {right:,} of the {len(known):,} digits inside this page right." if known else ""
     layers = ", ".join(layer["name"] for layer in network["layers"])
     return (
-        f"A network of {network['parameters']:,} learnt numbers in {len(network['layers'])} layers: {html.escape(layers)}.{counted} "
-        "Nothing you draw leaves this page."
+        f"A network of {network['parameters']:,} learnt numbers in {len(network['layers'])} layers: {html.escape(layers)}."
+        f"{counted} Nothing you draw leaves this page."
     )

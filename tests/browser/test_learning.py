@@ -188,7 +188,8 @@ def test_the_augmentation_is_the_card_s_affine_map(modules, mnist):
     names = {"right": "shift_x", "down": "shift_y"}
     wanted = transforms.affine(image, transforms.Draw.still(1, **{names.get(k, k): v for k, v in draw.items()}))
     ours = modules.evaluate(
-        """([image, draw]) => { const out = new Float32Array(784); affine(floats(image), 0, out, 0, draw); return Array.from(out); }""",
+        """([image, draw]) => { const out = new Float32Array(784); affine(floats(image), 0, out, 0, draw); 
+          return Array.from(out); }""",
         [sent(image), draw],
     )
     torch.testing.assert_close(torch.tensor(ours), wanted.flatten(), rtol=0, atol=2e-5)

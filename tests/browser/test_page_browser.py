@@ -14,7 +14,8 @@ from tests.lib.test_inside import LeNet
 pytestmark = pytest.mark.skipif(browser.find() is None, reason="needs a browser: install chromium or google-chrome")
 __all__ = ["chromium"]  # a fixture
 
-QUICK = "Object.defineProperty(learning.settings, 'values', {get: () => ({rate: %s, batch: 8, digits: 200, augment: true, steps: %d})})"
+QUICK = """Object.defineProperty(learning.settings, 'values',
+  {get: () => ({rate: %s, batch: 8, digits: 200, augment: true, steps: %d})})"""
 STATE = "state => learning.state === state && learning.waiting === null"
 
 
@@ -90,7 +91,8 @@ def test_answers_are_honest(chromium):
     with opened(chromium) as page:
         share = page.evaluate("""() => { const draw = inside.answer.draw.bind(inside.answer);
           const shares = [0.5, 0, 0, 0.4, 0.1, 0, 0, 0, 0, 0];
-          draw(inside.theme, {image: inside.image, logits: inside.logits, shares, best: 0, label: null, changes: [], advice: ""});
+          const {theme, image, logits} = inside;
+          draw(theme, {image, logits, shares, best: 0, label: null, changes: [], advice: ""});
           return inside.answer.verdict.textContent; }""")
         assert "or a 3, 40.0 %" in share
         draw(page)

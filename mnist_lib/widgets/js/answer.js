@@ -47,7 +47,7 @@ export class Answer {
       : [el("span", {}, none)]));
     this.verdict.classList.toggle("in-wrong", shares !== null && label !== null && label !== best);
     this.advice.textContent = advice;
-    this.advice.hidden = !advice;
+    this.advice.hidden = !advice || !shares;
     this.note.textContent = changes.join(", ");
     this.changes.hidden = !changes.length;
     paintInk(theme, this.glimpse.words, image);
