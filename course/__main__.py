@@ -40,6 +40,12 @@ COMMANDS = {  # help, the function, which is imported when it is called, and its
         parameter("--scheduler", help="a Dask scheduler, tcp://HOST:8786, whose workers are taken instead"),
         DATA,
     ),
+    "page": (
+        "write a page of a run's own network: one file, to draw on and to send on",
+        "course.page:page_of_run",
+        parameter("path", type=Path, help="of the run's weights, such as out/model.pt"),
+        parameter("--out", type=whole, default=whole(OUT / "page.html"), help="the page (default out/page.html)"),
+    ),
     "report": (
         "write README's numbers and the figures from the records",
         "course.report.pages:write_report",

@@ -1,20 +1,26 @@
-"""The page without a kernel, docs/index.html, and the film of it: the view of inside.js on the recorded network."""
+"""The page without a kernel, docs/index.html, or of a reader's own run: the view of inside.js, and a network that learns."""
 
-import base64
-import json
-import zlib
+import re
 from pathlib import Path
-from string import Template
+
+import torch
 
 from course.report.course_tables import repository
 from mnist_lib.data import Dataset, load
+from mnist_lib.model import DigitNet
 from mnist_lib.model.pretrained import recorded_epochs, recorded_net
 from mnist_lib.support.paths import ROOT, write_whole
 from mnist_lib.widgets.bundle import HERE, script
+from mnist_lib.widgets.page import about_of, heading_of, packed, title_of
+from mnist_lib.widgets.page import page as whole
 from mnist_lib.widgets.payload import content, read
 
 PAGE = ROOT / "docs" / "index.html"
+LEARNING = ROOT / "course" / "page_js"  # the modules with which the page learns
 DIGITS = 1000  # the first so many test images, then all others that the network reads wrong
+LESSONS = 2000  # the first so many training images, for the network that learns in the page
+START = """const { view, learning } = await open(document.getElementById("inside"), packed);
+Object.assign(window, { inside: view, learning });"""
 
 
 def page(dataset: Dataset) -> str:
@@ -23,26 +29,57 @@ def page(dataset: Dataset) -> str:
     Raises:
         ValueError: the dataset is not MNIST.
     """
+    net, epochs = recorded_net(), recorded_epochs()
+    network, *rest = shown(net, dataset, epochs)
+    wrong = sum(answer != label for answer, label in zip(network["reads"], network["labels"]))
+    about = (
+        f"The network is the one recorded with seed 0: trained for {max(epochs)} epochs on MNIST’s 60,000 training images, it "
+        f"reads {10_000 - wrong:,} of the 10,000 test images right. The snapshots of its training before the last are "
+        f"kept in half precision. The first {DIGITS:,} test images are inside this page, and the other "
+        f"{len(network['labels']) - DIGITS} that it reads wrong. {_learns()} Nothing you draw leaves this page. "
+        f'MNIST: LeCun, Cortes and Burges. <a href="{repository()}">Train your own and look into it</a>.'
+    )
+    return _page(network, *rest, dataset, about)
+
+
+def save_run(path: Path | str, out: Path | str, dataset: Dataset | None = None) -> Path:
+    """Write a page of a run's own network: path is its model.pt; the dataset is MNIST, loaded unless given.
+
+    Raises:
+        ValueError: one sentence, where the file holds no weights of a DigitNet, or the dataset is not MNIST.
+    """
+    try:
+        state = torch.load(path, weights_only=True, map_location="cpu")
+        widths, kernels = zip(*(state[f"conv{i}.weight"].shape[::2] for i in range(1, 8)))
+        net = DigitNet(widths=widths, kernels=kernels)
+        net.load_state_dict(state)
+    except FileNotFoundError:
+        raise ValueError(f"There is no {path}: train first, or give the path of a run's model.pt.") from None
+    except Exception:  # whatever the bytes are; nothing of them is executed
+        raise ValueError(f"{path} holds no weights of a DigitNet: give the model.pt that a run has written.") from None
+    dataset = dataset or load("MNIST")
+    network, *rest = shown(net.eval(), dataset)
+    wrong = sum(answer != label for answer, label in zip(network["reads"], network["labels"]))
+    about = about_of(network | {"labels": []}).replace("Nothing you draw", f"{_learns()} Nothing you draw")
+    about = f"It reads {10_000 - wrong:,} of MNIST’s 10,000 test images right. {about} MNIST: LeCun, Cortes and Burges."
+    write_whole(Path(out), _page(network, *rest, dataset, about).encode())
+    return Path(out)
+
+
+def page_of_run(path: Path, out: Path) -> None:
+    """save_run, and where it is."""
+    print(f"Open {save_run(path, out)} in a browser, or send it to a friend: it is one file.")
+
+
+def shown(net: DigitNet, dataset: Dataset, epochs: dict | None = None) -> tuple[dict, bytes, bytes]:
+    """The payload of a network with the test images that its page shows."""
     if dataset.name != "MNIST":
         raise ValueError(f"The page shows MNIST's test images, not those of {dataset.name!r}: set MNIST_LIB_DATA.")
-    net = recorded_net()
     labels = dataset.test_labels
     wrong = [i for i, answer in enumerate(read(net, dataset.test_images)) if answer != labels[i]]
     places = [*range(DIGITS), *(i for i in wrong if i >= DIGITS)]
-    epochs = recorded_epochs()
     network, weights, digits = content(net, dataset.test_images[places], labels[places], epochs)
-    network["places"] = places
-    packed = {"network": network, "weights": _packed(weights), "digits": _packed(digits)}
-    about = (
-        f"The network is the one recorded with seed 0: trained for {max(epochs)} epochs on MNIST’s 60,000 training images, it "
-        f"reads {10_000 - len(wrong):,} of the 10,000 test images right. The snapshots of its training before the last are "
-        f"kept in half precision. The first {DIGITS:,} test images are inside this page, and the other {len(places) - DIGITS} "
-        f"that it reads wrong. Nothing you draw leaves this page. MNIST: LeCun, Cortes and Burges. "
-        f'<a href="{repository()}">Train your own and look into it</a>.'
-    )
-    parts = {"css": (HERE / "inside.css").read_text(), "js": script(), "about": about}
-    text = json.dumps(packed, separators=(",", ":")).replace("<", "\\u003c")
-    return Template((HERE / "page.html").read_text()).substitute(parts, content=text, parameters=f"{network['parameters']:,}")
+    return network | {"places": places}, weights, digits
 
 
 def write_page(dataset: Dataset | None = None) -> Path:
@@ -51,5 +88,26 @@ def write_page(dataset: Dataset | None = None) -> Path:
     return PAGE
 
 
-def _packed(body: bytes) -> str:
-    return base64.b64encode(zlib.compress(body, 9)).decode()
+def _page(network: dict, weights: bytes, digits: bytes, dataset: Dataset, about: str) -> str:
+    """A page with all that it needs to learn."""
+    images, labels = dataset.train_images[:LESSONS], dataset.train_labels[:LESSONS].tolist()
+    lessons = {"images": packed(images.contiguous().numpy().tobytes()), "labels": labels, "test": DIGITS}
+    parts = {"title": title_of(network), "heading": heading_of(network), "about": about, "start": START}
+    parts |= {"css": "".join(file.read_text() for file in (HERE / "inside.css", LEARNING / "page.css"))}
+    parts |= {"js": script(LEARNING / "page.js"), "head": _preview(), "scripts": _worker()}
+    return whole(network, weights, digits, more={"training": lessons}, **parts)
+
+
+def _worker() -> str:
+    """What the workers run, as text in the page: a file of its own could not be opened from a page that is a file."""
+    text = re.sub(r"^export ", "", script(LEARNING / "worker.js"), flags=re.MULTILINE)
+    return f'<script type="text/plain" id="worker">\n{text}</script>\n'
+
+
+def _preview() -> str:
+    """The picture that goes with a link to the page."""
+    return f'<meta property="og:image" content="{repository()}/raw/main/figures/inside-light.png">'
+
+
+def _learns() -> str:
+    return f"The network that learns in the page gets the first {LESSONS:,} training images, and no dropout."

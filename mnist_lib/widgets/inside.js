@@ -17,7 +17,7 @@ import { best, softmax } from "./js/questions.js";
 import { Shown } from "./js/shown.js";
 import { STILL, Turning } from "./js/turning.js";
 
-const NARROW = 760; // CSS pixels; below it, what belongs to a chosen unit lies under the maps
+const NARROW = 760, WIDE_PAGE = 1120; // CSS pixels; below it, of a notebook or a page, what belongs to a unit may be out of sight
 const SPEAK = 400; // milliseconds of rest before a screen reader is told
 
 /** The view on a network, inside `root`. content: {network, weights, digits}, as Python's content() gives them; start: what is
@@ -114,14 +114,14 @@ export class View {
     this.net.run(this.image, { off: this.off });
     this.logits = this.image.some((v) => v > 0) ? Float32Array.from(this.net.logits) : null;
     this.best = this.logits ? best(this.logits) : -1;
-    const dead = tab.poisoned?.() ?? null, known = chosen !== null && this.network.labels[chosen] >= 0;
+    const dead = tab.poisoned?.() ?? null, lost = (dead?.at(-1).out ?? this.net.logits).every(Number.isNaN), known = chosen !== null && this.network.labels[chosen] >= 0;
     this.pad.draw(theme);
     this.digits?.draw(theme);
     this.epochs?.draw(this.epoch);
     this.maps.draw(theme, { dead, cone: Boolean(tab.cone) });
     this.answer.draw(theme, {
-      image: this.image, logits: this.logits, shares: this.logits && softmax(this.logits), best: this.best,
-      label: known ? this.network.labels[chosen] : null, changes: this.changes(),
+      image: this.image, logits: this.logits, shares: lost ? null : this.logits && softmax(this.logits), best: lost ? -1 : this.best, lost,
+      label: known ? this.network.labels[chosen] : null, changes: this.changes(), advice: this.pad.advice(),
     });
     tab.draw(theme);
     this.shown.draw(theme, { image: this.image, dead, over: tab.over?.bind(tab), about: this.about() });
@@ -190,6 +190,15 @@ export class View {
     this.refresh();
   }
 
+  /** Other numbers for the same layers, such as those of a network that learns: a row as Python's numbers() gives it. */
+  showNumbers(numbers) {
+    const { layers, mean, std } = this.network;
+    this.epoch = null;
+    this.net = new Network(layers, numbers, mean, std);
+    this.twin = this.net.twin();
+    this.refresh();
+  }
+
   setUnit({ layer, map, row, col }) {
     const { layers } = this.net, l = within(layer, 0, layers.length - 1), [maps, rows, cols] = layers[l].shape;
     this.unit = { layer: l, map: within(map, 0, maps - 1), row: within(row, 0, rows - 1), col: within(col, 0, cols - 1) };
@@ -201,7 +210,7 @@ export class View {
   pick(unit, go = false) {
     if (this.tab === "evidence" || this.tab === "turn") this.showTab("apart");
     this.setUnit(unit);
-    if (!go || this.root.clientWidth >= NARROW) return;
+    if (!go || this.root.clientWidth >= (this.root.matches("main") ? WIDE_PAGE : NARROW)) return;
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.shown.node.scrollIntoView({ block: "start", behavior: still ? "auto" : "smooth" });
   }
@@ -276,14 +285,16 @@ function render({ model, el: root }) {
   };
 }
 
+/** zlib-compressed bytes in base64 -> the bytes. */
+export async function unpacked(text) {
+  const body = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  const stream = new Blob([body]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
 /** On a page alone: packed is {network, weights, digits}, the last two zlib-compressed in base64. */
 export async function mount(root, packed, options) {
-  const open = async (text) => {
-    const body = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-    const stream = new Blob([body]).stream().pipeThrough(new DecompressionStream("deflate"));
-    return new Uint8Array(await new Response(stream).arrayBuffer());
-  };
-  const [weights, digits] = await Promise.all([open(packed.weights), open(packed.digits)]);
+  const [weights, digits] = await Promise.all([unpacked(packed.weights), unpacked(packed.digits)]);
   return new View(root, { network: packed.network, weights, digits }, options);
 }
 

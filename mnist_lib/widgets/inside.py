@@ -4,15 +4,18 @@ Its numbers go over to the browser once; there inside.js computes and draws. Wha
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import anywidget
 import torch
 import traitlets
 from torch import Tensor, nn
 
+from mnist_lib.support.paths import write_whole
 from mnist_lib.transforms import MEAN, STD
 from mnist_lib.widgets.bundle import HERE, script
 from mnist_lib.widgets.export import SIDE
+from mnist_lib.widgets.page import about_of, heading_of, page, title_of
 from mnist_lib.widgets.payload import content
 
 
@@ -103,6 +106,19 @@ class Inside(anywidget.AnyWidget):
     def logits(self) -> Tensor | None:
         """The answers to `.image`, float (classes,), as the browser computed them; None while there is no ink."""
         return _floats(self.answers, 0) if self.answers else None
+
+    def save(self, path: str | Path) -> Path:
+        """Write the view as a page of its own, for any browser: one file that needs neither Python nor the internet.
+
+        Raises:
+            ValueError: the name does not end in .html.
+        """
+        if (path := Path(path).expanduser()).suffix not in (".html", ".htm"):
+            raise ValueError(f"A page's name ends in .html, not {path.name!r}.")
+        network = self.network | {"epoch": self.epoch}
+        parts = {"title": title_of(network), "heading": heading_of(network), "about": about_of(network)}
+        write_whole(path, page(network, self.weights, self.digits, **parts).encode())
+        return path
 
 
 def _floats(body: bytes, otherwise: int) -> Tensor:

@@ -1,6 +1,6 @@
 // Test digits to choose from: one of each, any by its number, or one that is read wrong.
 
-import { bitmap, el, within } from "./dom.js";
+import { bitmap, el, within, withArticle } from "./dom.js";
 import { paintInk } from "./colours.js";
 import { SIDE } from "./network.js";
 
@@ -11,21 +11,25 @@ export class Digits {
     const firsts = [...new Set(labels)].filter((digit) => digit >= 0).sort((a, b) => a - b).map((digit) => labels.indexOf(digit));
     this.small = firsts.map((i) => ({ i, grey: bitmap(SIDE, SIDE) }));
     const strip = this.small.map(({ i, grey }) =>
-      el("button", { className: "in-digit", onclick: () => take(i), "aria-label": `Take a ${labels[i]}` }, grey.canvas));
+      el("button", { className: "in-digit", onclick: () => take(i), "aria-label": `Take ${withArticle(labels[i])}` }, grey.canvas));
+    this.note = el("p", { className: "in-quiet", role: "status" });
     this.number = el("input", {
       type: "number", min: 0, max: this.count - 1, value: 0, "aria-label": "Number of the test digit",
-      onchange: () => take(within(+this.number.value, 0, this.count - 1)),
+      onchange: () => {
+        this.note.textContent = +this.number.value >= this.count ? `The last one here has the number ${this.count - 1}.` : "";
+        take(within(+this.number.value, 0, this.count - 1));
+      },
     });
     const step = (by, name, sign) =>
       el("button", { onclick: () => take(((pad.chosen ?? -1) + by + this.count) % this.count), "aria-label": name }, sign);
     const wrong = labels.map((_, i) => i).filter((i) => labels[i] >= 0 && labels[i] !== reads[i]);
     this.wrong = el("select", { onchange: () => this.wrong.value && take(+this.wrong.value), "aria-label": "Digits read wrong" },
       el("option", { value: "" }, `Read wrong (${wrong.length})`),
-      ...wrong.map((i) => el("option", { value: i }, `no. ${places[i]}: a ${labels[i]}, read as ${reads[i]}`)));
+      ...wrong.map((i) => el("option", { value: i }, `no. ${places[i]}: ${withArticle(labels[i])}, read as ${reads[i]}`)));
     this.node = el("section", { className: "in-digits" }, el("h3", {}, "Or take a test digit"),
       strip.length ? el("div", { className: "in-strip" }, ...strip) : null,
       el("div", { className: "in-tools" }, step(-1, "The test digit before", "‹"), this.number, step(1, "The next test digit", "›"),
-        wrong.length ? this.wrong : null));
+        wrong.length ? this.wrong : null), this.note);
   }
 
   draw(theme) {

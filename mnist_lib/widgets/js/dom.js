@@ -40,3 +40,6 @@ export const printed = (value, digits = 4) => {
 export const percent = (share) => (share > 0.9995 ? "> 99.9 %" : `${(100 * share).toFixed(1)} %`);
 
 export const many = (n, one) => `${n.toLocaleString("en")} ${one}${n === 1 ? "" : "s"}`;
+
+/** a 7, an 8 */
+export const withArticle = (digit) => `${digit === 8 ? "an" : "a"} ${digit}`;

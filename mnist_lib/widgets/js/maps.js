@@ -70,9 +70,21 @@ export class Maps {
       atlas.put();
       const context = sharp(canvas, ...row.size);
       for (let m = 0; m < maps; m++) context.drawImage(atlas.canvas, 0, m * rows, cols, rows, ...this.corner(row, m), tile, high);
+      this.outlineEmpty(context, row, layer, theme);
       if (i === this.rows.length - 1) this.names(context, row, layer, theme, top, Boolean(dead));
       this.mark(context, row, i, theme, cone);
     });
+  }
+
+  // A map that is zero everywhere would not be seen at all.
+  outlineEmpty(context, row, { out, shape: [maps, rows, cols] }, theme) {
+    const size = rows * cols;
+    Object.assign(context, { strokeStyle: theme.quiet, lineWidth: 0.5 });
+    for (let m = 0; m < maps; m++) {
+      if (out.subarray(m * size, (m + 1) * size).some((v) => v !== 0)) continue;
+      const [x, y] = this.corner(row, m);
+      context.strokeRect(x + 0.5, y + 0.5, row.tile - 1, row.high - 1);
+    }
   }
 
   // Which answer each of the last numbers is.

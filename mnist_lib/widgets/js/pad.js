@@ -7,6 +7,7 @@ import { SIDE } from "./network.js";
 
 const PAD_SIZE = 280; // of the pad, in its own pixels
 const PAD_EDGE = 10; // how near to the pad's edge the keyboard's pen goes
+const APART = 40; // pixels between strokes of two digits
 
 export class Pad {
   /** digits: uint8, 784 for each. changed(): something else lies on the pad. */
@@ -172,6 +173,21 @@ export class Pad {
     return (prepared ? prepare : asDrawn)(this.alpha, PAD_SIZE);
   }
 
+  /** What one should know of a drawing, for the network can't say it. */
+  advice() {
+    if (!this.drawn) return "";
+    const spans = this.strokes.map(({ points }) => [Math.min(...points.map(([x]) => x)), Math.max(...points.map(([x]) => x))]);
+    spans.sort((one, other) => one[0] - other[0]);
+    let end = spans[0][1];
+    const apart = spans.some(([left, right]) => {
+      const gap = left - end;
+      end = Math.max(end, right);
+      return gap > APART;
+    });
+    return apart ? "It reads one digit at a time: these strokes lie far apart."
+      : "It can only say 0 to 9: a letter or a scribble gets one of these too.";
+  }
+
   draw(theme) {
     const context = this.canvas.getContext("2d");
     context.clearRect(0, 0, PAD_SIZE, PAD_SIZE);
@@ -187,6 +203,6 @@ export class Pad {
       context.fillRect(0, 0, PAD_SIZE, PAD_SIZE);
       context.globalCompositeOperation = "source-over";
     }
-    this.hint.hidden = this.drawn;
+    this.hint.hidden = this.drawn && this.strokes.some(({ points }) => points.length > 1); // a tap leaves a dot
   }
 }

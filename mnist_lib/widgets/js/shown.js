@@ -26,7 +26,9 @@ export class Shown {
     this.name = el("b");
     this.about = el("span", { className: "in-quiet" });
     const box = (this.box = el("input", { type: "checkbox", checked: true, onchange: () => prepare(box.checked) }));
+    const back = () => view.maps.node.scrollIntoView({ block: "start" });
     this.node = el("section", { className: "in-see" }, el("h3", {}, "What the network is shown"),
+      el("button", { className: "in-back", onclick: back }, "Back to the maps"),
       el("div", { className: "in-pair" },
         el("figure", {}, this.image, el("figcaption", {}, "28×28: click any pixel")),
         el("figure", {}, this.map, el("figcaption", {}, this.name))),

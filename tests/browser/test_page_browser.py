@@ -1,0 +1,218 @@
+"""The page as a place to learn, to keep and to share, in a real browser: what test_inside_browser.py does not ask."""
+
+import pytest
+import torch
+from conftest import nightly
+
+from course import browser
+from course.page import PAGE, save_run
+from mnist_lib.model import DigitNet
+from mnist_lib.widgets import Inside
+from tests.browser.test_inside_browser import SEVEN, chromium, draw, opened
+from tests.lib.test_inside import LeNet
+
+pytestmark = pytest.mark.skipif(browser.find() is None, reason="needs a browser: install chromium or google-chrome")
+__all__ = ["chromium"]  # a fixture
+
+QUICK = """Object.defineProperty(learning.settings, 'values',
+  {get: () => ({rate: %s, batch: 8, digits: 200, augment: true, steps: %d})})"""
+STATE = "state => learning.state === state && learning.waiting === null"
+
+
+def begin(page, steps: int, rate: float = 0.1) -> None:
+    page.evaluate(QUICK % (rate, steps))
+    page.get_by_role("button", name="Start from nothing").click()
+
+
+def test_it_learns_from_nothing_and_can_be_stopped(chromium):
+    """Maps and answer follow; pause, go on; its past; another seed; back. No request leaves the page."""
+    with opened(chromium) as page:
+        draw(page)
+        trained = page.evaluate("Array.from(inside.logits)")
+        begin(page, 60)
+        page.wait_for_function("() => learning.losses.length > 8", timeout=120_000)
+        page.get_by_role("button", name="Pause").click()
+        page.wait_for_function(STATE, arg="paused")
+        page.wait_for_timeout(300)
+        stood = page.evaluate("learning.losses.length")
+        page.wait_for_timeout(300)
+        assert page.evaluate("learning.losses.length") == stood < 60
+        assert page.evaluate("inside.draw(); Array.from(inside.logits)") != trained
+        page.get_by_role("button", name="Go on").click()
+        page.wait_for_function(STATE, arg="over", timeout=120_000)
+        losses, judged = page.evaluate("[learning.losses, learning.judged.map(({step, accuracy}) => [step, accuracy])]")
+        assert len(losses) == 60 and sum(losses[-10:]) < 0.8 * sum(losses[:10])
+        assert judged[0][0] == 0 and judged[-1][0] == 60 and judged[-1][1] > max(0.2, judged[0][1])
+        assert "done: now take it apart" in page.locator(".in-learn p").first.text_content()
+        page.get_by_label("Its past").focus()
+        page.keyboard.press("Home")
+        page.wait_for_function("() => learning.at === 0")
+        first = page.evaluate("inside.draw(); Array.from(inside.logits)")
+        page.keyboard.press("End")
+        assert page.evaluate("inside.draw(); Array.from(inside.logits)") != first
+        weights = page.evaluate("Array.from(learning.judged[0].numbers.subarray(0, 5))")
+        page.get_by_role("button", name="Again with another seed").click()
+        page.wait_for_function("() => learning.judged.length", timeout=120_000)
+        assert page.evaluate("Array.from(learning.judged[0].numbers.subarray(0, 5))") != weights
+        page.get_by_role("button", name="Back to the trained network").click()
+        assert page.evaluate("inside.draw(); Array.from(inside.logits)") == trained
+        assert [url for url in page.asked if not url.startswith("blob:")] == [PAGE.as_uri()] and page.complaints == []
+
+
+def test_a_training_that_diverges_says_so(chromium):
+    with opened(chromium) as page:
+        page.evaluate("""() => { const worker = learning.code; // numbers that no learning rate offered would bring about
+          learning.code = worker.replace("descend(this.net.learnt,", "descend(this.net.learnt, this.step > 3 ? NaN :"); }""")
+        begin(page, 60, 10)
+        page.wait_for_function(STATE, arg="diverged", timeout=120_000)
+        assert "It diverged at step" in page.locator(".in-learn p").first.text_content()
+        page.evaluate("inside.draw()")
+        assert "No answer: all of its numbers are NaN" in page.locator(".in-verdict").text_content()
+        assert page.get_by_role("button", name="Again with another seed").is_visible()
+
+
+@nightly
+def test_it_reads_97_of_100_within_500_steps(chromium):
+    with opened(chromium) as page:
+        page.get_by_role("button", name="Start from nothing").click()
+        page.wait_for_function(STATE, arg="over", timeout=600_000)
+        assert page.evaluate("learning.judged.at(-1).accuracy") >= 0.965
+
+
+def test_a_poisoned_answer_is_no_answer(chromium):
+    with opened(chromium) as page:
+        page.evaluate("inside.showTab('poison'); inside.draw()")
+        assert "No answer" in page.locator(".in-verdict").text_content()
+        assert set(page.locator(".in-share").all_text_contents()) == {"–"}
+
+
+def test_answers_are_honest(chromium):
+    """A close rival is named; strokes far apart are more than one digit; a tap leaves the hint; it is an 8."""
+    with opened(chromium) as page:
+        share = page.evaluate("""() => { const draw = inside.answer.draw.bind(inside.answer);
+          const shares = [0.5, 0, 0, 0.4, 0.1, 0, 0, 0, 0, 0];
+          const {theme, image, logits} = inside;
+          draw(theme, {image, logits, shares, best: 0, label: null, changes: [], advice: ""});
+          return inside.answer.verdict.textContent; }""")
+        assert "or a 3, 40.0 %" in share
+        draw(page)
+        assert "can only say 0 to 9" in page.locator(".in-answer").text_content()
+        page.evaluate("inside.pad.clear()")
+        draw(page, [(40, 60), (40, 200)])
+        draw(page, [(220, 60), (220, 200)])
+        assert "one digit at a time" in page.locator(".in-answer").text_content()
+        page.evaluate("inside.pad.clear()")
+        draw(page, [(140, 140)])
+        assert page.locator(".in-hint").is_visible()
+        assert page.get_by_role("button", name="Take an 8").count() == 1
+        page.get_by_label("Number of the test digit").fill("5000")
+        page.keyboard.press("Enter")
+        assert f"The last one here has the number {page.evaluate('inside.network.labels.length') - 1}." in page.content()
+
+
+def test_a_map_of_zeros_has_an_outline(chromium):
+    with opened(chromium) as page:
+        drawn = page.evaluate("""() => { inside.switchOff({layer: 0, map: 3}); inside.draw(); inside.off = null;
+          const {canvas} = inside.maps.rows[0], ratio = canvas.width / inside.maps.rows[0].size[0];
+          const [x, y] = inside.maps.corner(inside.maps.rows[0], 3);
+          return canvas.getContext("2d").getImageData(Math.round((x + 9) * ratio), Math.round(y * ratio), 1, 1).data[3]; }""")
+        assert drawn > 0
+
+
+def test_play_runs_over_the_epochs(chromium):
+    with opened(chromium) as page:
+        page.get_by_role("button", name="Play").click()
+        assert page.evaluate("inside.epoch") == 0
+        page.wait_for_function("() => inside.epoch === 1")
+        page.get_by_role("button", name="Stop").click()
+        assert page.get_by_role("button", name="Play").count() == 1
+
+
+@pytest.mark.parametrize("width", [800, 1024])
+def test_what_was_clicked_and_its_maps_are_in_view(chromium, width):
+    with opened(chromium, viewport={"width": width, "height": 768}, reduced_motion="reduce") as page:
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        page.locator(".in-maps canvas").nth(3).click(position={"x": 30, "y": 20})
+        page.wait_for_timeout(300)
+        for part in (".in-see", ".in-maps", ".in-panel"):
+            box = page.locator(part).bounding_box()
+            assert box["y"] < 600 and box["y"] + box["height"] > 100, part
+
+
+def test_a_link_shows_the_same_again(chromium):
+    """Strokes, unit, tab and epoch; a link that is cut short, or nonsense, breaks nothing."""
+    with opened(chromium) as page:
+        draw(page)
+        page.evaluate(
+            "inside.setEpoch(5); inside.setUnit({layer: 5, map: 3, row: 2, col: 1}); inside.showTab('off'); inside.draw()"
+        )
+        page.get_by_role("button", name="Copy link").click()
+        page.wait_for_function("() => location.hash.length > 20")
+        address, image = page.evaluate("[location.href, Array.from(inside.image)]")
+        other = page.context.new_page()
+        for hash, same in (
+            (address.split("#")[1], True),
+            (address.split("#")[1][:-3], False),
+            ("strokes=%%&unit=x&tab=toString&epoch=7", False),
+        ):
+            other.goto("about:blank")
+            other.goto(f"{PAGE.as_uri()}#{hash}")
+            other.wait_for_function("() => window.inside?.net")
+            seen = other.evaluate(
+                "inside.draw(); [inside.epoch, inside.unit, inside.tab, inside.best, Array.from(inside.image)]"
+            )
+            if same:
+                assert seen[:4] == [5, {"layer": 5, "map": 3, "row": 2, "col": 1}, "off", page.evaluate("inside.best")]
+                assert (torch.tensor(seen[4]) - torch.tensor(image)).abs().mean() < 0.03
+
+
+def test_a_picture_can_be_kept(chromium):
+    with opened(chromium) as page:
+        draw(page, SEVEN)
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Save picture").click()
+        body = download.value.path().read_bytes()
+        assert body[:4] == b"\x89PNG" and 10_000 < len(body) < 1_000_000
+
+
+def test_a_reader_s_network_is_a_page_of_its_own(chromium, digits, tmp_path):
+    """Any network that can be shown: its title, footer and numbers; opened as a file it answers as torch does."""
+    torch.manual_seed(0)
+    net = LeNet().eval()
+    images = torch.nn.functional.interpolate(digits.test_images[:20].float() / 255, (28, 28))
+    path = Inside(net, images, digits.test_labels[:20]).save(tmp_path / "mine.html")
+    with opened(chromium, path=path) as page:
+        count = sum(p.numel() for p in net.parameters())
+        assert f"{count:,}" in page.title() and f"{count:,}" in page.locator("h1").text_content()
+        assert "conv1, max_pool2d" in page.locator("footer").text_content() and page.locator(".in-learn").count() == 0
+        assert page.asked == [path.as_uri()] and page.complaints == []
+        assert page.evaluate("inside.best") == Inside(net, images, digits.test_labels[:20]).network["reads"][0]
+    with pytest.raises(ValueError, match=r"ends in \.html"):
+        Inside(net).save(tmp_path / "mine.txt")
+
+
+def test_a_run_is_a_page_of_its_own(chromium, mnist, tmp_path):
+    torch.manual_seed(3)
+    torch.save(DigitNet(widths=(4, 4, 4, 4, 4, 4, 4)).state_dict(), tmp_path / "model.pt")
+    path = save_run(tmp_path / "model.pt", tmp_path / "mine.html", mnist)
+    with opened(chromium, path=path) as page:
+        assert "10,000 test images right" in page.locator("footer").text_content()
+        assert page.evaluate("learning.state") == "idle" and "13,960" not in page.locator("body").inner_text()
+    (tmp_path / "other.pt").write_bytes(b"none")
+    for name in ("other.pt", "missing.pt"):
+        with pytest.raises(ValueError, match=name):
+            save_run(tmp_path / name, tmp_path / "out.html", mnist)
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("dark", 360), ("light", 1440), ("light", 360), ("dark", 1440)])
+def test_axe_finds_nothing_serious_while_it_learns(chromium, scheme, width):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    with opened(chromium, color_scheme=scheme, viewport={"width": width, "height": 800}) as page:
+        draw(page)
+        page.locator(".in-settings summary").click()
+        begin(page, 20)
+        page.wait_for_function(STATE, arg="over", timeout=120_000)
+        page.evaluate("inside.draw()")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        found = axe.run(page).response["violations"]
+        assert not [(v["id"], v["nodes"][0]["html"][:200]) for v in found if v["impact"] in ("serious", "critical")]
