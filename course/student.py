@@ -58,7 +58,7 @@ def write_handout(out: Path, address: str | None = None) -> None:
             write_whole(out / path.relative_to(ROOT), path.read_bytes())
     for name, target in OWN.items():
         write_whole(out / target, (ROOT / "course/handout" / name).read_bytes())
-    address = address or repository()
+    address = (address or repository()).rstrip("/").removesuffix(".git")
     write_whole(out / "pyproject.toml", for_students((ROOT / "pyproject.toml").read_text(encoding="utf-8"), address).encode())
     paths = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
     for path in paths:

@@ -22,13 +22,17 @@ COURSE = {  # the notebooks in order, and what their readers write
 
 
 def repository() -> str:
-    """The project's address, from pyproject.toml: the one place where it is written."""
-    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"].rstrip("/")
+    """The project's address, from pyproject.toml: the one place where it is written. Without .git, as a browser has it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return project["urls"]["Repository"].rstrip("/").removesuffix(".git")
 
 
 def badge(name: str) -> str:
-    """A notebook's Open In Colab."""
-    colab = repository().replace("https://github.com/", "https://colab.research.google.com/github/")
+    """A notebook's Open In Colab; nothing where the address is not GitHub's, which is the one that Colab opens."""
+    address = repository()
+    if not address.startswith("https://github.com/"):
+        return ""
+    colab = address.replace("https://github.com/", "https://colab.research.google.com/github/")
     return f"[![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab}/blob/main/notebooks/{name}.ipynb)"
 
 

@@ -101,7 +101,8 @@ def write_report(record: Path | None = None) -> None:
         made[path] = with_address(path.read_text(encoding="utf-8")).encode()
     made |= figures(net, dataset, studied)
     for path, body in made.items():
-        write_whole(path, body)
+        if not path.is_file() or path.read_bytes() != body:
+            write_whole(path, body)
     film.renew(dataset)
 
 

@@ -142,3 +142,20 @@ def test_report_takes_a_run_with_all_that_follows_from_it(record, evaluated_once
     assert b"".join(before) == TABLE and json.loads(new) == record
     assert "the mean of 6 runs (seeds 0 to 5" in names["RESULTS.md"].decode()
     assert "the mean of 6 trainings" in names["README.md"].decode()
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("https://github.com/a/b.git", "](https://colab.research.google.com/github/a/b/blob/main/notebooks/01.ipynb)"),
+        ("https://github.com/a/b/", "](https://colab.research.google.com/github/a/b/blob/main/notebooks/01.ipynb)"),
+        ("https://gitlab.com/a/b", ""),
+    ],
+)
+def test_addresses_give_right_links_or_none(address, said, tmp_path, monkeypatch):
+    from course.report import course_tables
+
+    (tmp_path / "pyproject.toml").write_text(f'[project.urls]\nRepository = "{address}"\n')
+    monkeypatch.setattr(course_tables, "ROOT", tmp_path)
+    badge = course_tables.badge("01")
+    assert badge.endswith(said) and bool(badge) == bool(said)

@@ -65,7 +65,10 @@ except OSError as error:
     found += [error] if error.errno != 101 else []  # the network is unreachable, and not a port closed
 """
     found = f"{CONVOLVE}\nhonest = convolve if not found else None"
-    assert outcome(written(tmp_path, looks, found, 'check("1a", honest)', 'check("1b", 7)'), 300) == ({"1a": True}, "")
+    assert outcome(written(tmp_path, looks, found, 'check("1a", honest)', 'check("1b", 7)'), 300) == (
+        {"1a": True, "1b": False},
+        "",
+    )
     assert outcome(written(tmp_path, "honest = 7", 'check("1a", honest)'), 300) == ({"1a": False}, "")
 
 
