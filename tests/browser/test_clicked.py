@@ -70,6 +70,11 @@ def test_the_digit_before_the_first_is_the_last(view):
     assert chosen(view) == 0
     press(view, "The next test digit")
     assert chosen(view) == 1
+    for button, there in (("The test digit before", last), ("The next test digit", 0)):  # from a drawing on
+        view.evaluate("() => { inside.pad.clear(); inside.draw(); }")
+        assert chosen(view) is None
+        press(view, button)
+        assert chosen(view) == there
 
 
 @pytest.mark.parametrize(("typed", "taken"), [("7", 7), ("99999", -1), ("-3", 0)])

@@ -21,7 +21,7 @@ export class Digits {
       },
     });
     const step = (by, name, sign) =>
-      el("button", { onclick: () => take(((pad.chosen ?? -1) + by + this.count) % this.count), "aria-label": name }, sign);
+      el("button", { onclick: () => take(((pad.chosen ?? (by > 0 ? -1 : 0)) + by + this.count) % this.count), "aria-label": name }, sign);
     const wrong = labels.map((_, i) => i).filter((i) => labels[i] >= 0 && labels[i] !== reads[i]);
     this.wrong = el("select", { onchange: () => this.wrong.value && take(+this.wrong.value), "aria-label": "Digits read wrong" },
       el("option", { value: "" }, `Read wrong (${wrong.length})`),
