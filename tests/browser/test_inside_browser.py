@@ -484,7 +484,7 @@ def test_nothing_leaves_the_page(chromium, mnist):
         for tab in ("poison", "evidence", "off", "turn", "apart"):
             page.evaluate("(tab) => { inside.showTab(tab); inside.draw(); }", tab)
             page.wait_for_timeout(80)
-        page.locator(".in-maps canvas").nth(5).click(position={"x": 30, "y": 20})
+        page.locator(".in-maps > figure canvas").nth(5).click(position={"x": 30, "y": 20})
         assert page.evaluate("inside.unit.layer") == 5
         image, chosen = page.locator(".in-shown").all()
         image.click(position={"x": 50, "y": 90})  # of 172 x 172, a little more than 6 a pixel
@@ -535,7 +535,7 @@ def test_all_of_it_by_keyboard(chromium):
                 == tab
                 == page.locator("[aria-selected=true]").text_content()
             )
-        page.locator(".in-maps canvas").nth(1).focus()
+        page.locator(".in-maps > figure canvas").nth(1).focus()
         for key in ("PageDown", "ArrowDown", "ArrowRight", "ArrowRight"):
             press(key)
         assert page.evaluate("inside.unit") == {"layer": 1, "map": 1, "row": 1, "col": 2}
@@ -583,7 +583,7 @@ def test_a_phone_draws_without_scrolling(chromium):
         page.evaluate("inside.draw()")
         assert page.evaluate("inside.pad.strokes.length") == 1 and page.evaluate("inside.best") == 7
         assert page.evaluate("window.scrollY") == 0
-        page.locator(".in-maps canvas").nth(4).tap(position={"x": 20, "y": 20})
+        page.locator(".in-maps > figure canvas").nth(4).tap(position={"x": 20, "y": 20})
         assert page.evaluate("inside.unit.layer") == 4
 
 

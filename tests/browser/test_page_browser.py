@@ -119,6 +119,21 @@ def test_a_map_of_zeros_has_an_outline(chromium):
         assert drawn > 0
 
 
+def test_a_map_under_the_mouse_is_enlarged(chromium):
+    with opened(chromium) as page:
+        page.locator(".in-maps > figure canvas").nth(4).hover(position={"x": 30, "y": 20})
+        told = page.locator(".in-closer").inner_text()
+        unit = page.evaluate("([clientX, clientY]) => inside.maps.unitAt(4, {clientX, clientY})", hovered(page))
+        assert "conv4, map 0" in told and f"row {unit['row']}, column {unit['col']}: " in told
+        page.mouse.move(2, 2)
+        assert page.locator(".in-closer").is_hidden()
+
+
+def hovered(page) -> list[float]:
+    box = page.locator(".in-maps > figure canvas").nth(4).bounding_box()
+    return [box["x"] + 30, box["y"] + 20]
+
+
 def test_play_runs_over_the_epochs(chromium):
     with opened(chromium) as page:
         page.get_by_role("button", name="Play").click()
@@ -132,7 +147,7 @@ def test_play_runs_over_the_epochs(chromium):
 def test_what_was_clicked_and_its_maps_are_in_view(chromium, width):
     with opened(chromium, viewport={"width": width, "height": 768}, reduced_motion="reduce") as page:
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        page.locator(".in-maps canvas").nth(3).click(position={"x": 30, "y": 20})
+        page.locator(".in-maps > figure canvas").nth(3).click(position={"x": 30, "y": 20})
         page.wait_for_timeout(300)
         for part in (".in-see", ".in-maps", ".in-panel"):
             box = page.locator(part).bounding_box()

@@ -1,6 +1,7 @@
 // Every map of every layer, with the chosen unit and the units that it is made of.
 
 import { bitmap, el, many, sharp } from "./dom.js";
+import { Closer } from "./closer.js";
 import { largest, paint } from "./colours.js";
 import { SIDE } from "./network.js";
 
@@ -17,12 +18,13 @@ export class Maps {
     Object.assign(this, { view, choose });
     const { layers } = view.net, learnt = view.network.parameters.toLocaleString("en");
     const shown = layers.reduce((n, layer) => n + layer.out.length, 0).toLocaleString("en");
+    this.closer = new Closer(view);
     this.rows = layers.map((layer, i) => this.row(layer, i));
     this.node = el("section", { className: "in-maps" }, el("h3", {}, "Every map, layer by layer"),
       el("p", { className: "in-quiet" }, `The network’s ${learnt} learnt numbers turn the digit into these ${shown}. `,
         el("b", { className: "in-blue" }, "Blue"), " is above zero, ", el("b", { className: "in-orange" }, "orange"),
         " below; the stronger the colour, the larger the number in its layer. Click any of them to see where it comes from."),
-      epochs, ...this.rows.map(({ figure }) => figure));
+      epochs, ...this.rows.map(({ figure }) => figure), this.closer.node);
   }
 
   row(layer, i) {
@@ -32,7 +34,7 @@ export class Maps {
     const canvas = el("canvas", {
       tabIndex: 0, role: "application",
       "aria-label": `${layer.name}: ${size}. Arrow keys move the chosen unit, Page Up and Page Down change the map.`,
-      onclick: (e) => this.click(i, e), onkeydown: (e) => this.key(i, e),
+      onclick: (e) => this.click(i, e), onpointermove: (e) => this.point(i, e), onpointerleave: () => this.closer.hide(), onkeydown: (e) => this.key(i, e),
     });
     const figure = el("figure", {}, el("figcaption", {}, el("b", {}, layer.name), ` ${size} · ${seen(layer.field)}`), canvas);
     return { figure, canvas, atlas: bitmap(width, height * maps), single };
@@ -145,14 +147,27 @@ export class Maps {
     return seen;
   }
 
-  click(i, event) {
+  // Which unit of layer i an event points at; null between the maps.
+  unitAt(i, event) {
     const { canvas, tile, high, columns } = this.rows[i], [maps, rows, cols] = this.view.net.layers[i].shape;
     const box = canvas.getBoundingClientRect();
     const x = event.clientX - box.left, y = event.clientY - box.top;
     const column = Math.floor(x / (tile + MAP_GAP)), line = Math.floor(y / (high + MAP_GAP)), map = line * columns + column;
-    if (map >= maps || column >= columns) return;
+    if (map >= maps || column >= columns) return null;
     const [left, top] = [x - column * (tile + MAP_GAP), y - line * (high + MAP_GAP)];
-    this.choose({ layer: i, map, row: Math.floor((top / high) * rows), col: Math.floor((left / tile) * cols) }, true);
+    return { layer: i, map, row: Math.floor((top / high) * rows), col: Math.floor((left / tile) * cols) };
+  }
+
+  click(i, event) {
+    const unit = this.unitAt(i, event);
+    this.closer.hide();
+    if (unit) this.choose(unit, true);
+  }
+
+  point(i, event) {
+    const unit = event.pointerType === "mouse" ? this.unitAt(i, event) : null, [, rows, cols] = this.view.net.layers[i].shape;
+    if (unit && unit.row < rows && unit.col < cols && unit.row >= 0 && unit.col >= 0) this.closer.show(event, unit, this.rows[i].top);
+    else this.closer.hide();
   }
 
   key(i, event) {
