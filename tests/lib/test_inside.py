@@ -303,7 +303,7 @@ def test_the_room_is_cheap_to_enter_and_looks_no_way_back():
     assert not {"anywidget", "ipywidgets", "matplotlib", "torch"} & set(loaded)
     for path in (ROOT / "mnist_lib/widgets").glob("*.py"):
         found = set(re.findall(r"(?:from|import) mnist_lib\.(\w+)", path.read_text()))
-        assert found <= {"widgets", "receptive_field", "transforms", "data", "files", "checkpoints"}, path.name
+        assert found <= {"widgets", "receptive_field", "transforms", "support"}, path.name
 
 
 def test_the_film_is_small_and_has_its_stills():
