@@ -283,10 +283,10 @@ def test_preparation_crops_fits_and_centres(view):
     centre = [(image.sum(axis) * torch.arange(28)).sum() / mass for axis in (1, 0)]
     assert all(abs(place - 13.5) <= 1 for place in centre)
     assert view.evaluate("inside.best") == 7
-    view.locator(".in-switch input").first.uncheck()
+    view.locator(".in-prepared input").uncheck()
     view.evaluate("inside.draw()")
     assert not image_of(view)[0, 0, 14:].any() and image_of(view).any()
-    view.locator(".in-switch input").first.check()
+    view.locator(".in-prepared input").check()
 
 
 def test_an_empty_drawing_gets_no_answer_and_a_black_one_breaks_nothing(view):
@@ -503,7 +503,9 @@ def test_all_of_it_by_keyboard(chromium):
         for key in ["ArrowUp"] * 8 + [" "] + ["ArrowDown"] * 16 + [" "]:  # a 1
             press(key)
         page.wait_for_function("() => inside.best === 1")
-        page.wait_for_function("() => document.querySelector('[role=status]').textContent.startsWith('The network reads a 1')")
+        page.wait_for_function(
+            "() => document.querySelector('#inside > [role=status]').textContent.startsWith('The network reads a 1')"
+        )
         press("u")
         page.wait_for_function("() => inside.logits === null")
         reached = set()
@@ -541,7 +543,9 @@ def test_all_of_it_by_keyboard(chromium):
         assert page.evaluate("inside.unit") == {"layer": 1, "map": 1, "row": 1, "col": 2}
         said = "conv2, map 1, row 1, column 2 is"  # once the next frame is drawn
         page.wait_for_function("said => document.querySelector('.in-body').textContent.includes(said)", arg=said)
-        page.wait_for_function("() => document.querySelector('[role=status]').textContent.startsWith('conv2, map 1, row 1, c')")
+        page.wait_for_function(
+            "() => document.querySelector('#inside > [role=status]').textContent.startsWith('conv2, map 1, row 1, c')"
+        )
         page.get_by_label("row", exact=True).focus()
         press("ArrowUp")
         press("ArrowUp")  # the field is still there, with the focus

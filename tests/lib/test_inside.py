@@ -97,4 +97,4 @@ def test_widgets_load_nothing_before_a_name_is_used():
     assert not {"anywidget", "ipywidgets", "matplotlib", "torch"} & set(loaded)
     for path in (ROOT / "mnist_lib/widgets").glob("*.py"):
         found = set(re.findall(r"(?:from|import) mnist_lib\.(\w+)", path.read_text()))
-        assert found <= {"widgets", "receptive_field", "transforms", "data", "files", "checkpoints"}, path.name
+        assert found <= {"widgets", "receptive_field", "transforms", "support", "data", "model"}, path.name
