@@ -12,7 +12,8 @@ FIGURES = ROOT / "figures"
 FRAMES, PACE, HOLD = 30, 80, 2200  # pictures of the stroke, milliseconds for each, and for the last
 # Only the pad, the answer and the maps, without their controls
 LOOK = """header, footer,
-.in-see, .in-panel, .in-digits, .in-tools, .in-epochs, .in-learn, .in-tasks, .in-keep, .in-maps > p, .in-hint { display: none !important; }
+.in-see, .in-panel, .in-digits, .in-tools, .in-epochs, .in-learn, .in-tasks, .in-keep,
+.in-maps > p, .in-hint { display: none !important; }
 body { padding: 12px 16px !important; width: 900px; box-sizing: border-box; } .in-pad { outline: none !important; }"""
 PEN = """([points, done]) => {
   const {pad} = inside;
