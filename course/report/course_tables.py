@@ -1,5 +1,6 @@
 """The course as tables: README's path and its network, a teacher's view of each notebook, the list of reading."""
 
+import re
 import tomllib
 
 from torch import nn
@@ -14,7 +15,7 @@ COURSE = {  # the notebooks in order, and what their readers write
     "01_architecture": "a convolution; a count of parameters; BatchNorm",
     "02_receptive_field": "the field of any stack of layers; a proof by NaN",
     "03_augmentation": "turning an image; reading between pixels; shifting a batch",
-    "04_training": "cross-entropy; SGD with momentum; OneCycle; a step of training",
+    "04_training": "cross-entropy; its gradient by hand; SGD with momentum; a step of training",
     "05_inside": "the evidence for a digit; what excites a map; a lesion",
     "06_ablation": "an interval of pairs; a verdict; a study of your own",
     "07_speed": "Amdahl's law, backwards; where a number lies in memory; a stopwatch",
@@ -34,6 +35,22 @@ def badge(name: str) -> str:
         return ""
     colab = address.replace("https://github.com/", "https://colab.research.google.com/github/")
     return f"[![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab}/blob/main/notebooks/{name}.ipynb)"
+
+
+def film(course: list[Lesson]) -> str:
+    """README's first picture, which leads to the page that it shows, and two ways to begin."""
+    picture = """<picture>
+  <source media="(prefers-reduced-motion: reduce) and (prefers-color-scheme: dark)" srcset="figures/inside-dark.png">
+  <source media="(prefers-reduced-motion: reduce)" srcset="figures/inside-light.png">
+  <source media="(prefers-color-scheme: dark)" srcset="figures/inside-dark.webp">
+  <img src="figures/inside-light.webp" width="720" alt="A 3 is drawn by hand; every feature map answers as it grows: 3.">
+</picture>"""
+    address = re.fullmatch(r"https://github\.com/([^/]+)/([^/]+)", repository())
+    if not address:
+        return picture
+    page = f"https://{address[1].lower()}.github.io/{address[2]}/draw/"
+    colab = f"https://colab.research.google.com/github/{address[1]}/{address[2]}/blob/main/notebooks/{course[0].name}.ipynb"
+    return f'<a href="{page}">{picture}</a>\n\n**[Draw now]({page})** · **[Start in Colab]({colab})**'
 
 
 def start(course: list[Lesson]) -> str:

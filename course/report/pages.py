@@ -47,6 +47,7 @@ def pages(studied: dict[str, Records], new: dict | None = None) -> dict[str, dic
     studies = {mark: results.study_table(study, studied[study.name], timed.get(mark)) for mark, study in SHOWN.items()}
     return {
         "README.md": {
+            "FILM": course_tables.film(course),
             "START": course_tables.start(course),
             "PATH": course_tables.path_table(course),
             "CLONE": f"```sh\ngit clone {repository()}\ncd {repository().split('/')[-1]}\n```",
