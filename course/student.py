@@ -27,6 +27,7 @@ COPIED = (  # files, and what folders hold
     "assignment",
     "mnist_lib",
     "notebooks/glossary.md",
+    "notebooks/formulas.md",
     *(f"course/{name}" for name in ("__init__.py", "__main__.py", "card.txt", "colab.py", "guesses.py", "exercises")),
     *(f"course/{name}.py" for name in ("grading", "run_exercises", "study", "submission")),
     *(f"records/{name}.jsonl" for name in ("card", "quick", "best", "few")),

@@ -15,7 +15,9 @@ from course.report.course_tables import COURSE, repository
 from course.student import without_answers
 from mnist_lib.support.paths import ROOT
 
-PAGES = ("RESULTS.md", "CONTRIBUTING.md", "notebooks/glossary.md")  # INSTRUCTOR.md has the answers in the open
+# INSTRUCTOR.md has the answers in the open
+PAGES = ("RESULTS.md", "CONTRIBUTING.md", "notebooks/glossary.md", "notebooks/formulas.md")
+LOOKED_UP = ("notebooks/glossary", "notebooks/formulas", "RESULTS", "CONTRIBUTING")
 DOWNLOAD = "download [docs/index.html](docs/index.html), open it in a browser, and draw."  # in README; the site has the page
 
 
@@ -85,7 +87,10 @@ def contents(pages: list[Path]) -> str:
     solutions = [name for name in known if name.startswith("notebooks/solutions/")]
     parts = {
         "The course": [f"notebooks/{name}" for name in COURSE],
-        "To look up": ["draw", *(name for name in ("notebooks/glossary", "RESULTS", "CONTRIBUTING") if name in known)],
+        "To look up": [
+            "draw",
+            *(name for name in ("notebooks/glossary", "notebooks/formulas", "RESULTS", "CONTRIBUTING") if name in known),
+        ],
         "Solutions": solutions,
     }
     return "".join(

@@ -173,8 +173,8 @@ def _refusing(copied: Callable | None, library: tuple[Callable, ...], answer: Ca
         sys.setprofile(before)
     if found:
         raise NotYet(
-            f"It calls {getattr(found[0], '__name__', found[0])}, which does the exercise for you. Write what is inside it, "
-            "from additions, multiplications and loops."
+            f"It calls {getattr(found[0], '__name__', found[0])}, which does the exercise for you: "
+            "write what is inside it yourself."
         )
     return result
 

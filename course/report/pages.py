@@ -102,9 +102,14 @@ def write_report(record: Path | None = None) -> None:
         made[path] = with_address(path.read_text(encoding="utf-8")).encode()
     made |= figures(net, dataset, studied)
     for path, body in made.items():
-        if not path.is_file() or path.read_bytes() != body:
-            write_whole(path, body)
+        write_changed(path, body)
     film.renew(dataset)
+
+
+def write_changed(path: Path, body: bytes) -> None:
+    """Leave a file that says so already as old as it is."""
+    if not path.is_file() or path.read_bytes() != body:
+        write_whole(path, body)
 
 
 def with_address(text: str) -> str:

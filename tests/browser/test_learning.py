@@ -186,7 +186,7 @@ def test_the_augmentation_is_the_card_s_affine_map(modules, mnist):
     image = mnist.test_images[:1].float() / 255
     draw = {"angle": 17.0, "right": 2, "down": -3, "scale": 0.93, "shear": 4.0}
     names = {"right": "shift_x", "down": "shift_y"}
-    wanted = transforms.affine(image, transforms.Draw.still(1, **{names.get(k, k): v for k, v in draw.items()}))
+    wanted = transforms.affine(image, transforms.AffineParams.identity(1, **{names.get(k, k): v for k, v in draw.items()}))
     ours = modules.evaluate(
         """([image, draw]) => { const out = new Float32Array(784); affine(floats(image), 0, out, 0, draw); 
           return Array.from(out); }""",

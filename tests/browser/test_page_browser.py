@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from conftest import nightly
 
 from course import browser
 from course.page import PAGE, save_run
@@ -71,7 +70,7 @@ def test_a_training_that_diverges_says_so(chromium):
         assert page.get_by_role("button", name="Again with another seed").is_visible()
 
 
-@nightly
+@pytest.mark.nightly
 def test_it_reads_97_of_100_within_500_steps(chromium):
     with opened(chromium) as page:
         page.get_by_role("button", name="Start from nothing").click()

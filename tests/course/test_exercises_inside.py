@@ -56,7 +56,7 @@ def raw_conv7(net, image, module):
 
 
 WRONG_EVIDENCE = {
-    "write it yourself": interpret.evidence,
+    "It calls evidence, which does the exercise for you": interpret.evidence,
     "ReLU on the evidence": lambda n, x, d: by_convolution(n, x, d).relu(),
     "the weights of the digit that the network answers": lambda n, x, d: by_convolution(n, x, int(n(x[None]).argmax())),
     "the weights of another digit": lambda n, x, d: by_convolution(n, x, d - 1),
@@ -112,7 +112,7 @@ def inside(top, side):
 
 
 WRONG_PATCHES = {
-    "write it yourself": interpret.top_patches,
+    "It calls top_patches, which does the exercise for you": lambda *case: interpret.top_patches(*case).patches,
     "the last row and column are missing": lambda *case: patches(*case)[:, :, :-1, :-1],
     "ranked by the mean over the map": lambda *case: patches(*case, rank=lambda one: one.mean()),
     "the jump is ignored": moved(lambda r, c, start, jump, side: (start + r, start + c)),
@@ -230,7 +230,7 @@ def nothing(net, layer, map):
 
 
 WRONG_SILENCE = {
-    "write it yourself": interpret.ablate_channel,
+    "It calls ablate_channel, which does the exercise for you": interpret.ablate_channel,
     "weights are edited and not put back afterwards": edited,
     "weights are edited and not put back after an error": edited_after_an_error,
     "the hook is left on afterwards": left_on,
@@ -242,9 +242,9 @@ WRONG_SILENCE = {
     "It should be a context manager": lambda net, layer, map: None,
 }
 RIGHT = {
-    "5a": [lambda *case: interpret.evidence(*case), by_loops, by_convolution, in_float64, as_array],
-    "5b": [lambda *case: interpret.top_patches(*case).patches, patches, lambda *case: patches(*case).double().numpy()],
-    "5c": [lambda *case: interpret.ablate_channel(*case), by_hook, by_editing_and_putting_back, AsAClass],
+    "5a": [by_loops, by_convolution, in_float64, as_array],
+    "5b": [patches, lambda *case: patches(*case).double().numpy()],
+    "5c": [by_hook, by_editing_and_putting_back, AsAClass],
 }
 WRONG = {"5a": WRONG_EVIDENCE, "5b": WRONG_PATCHES, "5c": WRONG_SILENCE}
 

@@ -69,7 +69,7 @@ def evaluated_once(mnist, recorded_score, monkeypatch):
 def written(monkeypatch) -> dict[Path, bytes]:
     """What write_report would write, by path; nothing is."""
     bodies = {}
-    monkeypatch.setattr(report, "write_whole", lambda path, body: bodies.update({path: body}))
+    monkeypatch.setattr(report, "write_changed", lambda path, body: bodies.update({path: body}))
     monkeypatch.setattr("course.page.write_page", lambda dataset: bodies.update({ROOT / "docs": b""}))
     return bodies
 
@@ -159,3 +159,13 @@ def test_addresses_give_right_links_or_none(address, said, tmp_path, monkeypatch
     monkeypatch.setattr(course_tables, "ROOT", tmp_path)
     badge = course_tables.badge("01")
     assert badge.endswith(said) and bool(badge) == bool(said)
+
+
+def test_write_changed_leaves_what_is_so_already(tmp_path):
+    path = tmp_path / "page.md"
+    report.write_changed(path, b"one")
+    before = path.stat().st_ino, path.stat().st_mtime_ns
+    report.write_changed(path, b"one")
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == before
+    report.write_changed(path, b"two")
+    assert path.read_bytes() == b"two"

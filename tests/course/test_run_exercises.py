@@ -16,7 +16,9 @@ pytestmark = pytest.mark.xdist_group("student")
 CONVOLVE = """import torch
 
 def convolve(image, weight, bias):
-    return torch.nn.functional.conv2d(image[None], weight[None])[0, 0] + bias
+    k, rows, columns = weight.shape[-1], image.shape[-2], image.shape[-1]
+    patches = [[image[:, i : i + k, j : j + k] for j in range(columns - k + 1)] for i in range(rows - k + 1)]
+    return torch.stack([torch.stack([(patch * weight).sum() + bias for patch in row]) for row in patches])
 """
 CHECK = 'from course.exercises import check\ncheck("1a", convolve)'
 

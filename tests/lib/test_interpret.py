@@ -336,7 +336,7 @@ def test_the_notebook_says_what_is_measured(mnist):
     for sentence in (
         f"on {int(sure.sum()):,} of 10,000 test images the network is at least 99 % sure",
         f"wrong though 99 % sure: {int((sure & ~right).sum())}.",
-        f"Their doubts, 1 - confidence, add up to {float((1 - confidence[sure]).sum()):.1f}.",
+        f"By their confidence, {float((1 - confidence[sure]).sum()):.1f} errors were to be expected",
         f"mistakes that people share: {len(shared)}. Of {len(wrong)} mistakes, {len(wrong) - len(shared)} are left",
         f"in {len(upheld)} of these most people see the label, and for {len(wrong) - len(shared) - len(upheld)} nobody",
     ):
