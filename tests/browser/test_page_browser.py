@@ -8,7 +8,7 @@ from course.page import PAGE, save_run
 from mnist_lib.model import DigitNet
 from mnist_lib.widgets import Inside
 from tests.browser.test_inside_browser import SEVEN, chromium, draw, opened
-from tests.lib.test_inside import LeNet
+from tests.lib.test_export import LeNet
 
 pytestmark = pytest.mark.skipif(browser.find() is None, reason="needs a browser: install chromium or google-chrome")
 __all__ = ["chromium"]  # a fixture
