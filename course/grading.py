@@ -22,7 +22,7 @@ from mnist_lib.trainer import Callback, Run, TrainingError, train
 from mnist_lib.trainer.config import TrainConfig
 from mnist_lib.trainer.progress import duration
 
-GOAL, SEEDS, MINIMUM = 97.9, 5, 2  # percent; MINIMUM seeds make an interval
+GOAL, SEEDS, MINIMUM = 97.2, 5, 2  # percent; MINIMUM seeds make an interval
 SECONDS, MEMORY = 90, "3GB"  # of processor time a seed; of a worker
 SHARES = 60_000 // (IMAGES + HELD_OUT)  # no two of these seeds share an image
 
