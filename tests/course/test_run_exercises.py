@@ -12,7 +12,6 @@ from course import run_exercises, student
 from course.__main__ import main
 from course.run_exercises import cut_off, expected, outcome, shown
 
-pytestmark = pytest.mark.xdist_group("student")
 CONVOLVE = """import torch
 
 def convolve(image, weight, bias):
