@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mnist_lib.plots.style import BLUE, ORANGE, SKY, YELLOW, new_figure, reference_line
@@ -55,35 +56,51 @@ def differences(rows: Sequence, title: str, names: Mapping[str, str] | None = No
 
 
 def accuracy_over_parameters(
-    studies: Mapping[str, Sequence], title: str, line: float, called: str, band: Sequence[float] = ()
+    studies: Mapping[str, Sequence],
+    title: str,
+    line: float,
+    called: str,
+    band: Sequence[float] = (),
+    claims: Mapping[str, tuple[int, float]] | None = None,
+    easier: float | None = None,
 ) -> Figure:
     """How well networks of so many numbers read, seed by seed and on average.
 
     studies: how each was trained, in words, with its rows as `study.table` gives them; one or two.
     line: an accuracy to be compared with, in percent, what it is called, and the two ends of its own interval, if it has one.
+    claims: single results of the test images, {name: (numbers, %)}; hollow, measured on the right axis.
+    easier: how many points more of the test images are read than of held-out ones: the right axis.
     """
     figure, ((axis,),) = new_figure(1, 1, (8, 4))
     ticks = sorted({row.parameters for rows in studies.values() for row in rows})
     looks = ((BLUE, SKY, "D", 0.99), (ORANGE, YELLOW, "o", 1.01))  # beside one another, not on one another
-    for (name, rows), (colour, dots, marker, aside) in zip(studies.items(), looks[: len(studies)], strict=True):
-        each = [(aside**3 * row.parameters, value) for row in rows for value in row.values.values()]
-        axis.plot(*zip(*each), ".", ms=7, color=dots, mew=0)
-        several = [row for row in rows if row.interval]
-        if several:
-            x, means = [aside * row.parameters for row in several], [row.mean for row in several]
-            ends = [
-                [row.mean - row.interval[0] for row in several],
-                [row.interval[1] - row.mean for row in several],
-            ]
-            seeds = sorted({len(row.values) for row in several})
-            n = f"{seeds[0]} seeds" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds"
-            label = f"{name}, {n}: mean, 95 % interval"
-            axis.errorbar(x, means, yerr=ends, fmt=f"{marker}:", ms=6, color=colour, capsize=4, lw=1, elinewidth=2, label=label)
+    for (name, rows), look in zip(studies.items(), looks[: len(studies)], strict=True):
+        means_over_parameters(axis, name, rows, *look)
     reference_line(axis, line, called, at_start=True)
     if band:
         axis.axhspan(*band, color=plt.rcParams["axes.edgecolor"], alpha=0.18, lw=0, label="the line's own 95 % interval")
     axis.set(xscale="log", xlabel="numbers in the network", ylabel="held-out images read right (%)", title=title)
     axis.set_xticks(ticks, [f"{tick:,}" for tick in ticks], rotation=30, ha="right")
     axis.minorticks_off()
+    for name, (numbers, percent) in (claims or {}).items():
+        axis.plot(numbers, percent - easier, "s", ms=7, mfc="none", mec=plt.rcParams["text.color"], mew=1.3)
+        axis.annotate(name, (numbers, percent - easier), (0, -8), textcoords="offset points", fontsize=8, ha="center", va="top")
+    if easier is not None:
+        right = axis.secondary_yaxis("right", functions=(lambda y: y + easier, lambda y: y - easier))
+        right.set_ylabel(f"test images, {easier:.2f} points easier (%)")
     axis.legend(loc="lower right", fontsize=9, title="dots: one seed each", title_fontsize=9, alignment="left")
     return figure
+
+
+def means_over_parameters(axis: Axes, name: str, rows: Sequence, colour: str, dots: str, marker: str, aside: float) -> None:
+    """Each seed a dot, and where there are several, their mean and its interval. aside: a factor that moves them to one side."""
+    each = [(aside**3 * row.parameters, value) for row in rows for value in row.values.values()]
+    axis.plot(*zip(*each), ".", ms=7, color=dots, mew=0)
+    several = [row for row in rows if row.interval]
+    if several:
+        x, means = [aside * row.parameters for row in several], [row.mean for row in several]
+        ends = [[row.mean - row.interval[0] for row in several], [row.interval[1] - row.mean for row in several]]
+        seeds = sorted({len(row.values) for row in several})
+        n = f"{seeds[0]} seeds" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds"
+        label = f"{name}, {n}: mean, 95 % interval"
+        axis.errorbar(x, means, yerr=ends, fmt=f"{marker}:", ms=6, color=colour, capsize=4, lw=1, elinewidth=2, label=label)

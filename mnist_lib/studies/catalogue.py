@@ -181,6 +181,11 @@ FRONTIER_STUDY = Study(  # seeds 2 to 7 count
     {name: separable(WEAKER, *steps) for name, steps in EVEN.items()} | {"2478, x0.7": separable(HARD, *EVEN["2478"])},
     seeds=8,
 )
+CLAIMS = {  # what others report of networks of few numbers: single results of test images, {who and when: (numbers, %)}
+    "J. Warn 2023": (697, 99.03),  # github.com/JoshWarn/Parameter-Efficient-MNIST: the best epoch of the best of some 700 runs
+    "Grimov 2018": (1936, 99.13),  # github.com/ruslangrimov/mnist-minimal-model: best epochs
+    "Grimov 2017": (3197, 99.25),  # the same
+}
 FROZEN = Study("frozen", {"card": CARD, "quick": QUICK}, seeds=20, held_out=0)
 FROZEN_FEW = Study("frozen few", {"few": FEW}, seeds=10, held_out=0)
 FROZEN_BEST = Study("frozen best", {"best": BEST}, seeds=20, held_out=0)

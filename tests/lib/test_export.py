@@ -9,6 +9,7 @@ from torch import nn
 
 from mnist_lib.model.pretrained import recorded_net
 from mnist_lib.receptive_field import measure_field, receptive_fields
+from mnist_lib.trainer.variants import SeparableNet
 from mnist_lib.widgets.export import Unsupported, describe, numbers
 
 
@@ -116,12 +117,17 @@ def odd_ones() -> nn.Module:
     )
 
 
-@pytest.mark.parametrize("make", [recorded_net, LeNet, odd_ones])
+def separable() -> nn.Module:
+    """Depthwise convolutions, and a mean that is no module."""
+    return SeparableNet(("conv 6 pooled", "sep 10", "sep5 11"))
+
+
+@pytest.mark.parametrize("make", [recorded_net, LeNet, odd_ones, separable])
 def test_describe_tells_all_that_an_answer_needs(make):
     torch.manual_seed(0)
     model = make().eval()
     for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d) and make is odd_ones:
+        if isinstance(module, nn.BatchNorm2d) and make in (odd_ones, separable):
             for values in (module.running_mean, module.running_var, module.weight.data, module.bias.data):
                 values.uniform_(0.5, 2)
     images = torch.rand(3, 1, 28, 28)
@@ -144,6 +150,7 @@ def test_numbers_hold_batchnorm_folded():
     ("model", "sentence"),
     [
         (Residual(), "'add' joins branches"),
+        (SeparableNet(("conv 6 pooled", "again 2")), "'add' joins branches"),
         (nn.Sequential(nn.Conv2d(1, 10, 28), nn.Flatten(), nn.LogSoftmax(1)), "can't show LogSoftmax (layer '2')"),
         (nn.Sequential(nn.Conv2d(1, 10, 28), nn.Sigmoid()), "can't show Sigmoid (layer '1')"),
         (nn.Sequential(nn.Conv2d(3, 10, 28)), "expected input[1, 1, 28, 28] to have 3 channels"),
