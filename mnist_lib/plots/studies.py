@@ -93,7 +93,7 @@ def accuracy_over_parameters(
 
 
 def means_over_parameters(axis: Axes, name: str, rows: Sequence, colour: str, dots: str, marker: str, aside: float) -> None:
-    """Each seed a dot, and where there are several, their mean and its interval. aside: a factor that moves them to one side."""
+    """A dot for each seed, and where there are several, their mean and its interval; aside moves them to one side."""
     each = [(aside**3 * row.parameters, value) for row in rows for value in row.values.values()]
     axis.plot(*zip(*each), ".", ms=7, color=dots, mew=0)
     several = [row for row in rows if row.interval]
