@@ -40,7 +40,7 @@ WRONG_CROSS_ENTROPY = {
     "overflow: exp(2000) is infinite, and a probability that is rounded to 0": lambda a, y: (
         -of_label(a.softmax(1), y).log().mean()
     ),
-    "kept above 0 by a small number": lambda a, y: -(of_label(a.softmax(1), y) + 1e-9).log().mean(),
+    "a small number keeps the probability above 0": lambda a, y: -(of_label(a.softmax(1), y) + 1e-9).log().mean(),
     "softmax over the images": lambda a, y: -of_label(probabilities(a, 0), y).log().mean(),
     "softmax twice": lambda a, y: -of_label(probabilities(probabilities(a)), y).log().mean(),
     "the losses are added up": lambda a, y: -of_label(probabilities(a), y).log().sum(),
