@@ -43,7 +43,7 @@ def write_film() -> list[Path]:
     Raises:
         RuntimeError: no browser is installed, or no Playwright.
     """
-    from PIL import Image  # here: only the film needs it
+    from PIL import Image  # imported here: only the film needs it
 
     written = []
     with browser.launched() as chromium:

@@ -20,7 +20,7 @@ def _around(mean: float, margin: float) -> Tensor:
 
 def _quantile(n: int) -> float:
     """Student's t for 95 % of n values."""
-    from scipy.stats import t  # here: slow to import
+    from scipy.stats import t  # imported here, because it is slow
 
     return float(t.ppf(0.975, n - 1))
 
@@ -95,7 +95,7 @@ SLIPS = {
 
 
 def _one_side(n: int) -> float:
-    from scipy.stats import t  # here: slow to import
+    from scipy.stats import t  # imported here, because it is slow
 
     return float(t.ppf(0.95, n - 1))
 

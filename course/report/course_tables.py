@@ -100,7 +100,7 @@ def reading_list(course: list[Lesson]) -> str:
 
 def summary_table(model: nn.Module) -> str:
     """The layers as the card's Model Summary prints them, from torchinfo's rows."""
-    from torchinfo import summary  # here: only this table needs it
+    from torchinfo import summary  # imported here: only this table needs it
 
     layers = [layer for layer in summary(model, (1, 1, 28, 28), depth=1, verbose=0).summary_list if layer.depth == 1]
     line, double = "-" * 64, "=" * 64

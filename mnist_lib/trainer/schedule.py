@@ -7,7 +7,7 @@ from mnist_lib.trainer.optimizer import SGD
 
 
 def one_cycle(optimizer: torch.optim.Optimizer, config: TrainConfig, steps: int) -> torch.optim.lr_scheduler.OneCycleLR:
-    """The learning rate of every step: up from max_lr / div_factor, then down to that / final_div_factor."""
+    """Every step's learning rate: up from max_lr / div_factor to max_lr, then down to the first one / final_div_factor."""
     at_once = config.pct_start * steps == 1  # the first step is the peak: torch would divide by zero
     return torch.optim.lr_scheduler.OneCycleLR(
         optimizer,

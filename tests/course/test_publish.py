@@ -16,7 +16,7 @@ def test_publish_takes_no_other_run(tmp_path, monkeypatch, capsys):
     """Only a card run's notebooks are committed; what is there stays untouched."""
     monkeypatch.setattr("course.publish.OUT", tmp_path)
     before = {path.name: path.read_bytes() for path in (ROOT / "notebooks").glob("*.ipynb")}
-    assert main(["publish"]) == 1 and "is no record" in capsys.readouterr().err
+    assert main(["publish"]) == 1 and "is not a record" in capsys.readouterr().err
     record = records.runs("card")[1]
     (tmp_path / "record.json").write_text(json.dumps(record))
     assert main(["publish"]) == 1 and "show seed 0" in capsys.readouterr().err

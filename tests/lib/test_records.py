@@ -260,7 +260,7 @@ def test_benchmark_has_all_that_the_pages_quote(change, tmp_path):
     record = records.benchmark("speed")
     change(record)
     (tmp_path / "speed.json").write_text(json.dumps(record))
-    with pytest.raises(RecordError, match=r"^speed\.json is no whole record [^\n]+`python -m benchmarks\.speed`\.$"):
+    with pytest.raises(RecordError, match=r"^speed\.json is not a whole record [^\n]+`python -m benchmarks\.speed`\.$"):
         records.benchmark("speed", tmp_path)
 
 

@@ -338,7 +338,7 @@ def test_frozen_recipe_stays_with_its_machine(one_record, tmp_path):
     tested = made_up(one_record, study, "first", 0, 0.9)
     assert put(tmp_path, study, "first", tested) == tmp_path / "first.jsonl" and accuracy(tested) == 0.9
     assert missing(study, 2, tmp_path, {machine_of(tested)}) == [("first", 1)]
-    with pytest.raises(StudyError, match="a mean is of one machine"):
+    with pytest.raises(StudyError, match="a mean needs one machine"):
         missing(study, 2, tmp_path, {"another"})
 
 
