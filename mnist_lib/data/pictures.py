@@ -1,9 +1,9 @@
 """Digits in a picture of handwriting, each prepared as MNIST's makers prepared theirs.
 
-One function per step: grey picture -> background -> ink -> parts -> digits -> 28x28. First, if the shorter side has 100
-pixels or more, each pixel becomes the mean of 3x3. `size` is the picture's longer side. A window of n has
-max(3, 2 * floor(n / 2) + 1) pixels, is centred, and what lies outside the picture is left out of it. Neighbours are the eight around a pixel. Percentiles
-interpolate linearly; `round` takes halves to the even number.
+One function per step: grey picture -> background -> ink -> parts -> digits -> 28x28. First, if the shorter side has 100 pixels
+or more, each pixel becomes the mean of 3x3. `size` is the picture's longer side. A window of n has max(3, 2 * floor(n / 2) +
+1) pixels, is centred, and what lies outside the picture is left out of it. Neighbours are the eight around a pixel.
+Percentiles interpolate linearly; `round` takes halves to the even number.
 """
 
 from dataclasses import dataclass

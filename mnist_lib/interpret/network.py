@@ -233,7 +233,9 @@ def reliability(
     last bin holds its upper edge. Raises ValueError where a confidence lies outside the edges: it would be lost.
     """
     if confidence.shape != right.shape:
-        raise ValueError(f"confidence and right must have one shape, not {tuple(confidence.shape)} and {tuple(right.shape)}.")
+        raise ValueError(
+            f"confidence and right must have the same shape, not {tuple(confidence.shape)} and {tuple(right.shape)}."
+        )
     if len(confidence) and not (edges[0] <= float(confidence.min()) and float(confidence.max()) <= edges[-1]):
         raise ValueError(f"Every confidence must lie from {edges[0]} to {edges[-1]}: give probabilities, not logits.")
     bins = []

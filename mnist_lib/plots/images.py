@@ -1,4 +1,4 @@
-"""Pictures of images: as they are, changed, and read wrongly."""
+"""Pictures of images: as they are, changed, and misread."""
 
 import math
 from collections import Counter

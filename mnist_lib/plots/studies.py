@@ -57,7 +57,7 @@ def differences(rows: Sequence, title: str, names: Mapping[str, str] | None = No
 def accuracy_over_parameters(
     studies: Mapping[str, Sequence], title: str, line: float, called: str, band: Sequence[float] = ()
 ) -> Figure:
-    """How well networks of so many numbers read, seed by seed and on average.
+    """Accuracy by the number of parameters, seed by seed and on average.
 
     studies: how each was trained, in words, with its rows as `study.table` gives them; one or two.
     line: an accuracy to be compared with, in percent, what it is called, and the two ends of its own interval, if it has one.

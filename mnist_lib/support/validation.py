@@ -74,7 +74,8 @@ def in_unit_range(images) -> None:
         pixels(images)
     else:
         raise ValueError(
-            f"images must be float (N, 1, H, W) in [0, 1], not {kind(images)}: divide uint8 by 255, and keep all four axes."
+            f"images must be float (N, 1, H, W) in [0, 1], not {kind(images)}: divide uint8 images by 255 and keep all "
+            "four axes."
         )
 
 

@@ -299,7 +299,7 @@ def test_wrong_answers_are_refused_by_name(name, slip, answer, capsys):
     assert slip in said and "Hint:" in said
     if "looks like this slip" in said:
         assert "\n  input: " in said
-        assert re.search("where a (square one|3×3 kernel) works", said) or all(
+        assert re.search("but a (square one|3×3 kernel) works", said) or all(
             part in said for part in ("\n  expected: ", "\n  got: ")
         )
 

@@ -196,7 +196,7 @@ def test_a_checkpoint_of_other_code_starts_over_and_says_so(small, interrupted, 
         checkpoints.save(state, path.parent, 2)
     run = train(CONFIG, small, [Checkpoints(tmp_path)])
     said = capsys.readouterr().out
-    assert re.search("is of another (version of this code|network than DigitNet is now): the run starts over.", said)
+    assert re.search("is of another (version of this code|network than today's DigitNet): the run starts over.", said)
     assert "Resumed" not in said and same(run.model.state_dict(), uninterrupted)  # nothing of it stayed behind
 
 

@@ -220,7 +220,7 @@ def test_cache_needs_a_home_folder_and_the_data_do_not(mirror, homeless, tmp_pat
     assert is_mnist(load(mirrors=mirror().url))
     assert "can't be kept in ~/.cache/mnist_lib (there is no home folder): set MNIST_LIB_CACHE" in capsys.readouterr().out
     assert not list(tmp_path.iterdir())  # no folder of the name ~
-    with pytest.raises(DataError, match=r"^~/mnist names no folder, [^\n]+: give the whole path\.$"):
+    with pytest.raises(DataError, match=r"^~/mnist cannot be found, [^\n]+: give the full path\.$"):
         load("~/mnist")
 
 

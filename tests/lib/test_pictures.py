@@ -313,7 +313,8 @@ def test_files_that_are_no_pictures(tmp_path):
     (tmp_path / "empty.png").touch()
     (tmp_path / "half.jpg").write_bytes(saved(Image.fromarray(drawn(A)), "JPEG").getvalue()[:900])
     assert (
-        refused(tmp_path / "IMG_1.HEIC") == "IMG_1.HEIC is HEIC, which is not read here: save it as JPEG or PNG and take that."
+        refused(tmp_path / "IMG_1.HEIC")
+        == "IMG_1.HEIC is HEIC, which cannot be read here: save it as JPEG or PNG and use that."
     )
     assert refused(tmp_path / "notes.txt") == "notes.txt is not a picture: use a JPEG or PNG file."
     assert refused(tmp_path / "empty.png") == "empty.png is not a picture: use a JPEG or PNG file."

@@ -53,7 +53,7 @@ def test_of_one_value_or_none_nothing_follows(values):
         lambda wrong: welch_interval(wrong, [1.0, 2.0]),
         lambda wrong: welch_interval([1.0, 2.0], wrong),
     ):
-        with pytest.raises(ValueError, match=r"^An interval is of two or more finite numbers, not [^\n]+\.$"):
+        with pytest.raises(ValueError, match=r"^An interval needs two or more finite numbers, not [^\n]+\.$"):
             call(values)
     for confidence in (95, 1, 0, float("nan")):
         with pytest.raises(ValueError, match=r"^confidence is a share, such as 0\.95, not "):
