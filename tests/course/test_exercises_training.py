@@ -260,7 +260,7 @@ def test_a_velocity_that_is_not_handed_on_is_no_momentum(capsys):
 
 
 def test_an_in_place_change_is_not_called_a_lost_gradient(capsys):
-    """It used to be told to stay without .item() and .detach(), which it does not use."""
+    """It used to be told to do without .item() and .detach(), which it does not use."""
     assert not check("4a", WRONG_CROSS_ENTROPY["changed in place"])
     assert ".item()" not in capsys.readouterr().out
 

@@ -69,14 +69,14 @@ def test_publish_takes_all_notebooks_or_none(tmp_path, monkeypatch, capsys):
     whole = (out / "02_short.ipynb").read_text()
     error = '{"output_type": "error", "ename": "E", "evalue": "e", "traceback": []}'
     for cut_off, said in (
-        (whole.replace('"execution_count": 1', '"execution_count": null'), "was not run to its end"),
-        (whole.replace('"outputs": []', f'"outputs": [{error}]'), "was not run to its end"),
-        (whole.replace('"kernelspec"', '"none"'), "is no executed notebook"),
-        (whole[:100], "is no executed notebook"),
+        (whole.replace('"execution_count": 1', '"execution_count": null'), "was not run to the end"),
+        (whole.replace('"outputs": []', f'"outputs": [{error}]'), "was not run to the end"),
+        (whole.replace('"kernelspec"', '"none"'), "is not an executed notebook"),
+        (whole[:100], "is not an executed notebook"),
     ):
         (out / "02_short.ipynb").write_text(cut_off)
         assert main(["publish"]) == 1
-        assert re.fullmatch(rf"02_short\.ipynb in out {said}[^\n]*: give `make run`[^\n]+\n", capsys.readouterr().err)
+        assert re.fullmatch(rf"02_short\.ipynb in out {said}[^\n]*: run `make run`[^\n]+\n", capsys.readouterr().err)
         assert {path.name: path.read_bytes() for path in notebooks.iterdir()} == before | {second.name: second.read_bytes()}
     (out / "02_short.ipynb").write_text(whole)
     assert main(["publish"]) == 0

@@ -23,7 +23,7 @@ class Mirror:
     def __init__(self, archives: dict[str, bytes], manner: str = "good"):
         self.asked, self.over, self.sent = [], threading.Event(), 0
         self.left = threading.Event()  # the other side went away, or its part is over
-        self.outlasted = False  # the other side bore for a minute what it should not bear
+        self.outlasted = False  # the other side waited for a minute, which it should not
         mirror = self
 
         class Handler(http.server.BaseHTTPRequestHandler):

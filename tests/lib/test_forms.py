@@ -1,4 +1,4 @@
-"""The forms in which people have MNIST: each is read as what it is, or refused with what was seen."""
+"""The forms in which MNIST comes: each is read as what it is, or refused with what was seen."""
 
 import gzip
 

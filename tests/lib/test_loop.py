@@ -301,7 +301,7 @@ def test_a_bad_ingredient_is_one_clear_sentence(make):
 
 
 def test_nothing_is_asked_of_a_device_before_a_run(small):
-    """A name that may be right elsewhere makes a configuration; the run that can't be had here is one sentence."""
+    """A name that may be right elsewhere makes a configuration; a run that is not possible here gives one sentence."""
     config = TrainConfig(device="cuda:99", epochs=1)
     with pytest.raises(ValueError, match=r"^device 'cuda:99' is not available here[^\n]+\.$"):
         train(config, small)
@@ -340,7 +340,7 @@ def test_no_two_epochs_of_any_seeds_draw_alike():
     """Neither seed 1's epoch 2 nor seed 2's epoch 1 draws what the other draws."""
     drawn = {epoch_seed(seed, epoch) for seed in range(30) for epoch in range(60)}
     assert len(drawn) == 30 * 60
-    assert epoch_seed(3, 20) == 300_029  # by which every recorded run can be had again
+    assert epoch_seed(3, 20) == 300_029  # by which every recorded run can be repeated
 
 
 @pytest.mark.parametrize("validation", [0, 50])

@@ -211,7 +211,7 @@ def test_mnists_own_images_stay_as_they_are(mnist, net):
     assert np.median(off) < 6  # grey levels of 255
 
 
-# Read rightly
+# Read correctly
 
 
 @pytest.mark.parametrize("path", CASES, ids=[path.stem for path in CASES])

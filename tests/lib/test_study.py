@@ -105,7 +105,7 @@ def test_frozen_study_keeps_all_images(digits):
 
 
 @pytest.mark.parametrize("name", ["", "../up", "A", "a/b", "two\nlines"])
-def test_name_that_can_be_no_files_is_refused(name):
+def test_a_name_that_no_file_can_have_is_refused(name):
     for study in ((name, {"first": SMALL}), ("small", {name: SMALL}, 8, 0)):  # a frozen recipe has a table of its own
         with pytest.raises(ValueError, match=r"^This becomes a file's name: [^\n]+\.$"):
             Study(*study)
