@@ -63,7 +63,7 @@ def test_publish_takes_all_notebooks_or_none(tmp_path, monkeypatch, capsys):
     second = notebooks / "02_short.ipynb"
     second.write_text(second.read_text().replace('"2"', '"3"'))  # it was changed since the run
     before = {path.name: path.read_bytes() for path in notebooks.iterdir()}
-    assert main(["publish"]) == 1 and "02_short.ipynb in out is another" in capsys.readouterr().err
+    assert main(["publish"]) == 1 and "02_short.ipynb in out differs from" in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in notebooks.iterdir()} == before
     second.write_text(second.read_text().replace('"3"', '"2"'))
     whole = (out / "02_short.ipynb").read_text()

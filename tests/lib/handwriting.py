@@ -157,7 +157,7 @@ def enlarging(images, labels) -> Callable:
 
 
 def main(each: int = 10, seed: int = 7) -> None:
-    """Counts the photos of each kind, half by each writer, read correctly: shrunk alone, also inverted, and by `read_picture`."""
+    """How many photos of each kind, half by each writer, are read correctly: shrunk alone, also inverted, by `read_picture`."""
     import torch
 
     from mnist_lib import data, pictures
