@@ -19,7 +19,7 @@ class Unwritten(NotYet):
     """Nothing came back: the stub as it stands, or a return that was forgotten."""
 
     def __init__(self) -> None:
-        super().__init__("It returns None: have you written it, and is there a return?")
+        super().__init__("It returns None: write it; is there a return?")
 
 
 def compare(answer: Callable, right: Callable, slips: dict[str, Callable], cases: list[tuple[str, tuple]]) -> bool:

@@ -112,7 +112,7 @@ def test_report_takes_no_weights_that_read_more_or_less_than_recorded(record, ev
     record["test"]["correct"] += off
     record["test"]["accuracy"] = record["test"]["correct"] / 10_000
     said = refused(["report", "--record", given(tmp_path, record, WEIGHTS)], capsys, written)
-    assert "model.pt beside record.json reads 9,956 right" in said
+    assert "model.pt beside record.json reads 9,956 correctly, but the record says" in said
 
 
 def test_report_writes_nothing_without_mnist(record, tmp_path, capsys, written, monkeypatch):
