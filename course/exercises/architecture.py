@@ -165,10 +165,10 @@ def _batch_norm(answer: Callable) -> bool:
     slips = {
         "each image is normalised by itself; the mean and variance of a map are over all images of the batch": over((2, 3)),
         "each image is normalised by itself, over all its maps": over((1, 2, 3)),
-        "mean and variance over the batch axis only; they also run over a map's rows and columns": over((0,)),
-        "all maps are normalised together; each map has its own mean and variance": over((0, 1, 2, 3)),
+        "mean and variance over the batch axis only; they should also run over a map's rows and columns": over((0,)),
+        "all maps are normalised together; each map should have its own mean and variance": over((0, 1, 2, 3)),
         "the variance divides by n - 1; BatchNorm's divides by n": over((0, 2, 3), unbiased=True),
-        "eps is outside the root; it is added to the variance": over((0, 2, 3), outside=True),
+        "eps is outside the root; it should be added to the variance": over((0, 2, 3), outside=True),
         "eps is missing": lambda x, g, b: _affine(
             (x - x.mean((0, 2, 3), keepdim=True)) / x.var((0, 2, 3), unbiased=False, keepdim=True).sqrt(), g, b
         ),

@@ -46,8 +46,13 @@ def _recurrence(layers: list[Layer], column: str, way: Callable) -> Tensor:
 # For each column: {slip: the ways to make it}. The jump comes first, because the other two depend on it
 SLIPS_2A: dict[str, dict[str, list[Callable]]] = {
     "jump": {
-        "the jump is the layer's own stride: it is the product of all strides so far": [lambda r, j, s, k, t, p, d: float(t)],
-        "the strides are added: they multiply": [lambda r, j, s, k, t, p, d: j + t, lambda r, j, s, k, t, p, d: j + t - 1],
+        "the jump is the layer's own stride: it should be the product of all strides so far": [
+            lambda r, j, s, k, t, p, d: float(t)
+        ],
+        "the strides are added: they should be multiplied": [
+            lambda r, j, s, k, t, p, d: j + t,
+            lambda r, j, s, k, t, p, d: j + t - 1,
+        ],
         "the jump never changes: a stride multiplies it": [lambda r, j, s, k, t, p, d: j],
         "the dilation lengthens the jump: it spreads the kernel, but leaves the units where they were": [
             lambda r, j, s, k, t, p, d: j * t * d,
@@ -106,7 +111,9 @@ SLIPS_2A: dict[str, dict[str, list[Callable]]] = {
             lambda r, j, s, k, t, p, d: s + ((k - 1) * d // 2 - p) * j,
             lambda r, j, s, k, t, p, d: s + (k // 2 * d - p) * j,
         ],
-        "the centre moves by the whole kernel: it moves by half of it": [lambda r, j, s, k, t, p, d: s + ((k - 1) * d - p) * j],
+        "the centre moves by the whole kernel: it should move by half of it": [
+            lambda r, j, s, k, t, p, d: s + ((k - 1) * d - p) * j
+        ],
         "the dilation is left out of the centre": [lambda r, j, s, k, t, p, d: s + ((k - 1) / 2 - p) * j],
         "the first pixel of the box in place of its centre": [lambda r, j, s, k, t, p, d: s - p * j],
     },

@@ -50,7 +50,7 @@ def _evidence(answer: Callable) -> bool:
     slips = {
         "ReLU on the evidence: what speaks against the digit is lost": lambda n, x, d: interpret.evidence(n, x, d).relu(),
         "the sum over the places is the logit: it should be their mean": lambda n, x, d: interpret.evidence(n, x, d) / 36,
-        "the bias is added at every place; it is added once, after the mean": lambda n, x, d: (
+        "the bias is added at every place; it should be added once, after the mean": lambda n, x, d: (
             interpret.evidence(n, x, d) + n.conv8.bias[d]
         ),
         "conv6's maps in place of conv7's": lambda n, x, d: weigh(interpret.maps(n, "conv6", x[None])[0], n, d),
