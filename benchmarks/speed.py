@@ -142,7 +142,7 @@ def epoch_seconds(way: Classic | Ours) -> float:
 
 
 def stretch_seconds(way: Classic | Rung | Ours, steps: int, skip: int = 8) -> float:
-    """Seconds of so many steps, after some that fill queues and caches (and in which the compiler runs)."""
+    """Seconds of this many steps, after some that fill queues and caches (and in which the compiler runs)."""
     running = steps_of(way)
     for _ in range(skip):
         next(running)

@@ -276,7 +276,7 @@ def _time_it(answer: Callable) -> bool:
     fewest = min(len(took) for took, _, _ in runs)
 
     def fits(estimate: Callable[[list[float]], float], skip: int) -> bool:
-        """Whether one way of estimating, after so many calls that do not count, gives the answer on every machine."""
+        """Whether one way of estimating, after this many calls that do not count, gives the answer on every machine."""
         return all(len(t) > skip and math.isclose(estimate(t[skip:]), g, rel_tol=1e-6, abs_tol=1e-9) for t, g, _ in runs)
 
     middles = (statistics.median, statistics.median_low, statistics.median_high)

@@ -20,7 +20,7 @@ RAW_MD5 = {  # of the four files unpacked, whatever they are called
     "27ae3e4e09519cfbb04c329615203637": "t10k-labels-idx1-ubyte",
 }
 PARTS = (("train", "training"), ("test", "testing"))  # folders of pictures, as people call them
-FILES, SIZE = 1000, 2**26  # at most so many files of a folder are looked at, and none with more bytes
+FILES, SIZE = 1000, 2**26  # at most this many files of a folder are looked at, and none with more bytes
 
 
 def read(place: Path) -> tuple[Tensor, ...]:

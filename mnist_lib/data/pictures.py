@@ -266,7 +266,7 @@ def box_mean(values: np.ndarray, side: float) -> np.ndarray:
 
 
 def widened(mask: np.ndarray, down: int, across: int) -> np.ndarray:
-    """The mask and all pixels at most so many rows and columns from it."""
+    """The mask and all pixels within this many rows and columns of it."""
     return ndimage.maximum_filter(mask, (2 * down + 1, 2 * across + 1), mode="constant")
 
 

@@ -149,7 +149,7 @@ def lesions(
             seen: dict[int, int] = {}
             for more in sorted(count - whole for count in counts):
                 place = seen[more] = seen.get(more, -1) + 1
-                lift = (place + 1) // 2 * (-1) ** place * (0.022 if mean else 0.058)  # equal ones stand above one another
+                lift = (place + 1) // 2 * (-1) ** place * (0.022 if mean else 0.058)  # equal ones are stacked
                 label = name if mean and y == place == 0 and len(seen) == 1 else None
                 axis.plot(
                     more, y - 0.5 * bool(mean) * 0.36 + below + lift, "o", ms=4.2, color=colour, alpha=0.8, mew=0, label=label

@@ -60,7 +60,7 @@ def accuracy_over_parameters(
     """Accuracy by the number of parameters, seed by seed and on average.
 
     studies: how each was trained, in words, with its rows as `study.table` gives them; one or two.
-    line: an accuracy to be compared with, in percent, what it is called, and the two ends of its own interval, if it has one.
+    line: an accuracy to compare with, in percent, what it is called, and the two ends of its own interval, if it has one.
     """
     figure, ((axis,),) = new_figure(1, 1, (8, 4))
     ticks = sorted({row.parameters for rows in studies.values() for row in rows})

@@ -31,7 +31,7 @@ def epoch_order(config: TrainConfig, n: int, memory: dict[str, Tensor], device: 
 
 
 def augments(config: TrainConfig, first: int, last: int, steps: int) -> list[Augment | None]:
-    """What changes the images of each step from first up to, but without, last, in a run of so many steps."""
+    """What changes the images of each step from first up to, but without, last, in a run of this many steps."""
     made = []
     for step in range(first, last):
         augment = config.augment

@@ -123,7 +123,7 @@ class TrainConfig:
         return replace(self, ingredients=rest)
 
     def steps(self, images: int) -> int:
-        """How many batches a run over so many training images takes; the last batch of an epoch may be short."""
+        """How many batches a run over this many training images takes; the last batch of an epoch may be short."""
         later = images  # of an epoch after the first
         for one in self.ingredients:
             later = one.later_images(later, self.batch_size)

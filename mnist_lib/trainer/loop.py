@@ -39,7 +39,7 @@ class Callback:
 
 @dataclass
 class Run:
-    """A training run: where it stands, and in the end its record."""
+    """A training run: how far it is, and in the end its record."""
 
     config: TrainConfig
     dataset: "Dataset"

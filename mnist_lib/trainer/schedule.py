@@ -21,7 +21,7 @@ def one_cycle(optimizer: torch.optim.Optimizer, config: TrainConfig, steps: int)
 
 
 def rates(config: TrainConfig, images: int) -> list[float]:
-    """The learning rate of every step of a run over so many training images."""
+    """The learning rate of every step of a run over this many training images."""
     optimizer = SGD([torch.zeros(1, requires_grad=True)], lr=config.max_lr)
     steps = config.steps(images)
     scheduler, seen = one_cycle(optimizer, config, steps), []

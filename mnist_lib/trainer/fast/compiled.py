@@ -34,7 +34,7 @@ class CompiledPass:
         return self.compiled(images, self._masks(images.shape[-1]))
 
     def works(self, batch: int) -> bool:
-        """Compile the pass for so many images, forward and back; says so where that fails. Leaves everything as it was."""
+        """Compile the pass for this many images, forward and back; says so where that fails. Leaves everything as it was."""
         state, self.size = copy.deepcopy(self.model.state_dict()), batch
         images = torch.zeros(batch, 1, 28, 28).contiguous(memory_format=torch.channels_last)
         with torch.random.fork_rng(devices=[]):

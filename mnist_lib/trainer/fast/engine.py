@@ -25,7 +25,7 @@ class Engine:
 
     @classmethod
     def choose(cls, device: str = "auto", precision: str = "auto", compiled: str = "auto", steps: int = 0) -> "Engine":
-        """The fastest choice on this machine for a run of so many steps, except for what is given.
+        """The fastest choice on this machine for a run of this many steps, except for what is given.
 
         ValueError in one sentence for a device, or a precision of it, that is not here.
         """
