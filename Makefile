@@ -6,8 +6,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
-# Workers with a thread each: no two spin for the same core. And whatever is set outside, what is compiled is kept: else each of
-# some fifty processes compiles the package again.
+# Each worker has one thread, so that no two spin for the same core. Bytecode is kept, whatever is set outside: otherwise each of
+# some fifty processes would compile the package again.
 PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -rs -n 3
 
 .PHONY: run test lab report publish student book

@@ -11,7 +11,7 @@ def arguments(description: str) -> argparse.ArgumentParser:
 
 
 def mnist(parser: argparse.ArgumentParser) -> Dataset:
-    """All of MNIST; ends the program with one sentence where it is not to be had."""
+    """All of MNIST; ends the program with one sentence where it is not available."""
     dataset = load()
     if dataset.sha256 != MNIST_SHA256:
         parser.error(f"the record is of MNIST, not of {dataset.name}: set MNIST_LIB_DATA to a folder with its four files.")

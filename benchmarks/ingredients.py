@@ -15,7 +15,7 @@ from mnist_lib.studies.statistics import ratio
 from mnist_lib.trainer import train
 from mnist_lib.trainer.fast.engine import Engine, provenance
 
-IMAGES, HELD_OUT = 55_000, 10  # to train on, and to be judged by, which no one reads
+IMAGES, HELD_OUT = 55_000, 10  # to train on, and to judge by, though no one looks at that
 
 
 def main() -> None:

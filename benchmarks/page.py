@@ -1,4 +1,4 @@
-"""How long the page takes to learn to read 97 of 100 test digits, how quick it stays meanwhile, and torch beside it.
+"""How long the page takes to learn to read 97 of 100 test digits, how responsive it stays meanwhile, and torch beside it.
 
 python -m benchmarks.page    # about 2 minutes; leave the machine alone meanwhile
 """
@@ -23,7 +23,7 @@ FRAMES = """() => { window.frames_ = []; const draw = inside.draw;
 
 
 def in_page() -> tuple[list[tuple[float, int, float]], list[float]]:
-    """-> (seconds, step, accuracy) whenever it was tested; milliseconds of each frame that was drawn while it learnt."""
+    """-> (seconds, step, accuracy) whenever it was tested; milliseconds of each frame that was drawn while it learned."""
     with browser.launched() as chromium:
         page = chromium.new_page(viewport={"width": 1440, "height": 900})
         page.goto(PAGE.as_uri())

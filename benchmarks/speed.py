@@ -1,4 +1,4 @@
-"""How long an epoch takes, the classic way and ours, side by side; and the ladder of changes between the two.
+"""How long an epoch takes, the classic way and ours, side by side; and the ladder of changes from one to the other.
 
 python -m benchmarks.speed                   # about half an hour on 2 cores; prints, and writes records/speed.json
 python -m benchmarks.speed --rounds 1 --steps 20 --out speed.json
@@ -57,7 +57,7 @@ KINDS = {  # of a step's work: the profiler's rows
 
 
 class Ours:
-    """The library's epoch, one step at a time, with the means that are named."""
+    """The library's epoch, one step at a time, with the settings that are given."""
 
     def __init__(self, dataset: Dataset, precision: str = "auto", compiled: str = "yes"):
         self.dataset, self.config, self.engine = dataset, TrainConfig(), Engine.choose("cpu", precision, compiled)
@@ -77,7 +77,7 @@ class Ours:
 
 
 class Rung:
-    """A step on the way from the classic script to ours: plain modules, with some of the means."""
+    """A step on the way from the classic script to ours: plain modules, with some of the changes."""
 
     def __init__(
         self, dataset: Dataset, model: nn.Module, channels_last: bool = True, precision: str = "float32", fused: bool = False
@@ -128,7 +128,7 @@ def epoch(way: Classic | Rung | Ours) -> Iterator[Tensor]:
 
 
 def steps_of(way: Classic | Rung | Ours) -> Iterator[Tensor]:
-    """The loss of each step, one epoch after the other without end: a small dataset's epoch has few steps."""
+    """The loss of each step, one epoch after another without end: a small dataset's epoch has few steps."""
     return chain.from_iterable(epoch(way) for _ in count())
 
 
@@ -142,7 +142,7 @@ def epoch_seconds(way: Classic | Ours) -> float:
 
 
 def stretch_seconds(way: Classic | Rung | Ours, steps: int, skip: int = 8) -> float:
-    """Seconds of so many steps, after some that fill queues and caches (and in which what is compiled is compiled)."""
+    """Seconds of this many steps, after some that fill queues and caches (and in which the compiler runs)."""
     running = steps_of(way)
     for _ in range(skip):
         next(running)
@@ -223,9 +223,11 @@ def gain(slow: list[float], fast: list[float]) -> str:
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--rounds", type=int, default=5, choices=range(1, 16))
-    parser.add_argument("--steps", type=int, default=96, help="of a ladder's stretch, best a multiple of 8 (default 96)")
     parser.add_argument(
-        "--parts", nargs="+", default=list(PARTS), choices=list(PARTS), help="the others stay as they were written"
+        "--steps", type=int, default=96, help="of each of the ladder's measurements, best a multiple of 8 (default 96)"
+    )
+    parser.add_argument(
+        "--parts", nargs="+", default=list(PARTS), choices=list(PARTS), help="the others keep their last results"
     )
     parser.add_argument("--out", type=Path, default=records.RECORDS / "speed.json")
     options = parser.parse_args()
@@ -250,7 +252,7 @@ def main() -> None:
     result |= made_with | {"date": here["date"]}
     for name in options.parts:
         PARTS[name](result, dataset, options.rounds, options.steps)
-        write_whole(options.out, records.to_bytes(result))  # part by part: half an hour is not to be lost
+        write_whole(options.out, records.to_bytes(result))  # part by part, so that half an hour is not lost
     print(f"\nWritten to {options.out.name}.")
 
 
@@ -261,7 +263,7 @@ def try_workers(result: dict, dataset: Dataset, rounds: int, steps: int) -> None
         for n, script in scripts.items():
             tried[n].append(len(dataset.train_labels) / 128 / steps * stretch_seconds(script, steps))
     result["workers"] = {str(n): round(statistics.median(seconds), 2) for n, seconds in tried.items()}
-    print(f"  {result['workers']}: {best_workers(result)} it is")
+    print(f"  {result['workers']}: fastest with {best_workers(result)}")
 
 
 def best_workers(result: dict) -> int:

@@ -19,51 +19,51 @@ def parameter(name: str, **settings) -> tuple[str, dict]:
 
 
 DATA = parameter("--data", default="auto", help='"auto", "MNIST", "digits" or a folder with the four MNIST files')
-WORKERS = parameter("--workers", type=int, help="processes on this machine (default: as many as cores)")
+WORKERS = parameter("--workers", type=int, help="processes on this machine (default: one per core)")
 COMMANDS = {  # help, the function, which is imported when it is called, and its parameters
     "run": (
         "execute the notebooks in order: the card's training, 20 epochs on MNIST",
         "course.run_notebooks:run_notebooks",
-        parameter("--epochs", type=int, default=20, help="of the training in notebook 04 (default 20)"),
-        parameter("--seed", type=int, default=0, help="of the same (default 0)"),
+        parameter("--epochs", type=int, default=20, help="epochs of the training in notebook 04 (default 20)"),
+        parameter("--seed", type=int, default=0, help="its seed (default 0)"),
         DATA,
         parameter(
             "--out", type=whole, default=whole(OUT), help="where executed notebooks, record and weights go (default out)"
         ),
     ),
     "study": (
-        "run what a study lacks, on this machine or a Dask cluster, and print its table",
+        "run what is missing of a study, on this machine or a Dask cluster, and print its table",
         "course.study:run_named_study",
-        parameter("name", help="of the study, as mnist_lib/studies/catalogue.py has it"),
-        parameter("--seeds", type=int, help="how many, from 0 on (default: as many as the study says)"),
+        parameter("name", help="of the study, as in mnist_lib/studies/catalogue.py"),
+        parameter("--seeds", type=int, help="how many seeds, from 0 on (default: as many as the study says)"),
         WORKERS,
-        parameter("--scheduler", help="a Dask scheduler, tcp://HOST:8786, whose workers are taken instead"),
+        parameter("--scheduler", help="a Dask scheduler, tcp://HOST:8786, whose workers are used instead"),
         DATA,
     ),
     "page": (
-        "write a page of a run's own network: one file, to draw on and to send on",
+        "write a page with a run's own network: one file, to draw on and to pass on",
         "course.page:page_of_run",
-        parameter("path", type=Path, help="of the run's weights, such as out/model.pt"),
+        parameter("path", type=Path, help="the run's weights, such as out/model.pt"),
         parameter("--out", type=whole, default=whole(OUT / "page.html"), help="the page (default out/page.html)"),
     ),
     "report": (
         "write README's numbers and the figures from the records",
         "course.report.pages:write_report",
-        parameter("--record", type=Path, help="a card run's record.json to be taken among the records first"),
+        parameter("--record", type=Path, help="a card run's record.json, to be added to the records first"),
     ),
-    "publish": ("take the executed notebooks of the last plain run as the committed ones", "course.publish:publish"),
+    "publish": ("replace the committed notebooks with the executed ones of the last plain run", "course.publish:publish"),
     "student": (
         "write the handout: a project without answers",
         "course.student:write_handout",
         parameter("--out", type=whole, default=whole(OUT / "student"), help="into this folder (default out/student)"),
-        parameter("--address", help="of the repository that it will be, https://github.com/YOU/NAME, for Colab"),
+        parameter("--address", help="of the repository that will hold it, https://github.com/YOU/NAME, for Colab"),
     ),
     "exercises": (
         "run notebooks that were handed in, and say which exercises pass",
         "course.run_exercises:run_exercises",
-        parameter("folder", type=Path, help="with the notebooks, in folders as you like"),
+        parameter("folder", type=Path, help="with the notebooks, in any subfolders"),
         parameter("--out", type=whole, default=whole(OUT / "exercises.csv"), help="the table (default out/exercises.csv)"),
-        parameter("--seconds", type=int, default=900, help="for each notebook (default 900)"),
+        parameter("--seconds", type=int, default=900, help="at most, for each notebook (default 900)"),
         WORKERS,
     ),
     "grade": (
@@ -71,7 +71,7 @@ COMMANDS = {  # help, the function, which is imported when it is called, and its
         "course.grading:grade",
         parameter("folder", type=Path, help="with a .toml file for each submission; or one such file"),
         parameter("--out", type=whole, default=whole(OUT / "grades.csv"), help="the table (default out/grades.csv)"),
-        parameter("--first", type=int, default=0, help="the first seed (default 0, as students have; 5 has other images)"),
+        parameter("--first", type=int, default=0, help="the first seed (default 0, as students use; 5 holds out other images)"),
         WORKERS,
         DATA,
     ),
@@ -109,11 +109,11 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         committed("notebooks")
         return 1 if resolve_name(function)(**options) else 0  # what is returned is what failed
-    except BrokenPipeError:  # whoever read what is printed went away, as `| head` does
+    except BrokenPipeError:  # the reader of the output went away, as `| head` does
         sys.stdout = None  # else Python would try to write the rest to it, and complain
         return 1
     except KeyboardInterrupt:
-        print("\nInterrupted. The same command goes on after the last whole epoch.", file=sys.stderr)
+        print("\nInterrupted. The same command continues after the last complete epoch.", file=sys.stderr)
         return 130
     except (ValueError, RuntimeError, OSError) as error:
         print(f"{error}", file=sys.stderr)

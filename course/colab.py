@@ -11,7 +11,7 @@ MISSING = ("torchinfo", "distributed")  # of what Colab's image lacks, or may la
 
 
 def install_missing() -> None:
-    """Install what is not there, and never torch, whose versions fit one another as they are."""
+    """Install what is not there, but never torch, because Colab's versions already fit one another."""
     for name in MISSING:
         if importlib.util.find_spec(name) is None:
             subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", name], check=True, timeout=300)

@@ -1,4 +1,4 @@
-"""The moving picture of the README, made of the page by a browser: a digit is drawn, the maps answer."""
+"""README's moving picture, made from the page by a browser: a digit is drawn, and the maps respond."""
 
 import io
 import math
@@ -27,7 +27,7 @@ PEN = """([points, done]) => {
 
 
 def renew(dataset: Dataset) -> None:
-    """Write the page, and the film again if the page has changed; where no browser is, the film stays and that is said."""
+    """Write the page, and the film again if the page has changed; without a browser the film stays, and a line says so."""
     before = page.PAGE.read_bytes() if page.PAGE.is_file() else b""
     page.write_page(dataset)
     if page.PAGE.read_bytes() != before:
@@ -38,12 +38,12 @@ def renew(dataset: Dataset) -> None:
 
 
 def write_film() -> list[Path]:
-    """Write figures/inside-light.webp and inside-dark.webp, and as stills their last pictures, .png; takes some seconds.
+    """Write figures/inside-light.webp and inside-dark.webp, and their last pictures as stills, .png; takes some seconds.
 
     Raises:
         RuntimeError: no browser is installed, or no Playwright.
     """
-    from PIL import Image  # here: only the film needs it
+    from PIL import Image  # imported here: only the film needs it
 
     written = []
     with browser.launched() as chromium:

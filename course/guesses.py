@@ -1,11 +1,11 @@
-"""A notebook's predictions: asked, kept out of sight until the reader has guessed, and held against what was measured.
+"""A notebook's predictions: asked, kept out of sight until the reader has guessed, and compared with what was measured.
 
     guesses = Guesses()
     guesses.ask("images read wrong", None)          # the reader puts a guess in place of None
     guesses.reveal("images read wrong", 44)         # folded while there is no guess
     guesses.summary()                               # you against the measurement
 
-Notebooks are committed with their outputs, so an answer that is printed is read before anyone has guessed. What `reveal`
+Notebooks are committed with their outputs, so a printed answer would be read before anyone has guessed. What `reveal`
 returns shows as a folded <details> (JupyterLab, Colab, GitHub); its text, which tests compare, always has the answer.
 """
 
@@ -29,7 +29,7 @@ class Guesses:
         self.measured: dict[str, Value] = {}
 
     def ask(self, name: str, guess: Value | None, choices: Sequence[str] = ()) -> None:
-        """Keep a guess, a number or one of the choices, and say so. What is neither is not kept, and the notebook goes on."""
+        """Keep a guess, a number or one of the choices, and say so. Anything else is refused, and the notebook goes on."""
         self.guessed[name], self.choices[name] = None, choices
         wanted = f"one of {', '.join(choices)}" if choices else "a number"
         if guess is None:
@@ -41,9 +41,9 @@ class Guesses:
             print(f"{name}: you say {_shown(guess)}.")
 
     def reveal(self, name: str, measured: Value, because: str = "", picture=None) -> "Answer":
-        """What was measured, with its because (plain text) and a matplotlib Figure if there is one. Shows when it is named."""
+        """What was measured, with the reason (plain text) and perhaps a matplotlib Figure. Jupyter shows what is returned."""
         if name not in self.guessed:
-            raise ValueError(f"Nobody has asked for {name!r}: run the cell with guesses.ask({name!r}, ...) first.")
+            raise ValueError(f"{name!r} has not been asked yet: run the cell with guesses.ask({name!r}, ...) first.")
         self.measured[name] = measured
         return Answer(name, self.guessed[name], measured, because, picture)
 
@@ -122,12 +122,12 @@ class Summary:
 
 
 def verdict(guess: Value, measured: Value, percent: bool = False) -> str:
-    """How near a guess came, in words: of a percentage by its difference, of any other number by its ratio."""
+    """How near a guess came, in words: for a percentage by the difference, for any other number by the ratio."""
     if isinstance(measured, str):
         return "right" if _same(guess, measured) else "not this time"
     if guess == measured:
         return "exactly"
-    if isinstance(guess, str) or not math.isfinite(measured):  # nothing can be said of how near
+    if isinstance(guess, str) or not math.isfinite(measured):  # how near cannot be said
         return "not this time"
     if guess * measured <= 0:  # one of them is 0, or they have different signs
         return f"off by {_shown(abs(guess - measured))}"
@@ -147,7 +147,7 @@ def is_percent(name: str) -> bool:
 
 
 def _taken(guess, choices: Sequence[str]) -> Value | None:
-    """A guess as it is kept, or None if it is none."""
+    """A guess as it is kept, or None if it is not a valid one."""
     if choices:
         return next((choice for choice in choices if _same(guess, choice)), None)
     try:
@@ -172,7 +172,7 @@ def _folded(summary: str, inside: str) -> str:
 def _png(figure, name: str) -> str:
     """A figure as an <img> that carries its bytes, so that it folds with the answer; as wide as outside a fold, and sharp.
 
-    A palette of 256 colours takes less than half of the bytes, and GitHub shows no notebook that is too large.
+    A palette of 256 colours takes less than half the bytes, and GitHub does not show notebooks that are too large.
     """
     if figure is None:
         return ""

@@ -1,7 +1,7 @@
-"""What the notebooks say of themselves: minutes, goals, predictions with their answers, exercises, further reading.
+"""What the notebooks say about themselves: minutes, goals, predictions with their answers, exercises, further reading.
 
 README's path, INSTRUCTOR.md and the glossary are filled from here, so they cannot disagree with the notebooks. It is read
-from the words that a learner reads: in the notebooks' metadata it would stand a second time.
+from the words that a learner reads: in the notebooks' metadata it would be written a second time.
 """
 
 import re
@@ -21,7 +21,7 @@ class Section(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """A question of the notebook's, and what stands in the stored output of its answer."""
+    """A question of the notebook, and the stored output of its answer."""
 
     name: str
     answer: str

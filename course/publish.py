@@ -1,4 +1,4 @@
-"""The executed notebooks of the last plain run, taken as the committed ones."""
+"""The executed notebooks of the last plain run become the committed ones."""
 
 from pathlib import Path
 
@@ -11,14 +11,14 @@ from course.run_notebooks import NOTEBOOKS
 from mnist_lib.studies import records
 from mnist_lib.support.paths import OUT, write_whole
 
-AGAIN = "give `make run` without parameters first."
+AGAIN = "run `make run` without parameters first."
 
 
 def publish() -> None:
-    """Take the executed notebooks of the last plain `make run` as the committed ones, without what GitHub can't show.
+    """Replace the committed notebooks with the executed ones of the last plain `make run`, without what GitHub can't show.
 
     Raises:
-        ReportError, RecordError: one sentence, where one of them is missing, of another run, or was not run to its end.
+        ReportError, RecordError: one sentence, where one of them is missing, of another run, or was not run to the end.
     """
     record = records.require_recipe(records.read(OUT / "record.json"))
     if record["config"]["seed"] != 0:
@@ -34,17 +34,17 @@ def executed(path: Path) -> NotebookNode:
         notebook = nbformat.read(OUT / path.name, as_version=4)
         _ = notebook.metadata.kernelspec, notebook.metadata.language_info.name
     except Exception as error:  # missing, damaged or something else
-        raise ReportError(f"{path.name} in out is no executed notebook ({type(error).__name__}): {AGAIN}") from None
+        raise ReportError(f"{path.name} in out is not an executed notebook ({type(error).__name__}): {AGAIN}") from None
     if [cell.source for cell in notebook.cells] != [cell.source for cell in nbformat.read(path, as_version=4).cells]:
-        raise ReportError(f"{path.name} in out is another than in notebooks: {AGAIN}")
+        raise ReportError(f"{path.name} in out differs from the one in notebooks: {AGAIN}")
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     if not all(cell.execution_count for cell in code) or any(o.output_type == "error" for cell in code for o in cell.outputs):
-        raise ReportError(f"{path.name} in out was not run to its end: {AGAIN}")
+        raise ReportError(f"{path.name} in out was not run to the end: {AGAIN}")
     return notebook
 
 
 def as_committed(notebook: NotebookNode) -> NotebookNode:
-    """Without what needs a kernel or is of one run alone; of lines that were written over, what a terminal shows in the end."""
+    """Without what needs a kernel or belongs to one run only; of overwritten lines, what a terminal shows in the end."""
     language = {"name": notebook.metadata.language_info.name}
     notebook.metadata = {"kernelspec": notebook.metadata.kernelspec, "language_info": language}
     for cell in notebook.cells:

@@ -1,4 +1,4 @@
-"""The notebooks without a browser: papermill runs them in order, and a terminal is told how far they are."""
+"""The notebooks without a browser: papermill runs them in order, and a terminal shows how far they are."""
 
 import errno
 import logging
@@ -14,7 +14,7 @@ from pathlib import Path
 from mnist_lib.support.paths import OUT, ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
-AGAIN = "give the same command again, it goes on after the last whole epoch"
+AGAIN = "give the same command again: it continues after the last complete epoch"
 
 
 def run_notebooks(epochs: int, seed: int, data: str, out: Path) -> None:
@@ -29,7 +29,7 @@ def run_notebooks(epochs: int, seed: int, data: str, out: Path) -> None:
 
     TrainConfig(epochs=epochs, seed=seed)  # a bad value is one sentence now, not a notebook's error later
     if out == ROOT / "notebooks":
-        raise ValueError("The executed notebooks would take the place of the notebooks: choose another folder with --out.")
+        raise ValueError("The executed notebooks would overwrite the notebooks: choose another folder with --out.")
     dataset = load(data)
     source = dataset.name if dataset.name == "digits" else data  # so that a missing network is waited for once
     if data not in ("auto", "MNIST", "digits"):
@@ -49,7 +49,7 @@ def run_notebooks(epochs: int, seed: int, data: str, out: Path) -> None:
     if (config["epochs"], config["seed"]) != (epochs, seed):
         raise RuntimeError(
             f"Meanwhile another run wrote {place}/record.json (seed {config['seed']}, epochs {config['epochs']}): "
-            f"what this one reached stands in {place}/04_training.ipynb; give each a folder of its own with --out."
+            f"what this run reached is in {place}/04_training.ipynb; give each run a folder of its own with --out."
         )
     print(
         f"\n{test['accuracy']:.2%} of {test['n']:,} {name} test images after epoch {test['epoch']}, seed {config['seed']}; "
@@ -61,7 +61,7 @@ def run_notebooks(epochs: int, seed: int, data: str, out: Path) -> None:
 
 
 def execute(path: Path, target: Path, parameters: dict, progress: "Progress") -> None:
-    """One notebook, headless; how its training gets on appears as it is printed."""
+    """One notebook, headless; the progress of its training appears as it is printed."""
     import papermill
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
@@ -79,7 +79,7 @@ def execute(path: Path, target: Path, parameters: dict, progress: "Progress") ->
                 progress_bar=False,
                 stdout_file=progress,
                 extra_arguments=["--log-level=ERROR"],  # no warning of unencrypted TCP: it stays on 127.0.0.1
-                shutdown_kernel="immediate",  # all that it was to leave is written, and asked politely it quarrels on stderr
+                shutdown_kernel="immediate",  # its results are all written, and asked politely it complains on stderr
             )
         except PapermillExecutionError as error:
             full = f"; free some space and {AGAIN}" if os.strerror(errno.ENOSPC) in str(error.evalue) else ""
@@ -99,7 +99,7 @@ def execute(path: Path, target: Path, parameters: dict, progress: "Progress") ->
 
 
 def _literal(path: Path) -> str:
-    """The path of a notebook for papermill, which fills in what stands in braces."""
+    """The path of a notebook for papermill, which fills in what is in braces."""
     return str(path).replace("{", "{{").replace("}", "}}")
 
 
@@ -113,7 +113,9 @@ def alone_in(out: Path) -> Iterator[None]:
         out.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
-        raise RuntimeError(f"Another run writes into {shown(out)}: wait for its end, or choose another with --out.") from None
+        raise RuntimeError(
+            f"Another run is writing into {shown(out)}: wait for it to end, or choose another with --out."
+        ) from None
     except OSError as error:
         raise RuntimeError(f"{shown(out)} can't be written ({error.strerror}): choose another folder with --out.") from None
     try:
@@ -156,7 +158,7 @@ class Progress:
             self.bar.refresh()
 
     def write(self, text: str) -> None:
-        """Of all that a notebook prints, how its training gets on."""
+        """Pick the progress of the training from all that a notebook prints."""
         for written_over in text.split("\n"):
             line = written_over.split("\r")[-1].rstrip()
             if re.match(r"epoch +\d+/|epoch-\d|Resumed", line):
@@ -180,5 +182,5 @@ def written(path: Path) -> tuple[int, int] | None:
 
 
 def shown(path: Path) -> Path:
-    """A path as short as it can be said from here."""
+    """A path, as short as possible from here."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

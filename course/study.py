@@ -1,4 +1,4 @@
-"""A study of the project, by its name: what it lacks is run, and its table printed."""
+"""A study of the project, by its name: what is missing is run, and its table printed."""
 
 from mnist_lib.studies.catalogue import STUDIES
 from mnist_lib.studies.runner import run_study
@@ -6,7 +6,7 @@ from mnist_lib.studies.study import as_text, table
 
 
 def run_named_study(name: str, seeds: int | None, data: str, workers: int | None, scheduler: str | None) -> None:
-    """Run what a study of catalogue.py lacks, and print its table.
+    """Run what is missing of a study of catalogue.py, and print its table.
 
     Raises:
         ValueError, RuntimeError: one sentence, if there is no such study or it can't be run.

@@ -10,20 +10,20 @@ from contextlib import suppress
 from pathlib import Path
 
 # torch's threads wait for one another by spinning; on a busy machine (a browser beside the notebook is enough) long spinning
-# keeps the very thread from running that all wait for. libgomp should give up soon, and sleep. It reads how soon when it is
-# loaded, with torch, and never again: so this must be imported before torch.
+# keeps the one thread from running that all the others wait for. So libgomp should soon stop spinning, and sleep. It reads
+# how soon only once, when it is loaded with torch, so this must be imported before torch.
 _late = "torch" in sys.modules and os.environ.keys().isdisjoint(("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"))
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 if _late and os.environ.get("OMP_NUM_THREADS") != "1":
-    with suppress(OSError):  # no such file: another system than Linux, whose torch waits otherwise
+    with suppress(OSError):  # no such file: not Linux, and torch waits in another way
         if b"libgomp" in Path("/proc/self/maps").read_bytes():
             warnings.warn(
-                "torch was imported before mnist_lib: all is right, but on a busy machine training may take several times as "
-                "long. Import mnist_lib first, or set GOMP_SPINCOUNT=10000 before Python starts.",
+                "torch was imported before mnist_lib: nothing is wrong, but on a busy machine training may take several times "
+                "as long. Import mnist_lib first, or set GOMP_SPINCOUNT=10000 before Python starts.",
                 stacklevel=2,
             )
 
 if (
     sys.argv[0] == "-m" and sys.orig_argv[-len(sys.argv)] == __name__
-):  # python -m mnist_lib: here, a __main__.py would be a door
+):  # python -m mnist_lib: answered here, so that no __main__.py is needed
     sys.exit("The commands of the clone are the course's: python -m course, from its folder.")

@@ -1,7 +1,7 @@
 """The card's augmentation on whole batches: every image gets its own affine map, brightness and contrast.
 
 torchvision's RandomAffine and ColorJitter draw once for all images of a batch; here every image has its own draw, and
-for the same drawn numbers the result is theirs (a test compares, image by image).
+for the same drawn numbers the result equals theirs (a test compares, image by image).
 """
 
 import math
@@ -21,7 +21,7 @@ MEAN, STD = 0.1307, 0.3081  # of all MNIST training pixels in [0, 1]: the usual 
 def normalise(images: Tensor) -> Tensor:
     """Images of any shape, uint8 from 0 to 255 or float from 0 to 1 -> float with MNIST's mean 0 and standard deviation 1.
 
-    ValueError in one sentence for other numbers: they would be read wrongly without a word.
+    ValueError in one sentence for other numbers, which would silently be misread.
     """
     validation.pixels(images)
     return (to_float(images) - MEAN) / STD
@@ -42,11 +42,11 @@ class AffineParams(NamedTuple):
     shear: Tensor  # degrees, along x
     brightness: Tensor  # 1 leaves it
     contrast: Tensor  # 1 leaves it
-    contrast_first: Tensor  # bool: ColorJitter takes the two in random order
+    contrast_first: Tensor  # bool: ColorJitter applies the two in random order
 
     @classmethod
     def identity(cls, n: int, **changes: float | Tensor) -> "AffineParams":
-        """The draw that leaves n images as they are, but for the fields given: a number, or one for each image."""
+        """The draw that leaves n images as they are, except for the fields given: a number, or one for each image."""
         if unknown := changes.keys() - set(cls._fields):
             raise ValueError(f"A draw has no {', '.join(sorted(unknown))}: it has {', '.join(cls._fields)}.")
         numbers = {"scale": 1.0, "brightness": 1.0, "contrast": 1.0} | changes
@@ -56,7 +56,7 @@ class AffineParams(NamedTuple):
 
 @dataclass(frozen=True)
 class Augment:
-    """Random affine map, then colour jitter, one draw an image: the card's values by default.
+    """Random affine map, then colour jitter, one draw per image: the card's values by default.
 
     Args:
         degrees: the angle is uniform in ±degrees.
@@ -134,7 +134,7 @@ def apply(images: Tensor, draw: AffineParams, interpolation: str = "bilinear") -
 
 
 def affine(images: Tensor, draw: AffineParams, interpolation: str = "bilinear") -> Tensor:
-    """Rotate, shear, scale about the centre, then shift: torchvision's affine, with numbers of its own for each image."""
+    """Rotate, shear, scale about the centre, then shift: torchvision's affine, with separate numbers for each image."""
     validation.in_unit_range(images)
     height, width = images.shape[-2:]
     angle, tan_shear = draw.angle * RADIANS, torch.tan(draw.shear * RADIANS)

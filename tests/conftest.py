@@ -1,4 +1,4 @@
-"""What several tests stand on: the stand-in, and the real MNIST where it is to be had."""
+"""What several tests need: the stand-in, and the real MNIST where it is available."""
 
 from __future__ import annotations
 

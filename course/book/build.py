@@ -26,7 +26,7 @@ class BookError(RuntimeError):
 
 
 def build(out: Path, student: bool = False) -> None:
-    """The site into a folder, which is replaced. student: without answers, solutions, and the pages that tell results.
+    """Build the site into a folder, which is replaced. student: without answers, solutions, and the pages that give results.
 
     Raises:
         BookError: with what Sphinx said, for any warning: a link that leads nowhere, a notebook that can't be read.
@@ -73,7 +73,7 @@ def gather(source: Path, student: bool = False) -> None:
     shutil.copy(ROOT / "docs/index.html", source / "extra/draw/index.html")
 
 
-DRAW = """# Draw for it
+DRAW = """# Draw a digit
 
 <iframe src="draw/index.html" title="Draw a digit, and the network answers" class="draw"></iframe>
 

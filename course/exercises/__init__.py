@@ -1,5 +1,5 @@
-"""Checkers for the notebooks' exercises, a file for each notebook. Each works the answer out from the library or from PyTorch,
-shows the first case that a wrong one gets wrong, and names the slip if it is a known one.
+"""Checkers for the notebooks' exercises, a file for each notebook. Each works out the right answer with the library or
+PyTorch, shows the first case that a wrong answer gets wrong, and names the slip if it is a known one.
 
 Solutions: notebooks/solutions/.
 """
@@ -32,8 +32,8 @@ failures: Counter[str] = Counter()  # how often each exercise was answered wrong
 def check(name: str, answer, quiet: bool = False) -> bool:
     """Say whether an answer to exercise `name` is right.
 
-    A wrong one is told its slip and the first case that fails; the second wrong one gets a hint as well, the third also
-    the place of the solution. `quiet` prints nothing and does not count as a try.
+    For a wrong answer it prints the slip and the first case that fails, from the second failure on a hint as well, and from
+    the third on where the solution is. `quiet` prints nothing and does not count as a try.
     """
     if name not in EXERCISES:
         raise ValueError(f"There is no exercise {name!r}: choose one of {', '.join(EXERCISES)}.")

@@ -20,7 +20,7 @@ def _around(mean: float, margin: float) -> Tensor:
 
 def _quantile(n: int) -> float:
     """Student's t for 95 % of n values."""
-    from scipy.stats import t  # here: slow to import
+    from scipy.stats import t  # imported here, because it is slow
 
     return float(t.ppf(0.975, n - 1))
 
@@ -60,42 +60,42 @@ def _as_they_stand(with_: Runs, without: Runs) -> tuple[list[float], list[float]
 
 
 def _by_rank(with_: Runs, without: Runs) -> tuple[list[float], list[float]]:
-    """Each list sorted by seed by itself, so that a seed that only one has moves all that follow."""
+    """Each list sorted by its own seeds, so that a seed that only one has shifts all that follow."""
     return [with_[seed] for seed in sorted(with_)], [without[seed] for seed in sorted(without)]
 
 
 SLIPS = {
-    "runs are paired in the order in which they stand; a pair is two runs with the same seed": _slip(
+    "runs are paired in the order in which they are listed; a pair is two runs with the same seed": _slip(
         stdev, pair=_as_they_stand
     ),
-    "a seed that only one of the two has moves all seeds after it; a pair is two runs with the same seed": _slip(
+    "a seed that only one of the two has shifts all seeds after it; a pair is two runs with the same seed": _slip(
         stdev, pair=_by_rank
     ),
-    "the pairs are torn apart: it is the interval of two independent groups (Welch's)": lambda a, b: torch.tensor(
+    "the pairs are split up: this is the interval of two independent groups (Welch's)": lambda a, b: torch.tensor(
         welch_interval(*_columns(a, b))[1:]
     ),
-    "the pairs are torn apart, and runs without a partner are counted": lambda a, b: torch.tensor(
+    "the pairs are split up, and runs without a partner are counted": lambda a, b: torch.tensor(
         welch_interval(*_as_they_stand(a, b))[1:]
     ),
-    "the pairs are torn apart: it is the interval of two independent groups": _pooled,
-    "the pairs are torn apart: the spreads of the two columns are added; take that of the differences": lambda a, b: _pooled(
+    "the pairs are split up: this is the interval of two independent groups": _pooled,
+    "the pairs are split up: the spreads of the two columns are added; take that of the differences": lambda a, b: _pooled(
         a, b, together=False
     ),
-    "1.96 is of the normal distribution; so few values need Student's t": _slip(stdev, factor=lambda n: 1.96),
+    "1.96 belongs to the normal distribution; so few values need Student's t": _slip(stdev, factor=lambda n: 1.96),
     "the standard deviation of one difference in place of that of their mean: divide by the root of n": _slip(
         stdev, root=lambda n: 1
     ),
-    "the squares are averaged over n; n - 1 is right, as the mean is taken from the same values": _slip(pstdev),
+    "the squares are divided by n; divide by n - 1, because the mean comes from the same values": _slip(pstdev),
     "Student's t with n degrees of freedom; one is spent on the mean, which leaves n - 1": _slip(
         stdev, factor=lambda n: _quantile(n + 1)
     ),
-    "the other way round: it is the interval of without minus with": lambda a, b: _right(b, a),
-    "the t of one side: 95 % in the middle leave 2.5 % on each side": _slip(stdev, factor=lambda n: _one_side(n)),
+    "the other way round: this is the interval of without minus with": lambda a, b: _right(b, a),
+    "the one-sided t: 95 % in the middle leave 2.5 % on each side": _slip(stdev, factor=lambda n: _one_side(n)),
 }
 
 
 def _one_side(n: int) -> float:
-    from scipy.stats import t  # here: slow to import
+    from scipy.stats import t  # imported here, because it is slow
 
     return float(t.ppf(0.95, n - 1))
 
@@ -117,7 +117,7 @@ def _paired(answer: Callable) -> bool:
     except KeyError as error:
         seed = error.args[0] if error.args else "?"
         raise NotYet(
-            f"It looks like this slip: only one of the two recipes was run with seed {seed}, so it is no pair."
+            f"It looks like this slip: only one of the two recipes was run with seed {seed}, so there is no pair."
         ) from None
 
 
@@ -125,15 +125,15 @@ VERDICT_SLIPS = {
     "an interval that contains 0 does not show that there is no effect; it cannot tell": lambda low, high: (
         "no effect" if low <= 0 <= high else verdict(low, high)
     ),
-    "only the sign of the mean is asked; the interval says how far it can be trusted": lambda low, high: (
+    "only the sign of the mean is looked at; the interval says how far it can be trusted": lambda low, high: (
         "helps" if low + high > 0 else "hurts"
     ),
     "the signs are the wrong way round: the interval is of with minus without": lambda low, high: verdict(-high, -low),
     "an interval that touches 0 contains 0": lambda low, high: "helps" if low >= 0 else "hurts" if high <= 0 else "cannot tell",
     "what does not help need not hurt: the interval may contain 0": lambda low, high: "helps" if low > 0 else "hurts",
     "what does not hurt need not help: the interval may contain 0": lambda low, high: "hurts" if high < 0 else "helps",
-    "one end above 0 is not enough for helps": lambda low, high: "helps" if high > 0 else "hurts",
-    "one end below 0 is not enough for hurts": lambda low, high: "hurts" if low < 0 else "helps",
+    "one end above 0 is not enough to say that it helps": lambda low, high: "helps" if high > 0 else "hurts",
+    "one end below 0 is not enough to say that it hurts": lambda low, high: "hurts" if low < 0 else "helps",
 }
 
 
@@ -157,37 +157,37 @@ def _verdict(answer: Callable) -> bool:
 
 
 def _enough(spread: float, difference: float, factor: Callable = _quantile, share: float = 1, root: float = 0.5) -> Tensor:
-    """The first n of runs whose interval is narrower, to each side, than the difference."""
+    """The first number of runs whose interval reaches less far to each side than the difference."""
     return torch.tensor(next(n for n in range(2, 10**6) if share * factor(n) * spread / n**root < difference))
 
 
 SEED_SLIPS = {
-    "1.96 is of the normal distribution; with few pairs Student's t asks for more": lambda s, d: _enough(
+    "1.96 belongs to the normal distribution; with few pairs Student's t asks for more": lambda s, d: _enough(
         s, d, factor=lambda n: 1.96
     ),
-    "1.96 is of the normal distribution, in a formula; with few pairs Student's t asks for more": lambda s, d: torch.tensor(
-        math.ceil((1.96 * s / d) ** 2)
+    "1.96 belongs to the normal distribution, also in a formula; with few pairs Student's t asks for more": lambda s, d: (
+        torch.tensor(math.ceil((1.96 * s / d) ** 2))
     ),
     "a search that begins at n = 1: one difference has no spread, and t is not a number there": lambda s, d: torch.tensor(1),
     "the whole width is compared; half of it reaches from the mean to 0": lambda s, d: _enough(s, d, share=2),
-    "the last n that is not enough; one more is": lambda s, d: _enough(s, d) - 1,
+    "this is the last n that is not enough; one more is enough": lambda s, d: _enough(s, d) - 1,
     "Student's t with n degrees of freedom; one is spent on the mean, which leaves n - 1": lambda s, d: _enough(
         s, d, factor=lambda n: _quantile(n + 1)
     ),
-    "divided by n; the mean of n wobbles by the root of n less": lambda s, d: _enough(s, d, root=1),
+    "divided by n; the mean of n values varies less by the root of n": lambda s, d: _enough(s, d, root=1),
     "the number for two independent groups; these are pairs": lambda s, d: _enough(s, d, share=2**0.5),
 }
 
 
 def _seeds(answer: Callable) -> bool:
     pairs = [(0.1, 0.05), (0.2, 0.05), (0.05, 0.05), (0.07, 0.03), (0.15, 0.02), (0.3, 0.11), (0.04, 0.09)]
-    cases = [(f"differences spread by {s:g} points, a difference of {d:g}", (s, d)) for s, d in pairs]
+    cases = [(f"differences with a standard deviation of {s:g} points, a mean difference of {d:g}", (s, d)) for s, d in pairs]
     return compare(answer, _enough, SEED_SLIPS, cases)
 
 
 EXERCISES = {
     "6a": (_paired, "which seeds do both have? From there on there is one list, of differences, and one formula."),
     "6b": (_verdict, 'three answers: "helps", "hurts", "cannot tell"; look at both ends of the interval.'),
-    "6c": (_seeds, "t depends on n, too, so the formula cannot be turned round: try one n after the other."),
+    "6c": (_seeds, "t depends on n, too, so the formula cannot be solved for n: try one n after another."),
 }
 LIBRARY = {"6a": (paired_interval,), "6b": (verdict,), "6c": (pairs_needed,)}

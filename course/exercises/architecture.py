@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from course.exercises.checking import NotYet, alike, case, compare, to_tensor, untouched
 from mnist_lib.model import DigitNet
 
-STILL = 1e-9  # logits that move by less have not moved: the rounding of float64
+STILL = 1e-9  # a logit that moves by less has not moved: that is rounding in float64
 
 
 def _convolved(image: Tensor, weight: Tensor, bias: float) -> Tensor:
@@ -18,7 +18,7 @@ def _convolved(image: Tensor, weight: Tensor, bias: float) -> Tensor:
 
 
 def _convolve(answer: Callable) -> bool:
-    """One filter on all places of an image, whatever its maps, its sides and the kernel."""
+    """One filter at every place of an image, for any number of maps, any sides and any kernel."""
 
     def unbiased(image: Tensor, weight: Tensor) -> Tensor:
         return _convolved(image, weight, 0.0)
@@ -48,10 +48,10 @@ def _convolve(answer: Callable) -> bool:
         "the bias is added once for each map": lambda x, w, b: _convolved(x, w, b * len(w)),
         "the bias is added once for each weight": lambda x, w, b: _convolved(x, w, b * w.numel()),
         "the bias is missing": lambda x, w, b: unbiased(x, w),
-        "the mean of the products, where their sum should be": lambda x, w, b: unbiased(x, w) / w.numel() + b,
-        "the mean over a map's k × k products, where their sum should be": lambda x, w, b: unbiased(x, w) / w[0].numel() + b,
-        "the mean over the maps, where their sum should be": lambda x, w, b: unbiased(x, w) / len(w) + b,
-        "a square output: rows and columns may be of different number": lambda x, w, b: _convolved(x, w, b)[
+        "the mean of the products in place of their sum": lambda x, w, b: unbiased(x, w) / w.numel() + b,
+        "the mean over a map's k × k products in place of their sum": lambda x, w, b: unbiased(x, w) / w[0].numel() + b,
+        "the mean over the maps in place of their sum": lambda x, w, b: unbiased(x, w) / len(w) + b,
+        "a square output: there may be more rows than columns, or fewer": lambda x, w, b: _convolved(x, w, b)[
             :, : x.shape[1] - w.shape[1] + 1
         ],
         "the last row and the last column are missing": lambda x, w, b: _convolved(x, w, b)[:-1, :-1],
@@ -59,7 +59,7 @@ def _convolve(answer: Callable) -> bool:
         "the last row stays 0: range(H - k) ends one place too early": unfilled(1, 0),
         "the last column stays 0: range(W - k) ends one place too early": unfilled(0, 1),
         "k is taken to be 3, whatever the kernel is: read it from the shape of weight": _as_if_three,
-        "there is no padding: the output is smaller than the image": lambda x, w, b: (
+        "the image is padded: without padding, the output is smaller than the image": lambda x, w, b: (
             F.conv2d(x[None], w[None], padding="same")[0, 0] + b
         ),
     }
@@ -73,13 +73,13 @@ def _convolve(answer: Callable) -> bool:
             if weight.shape[1] != 3 and _right_at_three(answer, image, bias):
                 raise NotYet(
                     "It looks like this slip: k is taken to be 3, whatever the kernel is: read it from the shape of weight.\n"
-                    f"  input: weights of shape {tuple(weight.shape)}, where a 3×3 kernel works"
+                    f"  input: weights of shape {tuple(weight.shape)}, but a 3×3 kernel works"
                 ) from None
             side = min(image.shape[1:])
             if _works(answer, image[:, :side, :side], weight, bias):
                 raise NotYet(
-                    "It looks like this slip: a square output: rows and columns may be of different number.\n"
-                    f"  input: an image of shape {tuple(image.shape)}, where a square one works"
+                    "It looks like this slip: a square output: there may be more rows than columns, or fewer.\n"
+                    f"  input: an image of shape {tuple(image.shape)}, but a square one works"
                 ) from None
             raise
 
@@ -95,7 +95,7 @@ def _convolve(answer: Callable) -> bool:
 
 
 def _as_if_three(image: Tensor, weight: Tensor, bias: float) -> Tensor:
-    """What 3 written in place of k gives where it runs: a 1×1 kernel is stretched over nine places."""
+    """The result of 3 written in place of k, where that runs: a 1×1 kernel is stretched over nine places."""
     k = weight.shape[1]
     return _convolved(image, weight.expand(-1, 3, 3) if k == 1 else weight, bias)
 
@@ -116,25 +116,25 @@ def _works(answer: Callable, *arguments) -> bool:
 
 
 def _count(answer: Callable) -> bool:
-    """The learnt numbers of a convolution, and of the BatchNorm behind it if there is one."""
+    """The learned numbers of a convolution, and of the BatchNorm after it if there is one."""
 
     def right(c_in: int, c_out: int, k: int, norm: bool) -> Tensor:
-        with torch.random.fork_rng(devices=[]):  # a module draws its first numbers
+        with torch.random.fork_rng(devices=[]):  # a new module draws random numbers
             modules = [nn.Conv2d(c_in, c_out, k), *([nn.BatchNorm2d(c_out)] if norm else [])]
         return torch.tensor(sum(p.numel() for module in modules for p in module.parameters()))
 
     slips = {
-        "the biases are missing, one a filter": lambda i, o, k, n: i * o * k * k + 2 * o * n,
+        "the biases are missing, one per filter": lambda i, o, k, n: i * o * k * k + 2 * o * n,
         "one bias for the whole layer; each filter has its own": lambda i, o, k, n: i * o * k * k + 1 + 2 * o * n,
-        "a bias for each map that is read; it is one a filter": lambda i, o, k, n: i * o * (k * k + 1) + 2 * o * n,
+        "a bias for each map that is read; there is one per filter": lambda i, o, k, n: i * o * (k * k + 1) + 2 * o * n,
         "c_in is missing: a filter has k × k weights for every map it reads": lambda i, o, k, n: o * (k * k + 1) + 2 * o * n,
         "c_out is missing: there are c_out filters": lambda i, o, k, n: i * k * k + 1 + 2 * o * n,
         "k is not squared": lambda i, o, k, n: o * (i * k + 1) + 2 * o * n,
-        "running statistics are counted; they are measured, not learnt": lambda i, o, k, n: o * (i * k * k + 1) + 4 * o * n,
+        "running statistics are counted; they are measured, not learned": lambda i, o, k, n: o * (i * k * k + 1) + 4 * o * n,
         "BatchNorm is not counted": lambda i, o, k, n: o * (i * k * k + 1),
         "BatchNorm is counted where there is none": lambda i, o, k, n: o * (i * k * k + 1) + 2 * o,
-        "BatchNorm has two numbers a map, a scale and a shift, not one": lambda i, o, k, n: o * (i * k * k + 1) + o * n,
-        "BatchNorm's two numbers are for every map it normalises, not for the layer": lambda i, o, k, n: (
+        "BatchNorm has two numbers per map, a scale and a shift, not one": lambda i, o, k, n: o * (i * k * k + 1) + o * n,
+        "BatchNorm has two numbers for every map it normalises, not for the whole layer": lambda i, o, k, n: (
             o * (i * k * k + 1) + 2 * n
         ),
         "BatchNorm normalises the maps that come out, not those that go in": lambda i, o, k, n: o * (i * k * k + 1) + 2 * i * n,
@@ -165,14 +165,14 @@ def _batch_norm(answer: Callable) -> bool:
     slips = {
         "each image is normalised by itself; the mean and variance of a map are over all images of the batch": over((2, 3)),
         "each image is normalised by itself, over all its maps": over((1, 2, 3)),
-        "mean and variance over the batch axis only; a map's rows and columns belong to it": over((0,)),
-        "all maps together; each map has a mean and a variance of its own": over((0, 1, 2, 3)),
+        "mean and variance over the batch axis only; they should also run over a map's rows and columns": over((0,)),
+        "all maps are normalised together; each map should have its own mean and variance": over((0, 1, 2, 3)),
         "the variance divides by n - 1; BatchNorm's divides by n": over((0, 2, 3), unbiased=True),
-        "eps stands outside the root; it is added to the variance": over((0, 2, 3), outside=True),
+        "eps is outside the root; it should be added to the variance": over((0, 2, 3), outside=True),
         "eps is missing": lambda x, g, b: _affine(
             (x - x.mean((0, 2, 3), keepdim=True)) / x.var((0, 2, 3), unbiased=False, keepdim=True).sqrt(), g, b
         ),
-        "divided by the variance, not by its root": over((0, 2, 3), root=False),
+        "it divides by the variance, not by its root": over((0, 2, 3), root=False),
         "no affine step: gamma scales the normalised values and beta shifts them": lambda x, g, b: whole(
             x, torch.ones_like(g), torch.zeros_like(b)
         ),
@@ -196,28 +196,28 @@ def _affine(x: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
 
 
 def _idle(answer) -> bool:
-    """The names of those parameters of DigitNet that can be anything at all in training; noise in just those decides."""
+    """The names of DigitNet's parameters that have no effect in training; adding noise to just those decides."""
     net, images = _training_net(), torch.randn(3, 1, 28, 28, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
     numel = {name: p.numel() for name, p in net.named_parameters()}
     names = [answer] if isinstance(answer, str) else list(dict.fromkeys(answer))
     buffers = {name for name, _ in net.named_buffers()}
     for name in names:
         if name in buffers:
-            raise NotYet(f"{name} is measured, not learnt, so it is not among the 13,960.")
+            raise NotYet(f"{name} is measured, not learned, so it is not among the 13,960.")
         if name not in numel:
-            raise NotYet(f"{name!r} is no parameter; names are such as 'conv3.weight' or 'bn3.bias' (net.named_parameters()).")
+            raise NotYet(f"{name!r} is not a parameter; names look like 'conv3.weight' or 'bn3.bias' (net.named_parameters()).")
     if not names:
         raise NotYet("The list is empty: name at least one parameter.")
     if _moves(net, names, images) > STILL:
         guilty = {name: moved for name in names if (moved := _moves(net, [name], images)) > STILL}
         name, moved = max(guilty.items(), key=lambda entry: entry[1])
         slip = next(words for fits, words in _WHY if fits(name))
-        words = f"noise in {name} alone ({len(guilty)} of the {len(names)} that you named do something)"
+        words = f"noise added to {name} alone (of the {len(names)} that you named, {len(guilty)} do something)"
         shown = case(words, f"logits that move by less than {STILL:g}", f"a logit that moves by {moved:.2g}")
         raise NotYet(f"It looks like this slip: {slip}.{shown}")
     found = sum(numel[name] for name in names)
     if any(_moves(net, [name], images) <= STILL for name in set(numel) - set(names)):
-        raise NotYet(f"These {found} numbers do nothing, true. But there are more.")
+        raise NotYet(f"It is true that these {found} numbers do nothing, but there are more.")
     return True
 
 
@@ -225,18 +225,18 @@ _WHY = (
     (lambda name: name == "conv8.bias", "conv8's bias: no BatchNorm follows conv8, so nothing takes it away again"),
     (
         lambda name: name.startswith("bn") and name.endswith("bias"),
-        "BatchNorm's shift: it is added after the mean was taken away, and stays",
+        "BatchNorm's shift: it is added after the mean is subtracted, and stays",
     ),
     (
         lambda name: name.startswith("bn"),
         "BatchNorm's scale: it is applied after the division by the standard deviation, and stays",
     ),
-    (lambda name: True, "weights: they decide what the map looks like, not only how high it lies"),
+    (lambda name: True, "weights: they decide what the map looks like, not only its mean"),
 )
 
 
 def _training_net() -> DigitNet:
-    """Random weights, float64, in training mode; no dropout, so that two passes differ by what was changed alone."""
+    """Random weights, float64, in training mode; no dropout, so that two passes differ only by what was changed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(5)
         return DigitNet(dropout=(0.0, 0.0)).double().train()
@@ -258,21 +258,22 @@ def _moves(net: DigitNet, names: list[str], images: Tensor) -> float:
 EXERCISES = {
     "1a": (
         _convolve,
-        "first work one place out on paper: which numbers of the image lie under the filter there, in how many maps, and how "
+        "first work out one place on paper: which numbers of the image lie under the filter there, in how many maps, and how "
         "many products do you add up? How many places are there along a row, if the filter has to fit in whole?",
     ),
     "1b": (
         _count,
-        "count what one filter needs, as you did for conv2. How many filters are there, and what does BatchNorm learn a map?",
+        "count what one filter needs, as you did for conv2. How many filters are there, and what does BatchNorm learn for "
+        "each map?",
     ),
     "1c": (
         _batch_norm,
         "each map has one mean: which of the four axes does it run over? Print the shapes of mean and gamma beside that of x: "
-        "a number for each map must stand where x has its maps.",
+        "the number for each map must be on the axis where x has its maps.",
     ),
     "1d": (
         _idle,
-        "raise every value of a map by the same 5. What does BatchNorm, which comes next, make of it?",
+        "add 5 to every value of a map. What does BatchNorm, which comes next, do to it?",
     ),
 }
 

@@ -25,7 +25,7 @@ def _noise(seed: int) -> Tensor:
 
 
 def _require_out_of_bounds(error: IndexError) -> None:
-    """Raises an IndexError of another kind again, such as that of an index which is no whole number."""
+    """Raises any other IndexError again, such as that of an index that is not a whole number."""
     if "out of" not in str(error):  # "out of bounds" in torch and numpy, "out of range" in Python
         raise error
 
@@ -39,15 +39,15 @@ TURN_SLIPS = {
     "turned about 14: the pixels are 0 to 27, and their middle is 13.5": {"centre": 14.0},
     "turned about 13: the pixels are 0 to 27, and their middle is 13.5": {"centre": 13.0},
     "turned about the corner: measure x and y from the centre, and add it again at the end": {"centre": 0.0},
-    "it turns the other way, anticlockwise: the sign of the angle, or x and y are swapped": {"way": -1},
+    "it turns the other way, anticlockwise: the angle's sign is wrong, or x and y are swapped": {"way": -1},
     "the forward map: each pixel is sent on, and some places get none (holes). Ask of each place where it comes from": {
         "forward": True
     },
-    "degrees are taken for radians: sine and cosine want radians": {"radians": True},
+    "degrees are taken for radians: sine and cosine expect radians": {"radians": True},
     "positions are cut off, not rounded: 4.9 is nearest to 5": {"whole": torch.trunc},
     "positions are rounded down: 4.9 is nearest to 5": {"whole": torch.floor},
-    "int(position + 0.5) rounds -0.7 to 0, as int cuts towards 0: take round": {"whole": lambda at: torch.trunc(at + 0.5)},
-    "outside the image the border is repeated, where it should be 0": {"outside": "border"},
+    "int(position + 0.5) turns -0.7 into 0, because int cuts towards 0: use round": {"whole": lambda at: torch.trunc(at + 0.5)},
+    "outside the image the border is repeated: it should be 0 there": {"outside": "border"},
     "negative positions wrap round: in Python, index -1 is the last pixel. Outside the image it is 0": {"outside": "negative"},
     "what leaves on one side comes back on the other: outside the image it is 0": {"outside": "wrap"},
 }
@@ -94,7 +94,7 @@ def _turn(answer: Callable) -> bool:
             got.append(to_tensor(on(answer, words, image.clone(), degrees)))
         except IndexError as error:
             _require_out_of_bounds(error)
-            slip = "a pixel outside the image is asked for (IndexError). Where a place comes from outside, it is 0"
+            slip = "it reads a pixel outside the image (IndexError). A place that comes from outside is 0"
             raise NotYet(_slip(slip, words, "0 where a place comes from outside", "IndexError")) from None
     failed = [i for i, case in enumerate(cases) if not alike(_turned(*case), got[i])]
     if not failed:
@@ -205,16 +205,16 @@ BILINEAR_SLIPS: dict[str, Callable] = {
     "x and y are swapped: x is the column, and image[row, column] takes the row first": lambda *at: _mixed(*at, swapped=True),
     "the weights are swapped: the nearer a pixel lies, the more it weighs": lambda *at: _mixed(*at, weights=True),
     "the upper right and the lower left pixel have each other's weight": _crossed,
-    "blended along x alone: the same is to be done along y": lambda image, x, y: _mixed(image, x, round(y)),
-    "blended along y alone: the same is to be done along x": lambda image, x, y: _mixed(image, round(x), y),
-    "0 on a whole x or y: there ceil(x) is floor(x), and both weights are 0. Right is floor(x) + 1": _nothing_on_a_pixel,
-    "an error at the last pixel: at x = 27 the right neighbour lies outside and counts as 0; here all of it becomes 0": _less,
-    "a position just outside is 0 at once: a neighbour that lies inside still counts": _only_inside,
-    "outside the image the border is repeated, where it should be 0": lambda *at: _mixed(*at, pixel=_repeated),
+    "blended along x only: do the same along y": lambda image, x, y: _mixed(image, x, round(y)),
+    "blended along y only: do the same along x": lambda image, x, y: _mixed(image, round(x), y),
+    "0 on a whole x or y: there ceil(x) is floor(x), and both weights are 0. Use floor(x) + 1": _nothing_on_a_pixel,
+    "an error at the last pixel: at x = 27 only the right neighbour lies outside and counts as 0, not the whole value": _less,
+    "a position just outside gives 0 at once: a neighbour that lies inside still counts": _only_inside,
+    "outside the image the border is repeated: it should be 0 there": lambda *at: _mixed(*at, pixel=_repeated),
     "negative positions wrap round: in Python, index -1 is the last pixel. Outside the image it is 0": lambda *at: _mixed(
         *at, pixel=_from_behind
     ),
-    "int() cuts towards 0, so that -0.25 becomes 0: take math.floor": lambda *at: _mixed(*at, whole=math.trunc),
+    "int() cuts towards 0, so that -0.25 becomes 0: use math.floor": lambda *at: _mixed(*at, whole=math.trunc),
     "the plain mean of the four neighbours: the nearer a pixel lies, the more it weighs": lambda image, x, y: (
         sum(_pixel(image, math.floor(x) + i, math.floor(y) + j) for i, j in product((0, 1), repeat=2)) / 4
     ),
@@ -233,8 +233,8 @@ def _bilinear(answer: Callable) -> bool:
                 last = 27 in (x, y) or kind == "partly outside"
                 slip = "an error at the last pixel" if last else "an error outside the image"
                 raise NotYet(
-                    f"It looks like this slip: {slip}: a neighbour that lies outside counts as 0; ask whether it lies inside "
-                    f"before you index.{case(_at(image, kind, x, y), f'{_blended(image, x, y):.4f}', 'IndexError')}"
+                    f"It looks like this slip: {slip}: a neighbour that lies outside counts as 0; check that it lies "
+                    f"inside before you index.{case(_at(image, kind, x, y), f'{_blended(image, x, y):.4f}', 'IndexError')}"
                 ) from None
             if value.numel() != 1:
                 raise NotYet(case(_at(image, kind, x, y), "one number", f"shape {tuple(value.shape)}"))
@@ -289,7 +289,7 @@ def _shift_batch(answer: Callable) -> bool:
         many = images[:1].expand(4200, 1, SIDE, SIDE).clone()
         once, other = (to_tensor(answer(many.clone(), _generator(seed))) for seed in (0, 1))
     if not torch.equal(first, again):
-        slip = "global random numbers: the same seed in the generator gives another result; pass it on with generator=generator"
+        slip = "global random numbers: the same seed in the generator gives a different result; pass generator=generator"
         raise NotYet(_slip(slip, f"{words}, twice"))
     if all(torch.equal(one, images.double()) for one in (result, first)):
         raise NotYet(_slip("nothing is moved", words))
@@ -317,28 +317,28 @@ def _require_a_shift(image: Tensor, result: Tensor, words: str) -> None:
     """NotYet unless the result (28, 28) is the image (1, 28, 28) moved by whole pixels, at most 3 along each axis."""
     if _which(image[0], result[None]) != [-1]:
         return
-    expected = "the image moved by -3 to 3 pixels along each axis, 0 where nothing came from"
+    expected = "the image moved by -3 to 3 pixels along each axis, with 0 where nothing moved in"
     for down, right in product(range(-SIDE, SIDE + 1), repeat=2):
         near = max(abs(down), abs(right)) <= FARTHEST
         if near and alike(image[0].roll((down, right), (0, 1)), result):
-            slip = "it wraps round: what leaves on one side comes back on the other, where it should be lost"
+            slip = "it wraps round: what leaves on one side comes back on the other, but it should be lost"
             raise NotYet(_slip(slip, words, expected, f"moved by {down} down and {right} to the right, and round the border"))
         if not near and alike(_moved(image[0], down, right), result):
-            slip = "further than 3 pixels: for -3 to 3, torch.randint wants (-3, 4)"
+            slip = "it moves further than 3 pixels: for -3 to 3, torch.randint takes (-3, 4)"
             raise NotYet(_slip(slip, words, expected, f"moved by {down} down and {right} to the right"))
     raise NotYet(case(words, expected, "something else: is it moved by whole pixels, and is what comes in 0?"))
 
 
 def _require_the_draws(draws: Tensor) -> None:
     """NotYet unless the draws (N, 2) differ from image to image, and -3 to 3 come equally often along each axis."""
-    words, expected = "one image 4,200 times", "about 600 times each of -3 to 3, along each axis, independently"
+    words, expected = "one image 4,200 times", "each of -3 to 3 about 600 times, along each axis, independently"
     (down, right), first = draws.T, draws[0].tolist()
     if (draws == draws[0]).all():
-        slip = "one draw a batch: each image needs its own"
+        slip = "one draw per batch: each image needs its own"
         raise NotYet(_slip(slip, words, expected, f"each time {first[0]} down and {first[1]} to the right"))
     for axis, name in ((down, "up and down"), (right, "to the left and right")):
         if (axis == axis[0]).all():
-            raise NotYet(_slip(f"one draw a batch for the moves {name}: each image needs its own", words))
+            raise NotYet(_slip(f"one draw per batch for the moves {name}: each image needs its own", words))
     if (down == right).all() or (down == -right).all():
         raise NotYet(_slip("one draw for both directions: each needs its own", words))
     for axis, name in ((down, "down"), (right, "to the right")):
@@ -364,8 +364,8 @@ EXERCISES = {
     ),
     "3c": (
         _shift_batch,
-        "how many numbers do you need in all, and for how many images? A frame of zeros round an image, wide enough, leaves "
-        "only a cut to make.",
+        "how many numbers do you need in all, and for how many images? With a wide enough frame of zeros round an image, "
+        "all that is left is to cut.",
     ),
 }
 

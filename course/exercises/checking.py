@@ -23,7 +23,7 @@ class Unwritten(NotYet):
 
 
 def compare(answer: Callable, right: Callable, slips: dict[str, Callable], cases: list[tuple[str, tuple]]) -> bool:
-    """True, or NotYet with the first failing case; the slip is named whose results are the answer's own in every case.
+    """True, or NotYet with the first failing case. A slip is named if it gives the answer's own results in every case.
 
     cases: (the input in words, the arguments). slips: {name: a wrong implementation}.
     """
@@ -91,7 +91,7 @@ def brief(value) -> str:
     return f"shape {tuple(value.shape)}, {first}{', ...' if value.numel() > 4 else ''}"
 
 
-# What the reader's function is watched for while it runs
+# How the reader's function is watched while it runs
 
 
 def untouched(answer: Callable) -> Callable:
@@ -124,7 +124,7 @@ def _parameter(answer: Callable, number: int) -> str:
 def watched(answer, library: tuple[Callable, ...] = ()):
     """The same function, whose exceptions carry their input; NotYet if its first call runs a function of `library`.
 
-    What is no plain function, such as a network or a list of names, comes back as it is.
+    Anything else than a plain function, such as a network or a list of names, is returned as it is.
     """
     if not callable(answer) or isinstance(answer, nn.Module | type):
         return answer
@@ -173,8 +173,7 @@ def _refusing(copied: Callable | None, library: tuple[Callable, ...], answer: Ca
         sys.setprofile(before)
     if found:
         raise NotYet(
-            f"It calls {getattr(found[0], '__name__', found[0])}, which does the exercise for you: "
-            "write what is inside it yourself."
+            f"It calls {getattr(found[0], '__name__', found[0])}, which does the exercise for you: write that part yourself."
         )
     return result
 

@@ -43,13 +43,18 @@ def _recurrence(layers: list[Layer], column: str, way: Callable) -> Tensor:
     return torch.tensor(rows, dtype=torch.float64)
 
 
-# Of each column: {slip: the ways to make it}. The jump comes first, as the two others stand on it
+# For each column: {slip: the ways to make it}. The jump comes first, because the other two depend on it
 SLIPS_2A: dict[str, dict[str, list[Callable]]] = {
     "jump": {
-        "the jump is the layer's own stride: strides multiply up": [lambda r, j, s, k, t, p, d: float(t)],
-        "strides are added: they multiply up": [lambda r, j, s, k, t, p, d: j + t, lambda r, j, s, k, t, p, d: j + t - 1],
+        "the jump is the layer's own stride: it should be the product of all strides so far": [
+            lambda r, j, s, k, t, p, d: float(t)
+        ],
+        "the strides are added: they should be multiplied": [
+            lambda r, j, s, k, t, p, d: j + t,
+            lambda r, j, s, k, t, p, d: j + t - 1,
+        ],
         "the jump never changes: a stride multiplies it": [lambda r, j, s, k, t, p, d: j],
-        "the dilation lengthens the jump: it spreads the kernel, and leaves the units where they were": [
+        "the dilation lengthens the jump: it spreads the kernel, but leaves the units where they were": [
             lambda r, j, s, k, t, p, d: j * t * d,
         ],
     },
@@ -69,7 +74,7 @@ SLIPS_2A: dict[str, dict[str, list[Callable]]] = {
         "the jump is updated before the field: the kernel steps over the units below, whose jump is the old one": [
             lambda r, j, s, k, t, p, d: r + (k - 1) * d * j * t,
         ],
-        "the jump is left out: a step is as long as the units below lie apart": [
+        "the jump is left out: a step is as long as the distance between the units below": [
             lambda r, j, s, k, t, p, d: r + (k - 1) * d,
         ],
         "the dilation is left out: a step is d jumps long": [lambda r, j, s, k, t, p, d: r + (k - 1) * j],
@@ -83,7 +88,7 @@ SLIPS_2A: dict[str, dict[str, list[Callable]]] = {
             lambda r, j, s, k, t, p, d: r + ((k - 1) * d - 2 * p) * j,
             lambda r, j, s, k, t, p, d: r + ((k - 1) * d - p) * j,
         ],
-        "k * d in place of (k - 1) * d: between k taps lie k - 1 steps": [lambda r, j, s, k, t, p, d: r + k * d * j],
+        "k * d in place of (k - 1) * d: between k weights there are k - 1 steps": [lambda r, j, s, k, t, p, d: r + k * d * j],
         "k * d - 1 in place of (k - 1) * d: the dilation stretches the steps, not the kernel": [
             lambda r, j, s, k, t, p, d: r + (k * d - 1) * j,
         ],
@@ -106,7 +111,9 @@ SLIPS_2A: dict[str, dict[str, list[Callable]]] = {
             lambda r, j, s, k, t, p, d: s + ((k - 1) * d // 2 - p) * j,
             lambda r, j, s, k, t, p, d: s + (k // 2 * d - p) * j,
         ],
-        "the whole kernel is stepped over: the centre lies half way": [lambda r, j, s, k, t, p, d: s + ((k - 1) * d - p) * j],
+        "the centre moves by the whole kernel: it should move by half of it": [
+            lambda r, j, s, k, t, p, d: s + ((k - 1) * d - p) * j
+        ],
         "the dilation is left out of the centre": [lambda r, j, s, k, t, p, d: s + ((k - 1) / 2 - p) * j],
         "the first pixel of the box in place of its centre": [lambda r, j, s, k, t, p, d: s - p * j],
     },
@@ -141,12 +148,12 @@ def _expected() -> list[tuple[list[Layer], Tensor]]:
 
 
 def _fields(answer: Callable) -> bool:
-    """Each column against the library; the slip is named whose column is the answer's own in every stack."""
+    """Each column against the library. A slip is named if it gives the answer's own column in every stack."""
     results = []
     for layers, want in _expected():
         got = to_tensor(on(answer, _stack(layers), list(layers)))
         if got.shape != want.shape:
-            wanted = "A row of (field, jump, first centre) for each layer is asked for"
+            wanted = "Return a row of (field, jump, first centre) for each layer"
             raise NotYet(f"{wanted}.{case(_stack(layers), f'shape {tuple(want.shape)}', f'shape {tuple(got.shape)}')}")
         results.append((layers, want, got))
     for name, slips in SLIPS_2A.items():
@@ -161,7 +168,9 @@ def _fields(answer: Callable) -> bool:
                 raise NotYet(f"The {name} is not right yet. It looks like this slip: {slip}.{shown}")
         moved = got[0, column] - want[0, column]
         if all(_alike(want + moved, got, column) for _, want, got in results):
-            raise NotYet(f"The {name} is not right yet. All are shifted: the image has {name} {IMAGE[column]:g}.{shown}")
+            raise NotYet(
+                f"The {name} is not right yet. All are shifted alike: the image itself has {name} {IMAGE[column]:g}.{shown}"
+            )
         raise NotYet(f"The {name} is not right yet.{shown}")
     return True
 
@@ -193,7 +202,7 @@ class _Skip(nn.Module):
 
 
 class _Cross(nn.Module):
-    """Rows and columns, added: what a unit sees is no rectangle."""
+    """A row and a column, added: what a unit sees is not a rectangle."""
 
     def __init__(self):
         super().__init__()
@@ -274,22 +283,22 @@ def _box(net: nn.Module, unit: tuple[int, int], size: tuple[int, int], holes=Fal
 SLIPS_2B: dict[str, Callable] = {
     "the formula in disguise: its box is not a measurement and has no holes": _box,
     "the formula in disguise: it is not a measurement, and knows only rows and columns": lambda n, u, s: _box(n, u, s, True),
-    "the units that die of one pixel, where the pixels that kill one unit are asked for": _dying,
+    "these are the units that one pixel kills; the pixels that kill one unit are asked for": _dying,
     "the poison stays in the image: put the pixel back, or begin with a clean image each time": lambda n, u, s: _poison(
         n, u, s, keep=True
     ),
-    "only map 0 is asked: the unit is dead if it is nan in any map": lambda n, u, s: _poison(n, u, s, maps=slice(1)),
+    "only map 0 is looked at: the unit is dead if it is nan in any map": lambda n, u, s: _poison(n, u, s, maps=slice(1)),
     "all maps must die: the unit is dead if it is nan in any map": lambda n, u, s: _poison(n, u, s, every=True),
     "true and false are swapped": lambda n, u, s: ~_poison(n, u, s),
     "row and column of the pixels are swapped": lambda n, u, s: _poison(n, u, s).T,
     "row and column of the unit are swapped: a map is indexed [row, column]": lambda n, u, s: _poison(n, u[::-1], s),
-    "== float('nan') is never true, not even for nan itself: ask .isnan()": lambda n, u, s: torch.zeros(s, dtype=torch.bool),
-    "!= float('nan') is always true, even for nan itself: ask .isnan()": lambda n, u, s: torch.ones(s, dtype=torch.bool),
+    "== float('nan') is never true, not even for nan itself: use .isnan()": lambda n, u, s: torch.zeros(s, dtype=torch.bool),
+    "!= float('nan') is always true, even for nan itself: use .isnan()": lambda n, u, s: torch.ones(s, dtype=torch.bool),
 }
 
 
 def _measure(answer: Callable) -> bool:
-    """On small networks, pixel by pixel; the network must be as it was afterwards."""
+    """On small networks, pixel by pixel; the network must be left as it was."""
     results = []
     for words, net, unit, size in _nets():
         kept = {name: value.clone() for name, value in net.state_dict().items()}
@@ -317,7 +326,7 @@ def _measure(answer: Callable) -> bool:
         if all(_same(wrongly(net, unit, size), got) for _, net, unit, size, _, got in results):
             raise NotYet(f"It looks like this slip: {slip}.{shown}")
     if want.shape != got.shape:
-        raise NotYet(f"The result should have a place for each pixel of the image.{shown}")
+        raise NotYet(f"The result should have one value for each pixel of the image.{shown}")
     plain = all(_same(want, got) for *_, want, got in results[:3])
     if plain and not any((got & ~want).any() for *_, want, got in results if want.shape == got.shape):
         hidden = "a small change or a gradient in place of poison: ReLU and max pooling can hide those, but not nan"
@@ -354,7 +363,7 @@ def _design(net: nn.Module) -> bool:
     if not isinstance(net, nn.Module):
         raise NotYet(f"Hand in the network itself, an nn.Module, not {type(net).__name__}.")
     if any(isinstance(module, nn.Linear) for module in net.modules()):
-        raise NotYet("nn.Linear reads all of the image at once: do it with convolutions and poolings.")
+        raise NotYet("nn.Linear reads the whole image at once: use convolutions and pooling only.")
     convolutions = sum(isinstance(module, nn.Conv2d) for module in net.modules())
     numbers = sum(p.numel() for p in net.parameters())
     net = copy.deepcopy(net).eval()
@@ -370,7 +379,7 @@ def _design(net: nn.Module) -> bool:
     field = receptive_fields(net, (SIDE, SIDE))[-1].size
     if field != (SIDE, SIDE):
         fit = (
-            "nearly: even fields need an even kernel somewhere"
+            "almost: an even field needs an even kernel somewhere"
             if min(field) == max(field) in (27, 29)
             else "not the image's 28x28"
         )
@@ -427,12 +436,12 @@ def with_slips(
 EXERCISES = {
     "2a": (
         _fields,
-        "do the smallest failing case on paper: draw the pixels, the units of the layer below, one unit above them. How "
+        "do the smallest failing case on paper: draw the pixels, the units of the layer below, and one unit above them. How "
         "long is one step of the kernel, and does this layer's own stride already count?",
     ),
     "2b": (
         _measure,
-        "how many images does your function show to the network? One for each pixel, and in each a single pixel is poisoned. "
+        "how many images does your function show the network? It takes one for each pixel, with only that pixel poisoned. "
         "Which of the outputs do you look at, and how do you tell that it is nan?",
     ),
     "2c": (

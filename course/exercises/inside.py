@@ -49,15 +49,15 @@ def _evidence(answer: Callable) -> bool:
 
     slips = {
         "ReLU on the evidence: what speaks against the digit is lost": lambda n, x, d: interpret.evidence(n, x, d).relu(),
-        "the sum is the logit, where the mean should be": lambda n, x, d: interpret.evidence(n, x, d) / 36,
-        "the bias is in every place already; it is added once, after the mean": lambda n, x, d: (
+        "the sum over the places is the logit: it should be their mean": lambda n, x, d: interpret.evidence(n, x, d) / 36,
+        "the bias is added at every place; it should be added once, after the mean": lambda n, x, d: (
             interpret.evidence(n, x, d) + n.conv8.bias[d]
         ),
         "conv6's maps in place of conv7's": lambda n, x, d: weigh(interpret.maps(n, "conv6", x[None])[0], n, d),
         "conv7's maps before BatchNorm": lambda n, x, d: weigh(raw(n, x, "conv7"), n, d),
         "conv7's maps before ReLU": lambda n, x, d: weigh(raw(n, x, "bn7"), n, d),
-        "the weights of the digit that the network answers, not of the one that is asked about": lambda n, x, d: (
-            interpret.evidence(n, x, int(n(x[None]).argmax()))
+        "the weights of the digit that the network answers, not of the digit asked about": lambda n, x, d: interpret.evidence(
+            n, x, int(n(x[None]).argmax())
         ),
     }
     for step in range(1, 10):
@@ -78,7 +78,7 @@ def _top_patches(answer: Callable) -> bool:
     fields = receptive_fields(DigitNet(), (28, 28))
 
     def cut(net, layer, images, chosen, moved=lambda box, field, unit: box, fill=0.0) -> Tensor:
-        """The patches of the chosen (image, row, column), with boxes moved as a slip would have it."""
+        """The patches of the chosen (image, row, column), with boxes moved as a slip would move them."""
         field = fields[layer]
         wide = nn.functional.pad(images, (60,) * 4, value=fill)
         boxes = [(i, *moved(field.box(row, col), field, (row, col))) for i, row, col in chosen]
@@ -122,13 +122,13 @@ def _top_patches(answer: Callable) -> bool:
         "images are ranked by the mean over the map, not by its strongest unit": lambda n, y, m, x, k: cut(
             n, y, x, ranked(n, y, m, x, k, key=lambda said: said.mean((1, 2)))
         ),
-        "several patches of one image: each image gives its strongest only": lambda n, y, m, x, k: cut(
+        "several patches of one image: each image gives only its strongest": lambda n, y, m, x, k: cut(
             n, y, x, several(n, y, m, x, k)
         ),
         "the weakest images instead of the strongest": lambda n, y, m, x, k: cut(n, y, x, ranked(n, y, m, x, k, largest=False)),
         "the strongest comes last": lambda n, y, m, x, k: interpret.top_patches(n, y, m, x, k).patches.flip(0),
         "another map: they are counted from 0": lambda n, y, m, x, k: interpret.top_patches(n, y, m - 1, x, k).patches,
-        "beyond the border there is paper, where the network pads with 0": lambda n, y, m, x, k: cut(
+        "beyond the border there is paper, but the network pads with 0": lambda n, y, m, x, k: cut(
             n, y, x, ranked(n, y, m, x, k), fill=float(normalise(torch.zeros(1)))
         ),
     }
@@ -155,7 +155,7 @@ def _at_the_border(said: Tensor) -> int:
 
 
 def _silence(answer: Callable) -> bool:
-    """Inside, one map is off; afterwards the network is as it was, also after an error."""
+    """Inside the block, one map is off; afterwards the network is as it was, even after an error."""
     for seed, (layer, map) in enumerate((("conv3", 4), ("conv1", 0), ("conv7", 15))):
         words, images = f"a random network, {layer}, map {map}, four random images", _some_images(4, seed + 20)
 
@@ -193,7 +193,7 @@ def _silence(answer: Callable) -> bool:
                 except _Stop:
                     pass
                 else:
-                    raise NotYet("An error inside is swallowed: let it pass, after putting the network right.")
+                    raise NotYet("An error inside the block is swallowed: let it through, after restoring the network.")
                 now = said(net)
             changed = [name for name, value in net.state_dict().items() if not torch.equal(value, kept[name])]
             if changed:
@@ -222,14 +222,15 @@ def _hooked(net: DigitNet, module: str, maps, said: Callable) -> Tensor:
 
 
 EXERCISES = {
-    "5a": (_evidence, "what conv8 does with the 16 averages, do with the 16 maps, at each place; the average comes later."),
+    "5a": (_evidence, "do with the 16 maps, at each place, what conv8 does with the 16 averages; the average comes later."),
     "5b": (
         _top_patches,
-        "first one unit an image, then the k images; a box can begin before the image does, and both its ends belong to it.",
+        "first find one unit per image, then the k images; a box can begin before the image does, and both its ends belong "
+        "to it.",
     ),
     "5c": (
         _silence,
-        "which module speaks last before ReLU? Change a copy of its output. And what if the block ends in an error?",
+        "which module comes last before ReLU? Change a copy of its output. And what if the block ends in an error?",
     ),
 }
 LIBRARY = {"5a": (interpret.evidence,), "5b": (interpret.top_patches,), "5c": (interpret.ablate_channel,)}

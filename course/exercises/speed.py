@@ -32,10 +32,10 @@ def _share(answer: Callable) -> bool:
             lambda alone, whole: (whole - 1) / (alone - 1)
         ),
         "1 / whole is the share of the whole time that is left": lambda alone, whole: 1 / whole,
-        "the share of the time that was not the part's": lambda alone, whole: 1 - share(alone, whole),
+        "this is the share of the time that the part did not take": lambda alone, whole: 1 - share(alone, whole),
         "in percent: a share lies between 0 and 1": lambda alone, whole: 100 * share(alone, whole),
         "the two arguments are swapped: alone comes first": lambda alone, whole: share(whole, alone),
-        "the law forwards, with the gain of the whole in the share's place": lambda alone, whole: whole_of(whole, alone),
+        "Amdahl's law forwards, with the gain of the whole in place of the share": lambda alone, whole: whole_of(whole, alone),
     }
     draw = random.Random(0)
     settings = [(draw.uniform(0.05, 0.95), draw.uniform(1.5, 60)) for _ in range(20)]
@@ -69,7 +69,7 @@ def _address(answer: Callable) -> bool:
         "W before H: in channels last, pixels still lie row by row": nested("NWHC"),
         "the images lie side by side: they should come whole, one after another": nested("CHWN"),
         "H and W are right, but the channels come before the image": nested("CNHW"),
-        "the shape is read as (N, H, W, C): it is still (N, C, H, W), only the memory has another order": (
+        "the shape is read as (N, H, W, C): it is still (N, C, H, W), only the order in memory differs": (
             lambda n, c, h, w, shape: ((n * shape[1] + h) * shape[2] + w) * shape[3] + c
         ),
         "H where W is meant: a row has W pixels": (
@@ -89,7 +89,7 @@ def _address(answer: Callable) -> bool:
 
 
 def _multiplications(answer: Callable) -> bool:
-    """Counted by hooks, from each convolution's weights and the output that it really gave."""
+    """Counted by hooks, from each convolution's weights and its actual output."""
     with torch.random.fork_rng(devices=[]):
         return _compare_counts(answer)
 
@@ -150,12 +150,12 @@ def _about_names(got: list[str], names: list[str], hooks: int) -> str:
     if got == names[-1:]:
         slip = "only the last convolution is left: is the dict made anew each time round the loop"
         if hooks > 1:
-            slip = "every hook uses the loop's last name. Keep each its own: def hook(conv, inputs, output, name=name)"
+            slip = "every hook uses the loop's last name. Give each its own: def hook(conv, inputs, output, name=name)"
         return f"It looks like this slip: {slip}{'.' if hooks > 1 else '?'}"
     if got == names[:1]:
-        return "It looks like this slip: only the first convolution is there. Does the return stand inside the loop?"
+        return "It looks like this slip: only the first convolution is there. Is the return inside the loop?"
     if set(names) < set(got):
-        return "Only convolutions are asked for."
+        return "Count only convolutions."
     return "The names should be those that named_modules() gives the convolutions."
 
 
@@ -176,7 +176,7 @@ _COUNTING_SLIPS: dict[str, Callable[[nn.Conv2d, Tensor, Tensor], int]] = {
     "the output's size is ignored: this is the number of parameters": (
         lambda conv, before, after: sum(p.numel() for p in conv.parameters())
     ),
-    "the side of the input, where that of the output is meant: the filter stops once for each place of the output": (
+    "the side of the input, where that of the output is meant: the filter is applied once for each place of the output": (
         lambda conv, before, after: conv.weight.numel() * before.shape[2] * before.shape[3]
     ),
     "the side of the image, 28, in every layer: each layer's own output counts": (
@@ -231,9 +231,9 @@ def _grouped() -> nn.Module:
 
 
 class _Machine:
-    """Work that takes a time of the machine's own choosing, and the clock that shows it: no second is really spent.
+    """Work that takes simulated time, and the clock that shows it: no real second passes.
 
-    The first call is slow, or, on one kind of machine, quick; now and then something else comes between.
+    The first call is slow or, on one kind of machine, quick; now and then something interrupts the work.
     """
 
     def __init__(self, seed: int, first: float):
@@ -255,7 +255,7 @@ class _Machine:
         return self.now
 
 
-_ENOUGH = 5  # calls that count: with fewer, two spikes are the median
+_ENOUGH = 5  # calls that count: with fewer, two interruptions move the median
 
 
 def _time_it(answer: Callable) -> bool:
@@ -276,7 +276,7 @@ def _time_it(answer: Callable) -> bool:
     fewest = min(len(took) for took, _, _ in runs)
 
     def fits(estimate: Callable[[list[float]], float], skip: int) -> bool:
-        """Whether one way of estimating, after so many calls that do not count, gives the answer on every machine."""
+        """Whether one way of estimating, after this many calls that do not count, gives the answer on every machine."""
         return all(len(t) > skip and math.isclose(estimate(t[skip:]), g, rel_tol=1e-6, abs_tol=1e-9) for t, g, _ in runs)
 
     middles = (statistics.median, statistics.median_low, statistics.median_high)
@@ -289,7 +289,7 @@ def _time_it(answer: Callable) -> bool:
     elif fewest > _ENOUGH and any(fits(lambda t: t[len(t) // 2], skip) for skip in (0, 1)):
         slip = "the call in the middle of the list: the median is the middle one of the sorted times"
     elif fewest == 1 or any(fits(lambda t, k=k: t[k], 0) for k in range(fewest)) or fits(lambda t: t[-1], 0):
-        slip = "one run: if something else came between, its time is in the answer, and nothing tells you so"
+        slip = "one run: if something interrupted it, that time is in the answer, and you cannot tell"
     elif any(fits(middle, 0) for middle in middles):
         slip = "no warm-up: the first call is counted, and it is not like the others"
     elif any(fits(statistics.mean, skip) for skip in skips):
@@ -303,7 +303,7 @@ def _time_it(answer: Callable) -> bool:
     elif any(fits(max, skip) for skip in skips):
         slip = "the longest call: that is an interruption, not the work"
     elif any(fits(middle, skip) for skip in skips for middle in middles):
-        slip = f"too few calls that count: with fewer than {_ENOUGH}, two that were interrupted are the median"
+        slip = f"too few calls that count: with fewer than {_ENOUGH}, two that were interrupted move the median"
     elif any(fits(lambda t: 1000 * statistics.median(t), skip) for skip in skips):
         slip = "in milliseconds: seconds are asked for"
     elif all(g < 1e-3 for _, g, _ in runs):
@@ -336,8 +336,8 @@ EXERCISES = {
     ),
     "7c": (
         _multiplications,
-        "how often is one weight used? Its layer's weight tensor says how many there are; the output that a hook sees says the "
-        "rest. (What a hook returns replaces the output: let it return nothing.)",
+        "how often is one weight used? The layer's weight tensor says how many weights there are; the output that a hook "
+        "sees says the rest. (What a hook returns replaces the output: let it return nothing.)",
     ),
     "7d": (
         _time_it,

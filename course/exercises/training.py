@@ -13,7 +13,7 @@ from mnist_lib.trainer.loop import one_step
 
 
 def _cross_entropy(answer: Callable) -> bool:
-    """First ordinary logits, then large ones, then whether the input is as it was and a gradient comes through."""
+    """First ordinary logits, then large ones, then whether the input is left as it was and a gradient gets through."""
     slips = {
         "softmax over the images (dim 0): each image's ten numbers become probabilities by themselves (dim 1)": lambda a, y: (
             F.nll_loss(a.log_softmax(0), y)
@@ -26,7 +26,7 @@ def _cross_entropy(answer: Callable) -> bool:
         "divided by the number of logits, not of images": lambda a, y: F.cross_entropy(a, y) / a.shape[1],
         "log2: the natural logarithm is meant, torch.log": lambda a, y: F.cross_entropy(a, y) / math.log(2),
         "log10: the natural logarithm is meant, torch.log": lambda a, y: F.cross_entropy(a, y) / math.log(10),
-        "the sign: a probability's logarithm is below zero, the loss above": lambda a, y: -F.cross_entropy(a, y),
+        "the sign is wrong: a probability's logarithm is below zero, the loss above": lambda a, y: -F.cross_entropy(a, y),
         "1 - p in place of -log p": lambda a, y: (1 - a.softmax(1).gather(1, y[:, None])).mean(),
         "the most probable digit's logarithm, not the label's": lambda a, y: -a.log_softmax(1).amax(1).mean(),
         "the logarithm of the mean probability, not the mean of the logarithms": lambda a, y: (
@@ -53,12 +53,12 @@ def _cross_entropy(answer: Callable) -> bool:
     words, expected, got = "the same logits times 2000", F.cross_entropy(logits, labels), to_tensor(answer(given, labels))
     if not torch.isfinite(got).all():
         slip = (
-            "overflow: exp(2000) is infinite, and a probability that is rounded to 0 has an infinite logarithm. Take the "
-            "largest logit of each image away first, and the logarithm of the sum, not of the quotient"
+            "overflow: exp(2000) is infinite, and a probability that is rounded to 0 has an infinite logarithm. "
+            "Subtract the largest logit of each image first, and take the logarithm of the sum, not of the quotient"
         )
         raise NotYet(f"It looks like this slip: {slip}.{case(words, expected, got)}")
     if not alike(expected, got):
-        slip = "the probability is kept above 0 by a small number, so what is very wrong costs too little"
+        slip = "a small number keeps the probability above 0, so a very wrong answer costs too little"
         named = f"It looks like this slip: {slip}." if got.numel() == 1 and got < expected else ""
         raise NotYet(f"{named}{case(words, expected, got)}")
     if not torch.equal(given, logits):
@@ -72,11 +72,11 @@ def _cross_entropy(answer: Callable) -> bool:
     except RuntimeError as error:
         if "numpy" not in str(error).lower():
             raise
-        loss = None  # NumPy takes no tensor that wants a gradient
+        loss = None  # NumPy refuses a tensor that requires a gradient
     if not (isinstance(loss, Tensor) and loss.requires_grad):
         raise NotYet(
-            "The number is right, but backward can't go through it. Stay with tensors and torch's functions: without .item(), "
-            ".detach(), .data, float() and NumPy."
+            "The number is right, but backward can't go through it. Use only tensors and torch's functions, without .item(), "
+            ".detach(), .data, float() or NumPy."
         )
     return True
 
@@ -85,7 +85,7 @@ def _step(answer: Callable) -> bool:
     """Eight steps of torch's SGD, whose rate changes from step to step."""
 
     def steps(step: Callable, start: Tensor, gradients: Tensor, rates: list[float], momentum: float) -> Tensor:
-        """Where each of the steps arrives: (8, 3)."""
+        """Where each step ends: (8, 3)."""
         p, v, seen = start.clone(), torch.zeros_like(start), []
         for g, rate in zip(gradients, rates, strict=True):
             pair = step(p.clone(), v.clone(), g.clone(), rate, momentum)
@@ -109,12 +109,12 @@ def _step(answer: Callable) -> bool:
         return p - v, v
 
     wrong = {
-        "the rate is inside v: when it changes, old steps keep their old rate; take lr times v when p moves": inside,
+        "the rate is inside v: when it changes, old steps keep their old rate; multiply v by lr when p moves": inside,
         "g is multiplied by 1 - m, so that steps are ten times too small with m = 0.9": lambda p, v, g, lr, m: (
             p - lr * (m * v + (1 - m) * g),
             m * v + (1 - m) * g,
         ),
-        "the old v moves p: make the new v first": lambda p, v, g, lr, m: (p - lr * v, m * v + g),
+        "the old v moves p: compute the new v first": lambda p, v, g, lr, m: (p - lr * v, m * v + g),
         "plus where minus belongs: it climbs": lambda p, v, g, lr, m: (p + lr * (m * v + g), m * v + g),
         "no momentum: nothing of the old v is kept": lambda p, v, g, lr, m: (p - lr * g, g),
         "Nesterov's step, which looks one step ahead": lambda p, v, g, lr, m: (p - lr * (g + m * (m * v + g)), m * v + g),
@@ -147,8 +147,8 @@ def _logits_gradient(answer: Callable) -> bool:
         "not divided by the number of images: the loss is their mean, so each image has a share of 1/N": lambda a, y: (
             a.softmax(1) - hot(a, y)
         ),
-        "the sign: the right digit's logit should rise, so its slope is below zero": lambda a, y: -right(a, y),
-        "the 1 of the label is missing: the loss also holds minus the label's logit": lambda a, y: a.softmax(1) / len(a),
+        "the sign is wrong: the right digit's logit should rise, so its slope is below zero": lambda a, y: -right(a, y),
+        "the 1 of the label is missing: the loss also contains minus the label's logit": lambda a, y: a.softmax(1) / len(a),
         "only the label's column is filled, but every logit is in the softmax's sum": lambda a, y: right(a, y) * hot(a, y),
         "p (1 - p) is the slope of p; the slope of -log p is asked for": lambda a, y: (
             a.softmax(1) * (1 - a.softmax(1)) / len(a)
@@ -175,12 +175,12 @@ def _logits_gradient(answer: Callable) -> bool:
 
 
 def _train_step(answer: Callable) -> bool:
-    """Three steps beside the library's, from the same weights; when they differ, what was called when tells the slip."""
+    """Three steps beside the library's, from the same weights; if they differ, the order of the calls tells the slip."""
 
     def start() -> tuple[DigitNet, torch.optim.SGD]:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(4)
-            net = DigitNet(dropout=(0.0, 0.0))  # no chance in it: two that do the same get the same
+            net = DigitNet(dropout=(0.0, 0.0))  # nothing random: the same steps give the same result
         return net, torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
 
     draw = torch.Generator().manual_seed(6)
@@ -191,7 +191,7 @@ def _train_step(answer: Callable) -> bool:
     for images, labels in batches:
         losses, _ = one_step(reference.train(), its_optimizer, images, labels)
         expected.append(losses.mean())
-        net.eval()  # as whoever has just measured leaves it
+        net.eval()  # as after a measurement
         events.append("call")
         try:
             loss = to_tensor(answer(net, optimizer, images.clone(), labels.clone()))
@@ -244,26 +244,26 @@ def _last_call(events: list[str]) -> list[str]:
 
 
 def _slip_of(events: list[str]) -> str | None:
-    """What went wrong in the last call, by the order of things."""
+    """What went wrong in the last call, by the order of its events."""
     last = _last_call(events)
     at = {word: last.index(word) for word in last}  # the first of each
     if "eval" in at:
-        return "evaluation mode: BatchNorm uses and keeps its running statistics; call net.train() first"
+        return "evaluation mode: BatchNorm uses its running statistics and does not update them; call net.train() first"
     if "backward" not in at:
-        return "nothing goes backward: loss.backward() makes the gradients"
+        return "nothing goes backward: loss.backward() computes the gradients"
     if "step" not in at:
         return "no step: gradients alone change nothing, optimizer.step() does"
     if at["step"] < at["backward"]:
         return EARLY
     if "zero" not in at:
-        return "no zero_grad: each batch's gradients are added to those of all batches before"
+        return "no zero_grad: each batch's gradients are added to those of all earlier batches"
     if at["backward"] < at["zero"] < at["step"]:
         return "zero_grad comes between backward and step: the gradients are thrown away before they are used"
     return None
 
 
 def _slip_of_loss(start: Callable, batches: list, got: Tensor) -> str | None:
-    """All is done in order: then it is the loss."""
+    """Everything is done in order, so it is the loss."""
     losses = {
         "softmax before the loss: cross-entropy takes logits": lambda answers, labels: F.cross_entropy(
             answers.softmax(1), labels
@@ -288,7 +288,8 @@ def _slip_of_loss(start: Callable, batches: list, got: Tensor) -> str | None:
 EXERCISES = {
     "4a": (
         _cross_entropy,
-        "the logarithm of a quotient is a difference; and what can you take away from all logits of an image for free?",
+        "the logarithm of a quotient is a difference; and what can you subtract from all logits of an image without changing "
+        "its softmax?",
     ),
     "4b": (
         _train_step,
@@ -298,6 +299,6 @@ EXERCISES = {
         _logits_gradient,
         "the loss of one image is log(sum of exp(z)) minus the label's logit: take the slope of each of the two along z_d.",
     ),
-    "4d": (_step, "which of p and v has to be new before the other can move?"),
+    "4d": (_step, "which of p and v must be updated before the other can move?"),
 }
 LIBRARY = {"4a": (F.cross_entropy,)}

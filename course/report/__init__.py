@@ -1,4 +1,4 @@
-"""Records and notebooks -> the numbers and tables in the pages that are read, and figures/. The only hand that writes them."""
+"""Records and notebooks -> the numbers and tables in the pages that are read, and figures/. Nothing else writes them."""
 
 import re
 from collections.abc import Iterable
@@ -9,5 +9,5 @@ class ReportError(ValueError):
 
 
 def markdown_table(head: str, rows: Iterable[Iterable[object]], rule: str = "---") -> str:
-    """A table as text: its head as a line such as "| a | b |", and the cells of each row; rule: what stands below each head."""
+    """A table as text: its head as a line such as "| a | b |", and the cells of each row; rule: what is below each head."""
     return "\n".join([head, re.sub(r"[^|]+", rule, head), *(f"| {' | '.join(map(str, cells))} |" for cells in rows)])

@@ -29,7 +29,7 @@ def repository() -> str:
 
 
 def badge(name: str) -> str:
-    """A notebook's Open In Colab; nothing where the address is not GitHub's, which is the one that Colab opens."""
+    """A notebook's Open In Colab badge; nothing if the address is not GitHub's, the only one that Colab opens."""
     address = repository()
     if not address.startswith("https://github.com/"):
         return ""
@@ -90,7 +90,7 @@ def teaching_table(lesson: Lesson) -> str:
 
 
 def reading_list(course: list[Lesson]) -> str:
-    """All that the notebooks name as further reading, notebook by notebook."""
+    """The further reading of all notebooks, notebook by notebook."""
     return "\n\n".join(
         "\n".join([f"**[{lesson.question}]({lesson.name}.ipynb)**", "", *(f"- {item}" for item in lesson.reading)])
         for lesson in course
@@ -100,7 +100,7 @@ def reading_list(course: list[Lesson]) -> str:
 
 def summary_table(model: nn.Module) -> str:
     """The layers as the card's Model Summary prints them, from torchinfo's rows."""
-    from torchinfo import summary  # here: only this table needs it
+    from torchinfo import summary  # imported here: only this table needs it
 
     layers = [layer for layer in summary(model, (1, 1, 28, 28), depth=1, verbose=0).summary_list if layer.depth == 1]
     line, double = "-" * 64, "=" * 64

@@ -15,7 +15,7 @@ from mnist_lib.trainer.recipes import LONG, QUICK
 
 def figures(net: DigitNet, dataset: Dataset, studied: dict[str, Records]) -> dict[Path, bytes]:
     """figures/: each picture for GitHub's light and dark pages."""
-    from mnist_lib import plots  # here: matplotlib is slow to import, and only this needs it
+    from mnist_lib import plots  # imported here: matplotlib is slow to import, and only this needs it
 
     validated, speed, pngs = records.held_out(), records.benchmark("speed"), {}
     easier = Spread.of(records.runs("quick")).mean - table(QUICK_STUDY, studied["quick"])[0].mean  # than held-out images

@@ -39,7 +39,7 @@ def studies_on_record() -> dict[str, Records]:
 
 
 def pages(studied: dict[str, Records], new: dict | None = None) -> dict[str, dict[str, str]]:
-    """For each page what stands between each pair of its markers; new: a card run that is to join the records."""
+    """For each page the text between each pair of its markers; new: a card run that is to join the records."""
     runs = {name: records.runs(name, new=new if name == "card" else None) for name in RECIPES}
     card, quick, speed = runs["card"], runs["quick"], records.benchmark("speed")
     course = [outline.read(ROOT / "notebooks" / f"{name}.ipynb") for name in COURSE]
@@ -83,7 +83,7 @@ def fill(text: str, parts: dict[str, str], page: str = "README.md") -> str:
 def write_report(record: Path | None = None) -> None:
     """The pages that are read, figures/, docs/index.html, and the repository's address in the notebooks' bootstrap cells.
 
-    record: a card run's record.json that is to join the records first. All is made before anything is written.
+    record: a card run's record.json that is to join the records first. Everything is made before anything is written.
     """
     new = None if record is None else records.require_recipe(records.read(record))
     dataset = load()
@@ -107,7 +107,7 @@ def write_report(record: Path | None = None) -> None:
 
 
 def write_changed(path: Path, body: bytes) -> None:
-    """Leave a file that says so already as old as it is."""
+    """Write a file only if that changes it."""
     if not path.is_file() or path.read_bytes() != body:
         write_whole(path, body)
 
@@ -129,8 +129,8 @@ def weights_of(path: Path, record: dict, dataset: Dataset) -> tuple[bytes, Digit
             f"model.pt beside {path.name} is not a DigitNet's weights ({type(error).__name__}): keep the two together."
         ) from None
     correct = evaluate(net.eval(), dataset.test_images, dataset.test_labels).correct
-    if abs(correct - record["test"]["correct"]) > 2:  # another processor may round a logit otherwise
+    if abs(correct - record["test"]["correct"]) > 2:  # another processor may round a logit differently
         raise ReportError(
-            f"model.pt beside {path.name} reads {correct:,} right, the record says {record['test']['correct']:,}."
+            f"model.pt beside {path.name} reads {correct:,} correctly, but the record says {record['test']['correct']:,}."
         )
     return body, net

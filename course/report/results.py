@@ -49,8 +49,8 @@ def result(card: list[dict]) -> str:
     """The one line of result that a visitor reads."""
     spread, seconds = Spread.of(card), statistics.median(run["seconds"] for run in card)
     return (
-        f"**{spread.mean:.2f} %** of the 10,000 MNIST test images are read right: the mean of {len(card)} trainings of 20 "
-        f"epochs that differ in their random numbers alone (95 % interval {spread.low:.2f} to {spread.high:.2f}), "
+        f"**{spread.mean:.2f} %** of the 10,000 MNIST test images are read correctly: the mean of {len(card)} trainings of 20 "
+        f"epochs that differ only in their random numbers (95 % interval {spread.low:.2f} to {spread.high:.2f}), "
         f"{seconds / 60:.0f} minutes each on {card[0]['machine']['device']}. How it was measured: [RESULTS.md](RESULTS.md)."
     )
 
@@ -68,13 +68,13 @@ def seeds_result(card: list[dict]) -> str:
 
 
 def speed_table(speed: dict) -> str:
-    """Epochs of the classic script and of ours, side by side."""
+    """An epoch of the classic script and of ours, side by side."""
     machine, versions, epochs = speed["machine"], speed["versions"], speed["epochs"]
     workers = min(speed["workers"], key=speed["workers"].get)
     text = (
         "An epoch: 60,000 images with augmentation and dropout, and the evaluation of 10,000. "
-        f"Median of {speed['rounds']} rounds, the ways in turn, in one process; "
-        f"the ratio is of each round's pair (lowest to highest). {machine['device']}; "
+        f"Median of {speed['rounds']} rounds, in which the three take turns in one process; "
+        f"the ratio is the median of the rounds' ratios (lowest to highest). {machine['device']}; "
         f"Python {versions['python']}, torch {versions['torch']}, torchvision {versions['torchvision']}; {speed['date']}. "
         "On a GPU: not measured."
     )
@@ -94,7 +94,7 @@ def speed_table(speed: dict) -> str:
 
 
 def quick_result(quick: list[dict], card: list[dict], speed: dict) -> str:
-    """The recipe `quick` over its seeds, and how long 99.4 % takes in each way."""
+    """The recipe `quick` over its seeds, and how long 99.4 % takes each way."""
     spread, seconds = Spread.of(quick), [run["seconds_in_all"] for run in quick]
     classic = statistics.median(speed["ladder"]["classic script"])  # training alone, as in the card's record
     return (
@@ -119,12 +119,14 @@ def recipes_table(runs_by_recipe: dict[str, list[dict]]) -> str:
         mean = f"**{spread.mean:.2f} %** ({spread.low:.2f} to {spread.high:.2f})"
         extremes = f"{spread.lowest:.2f} to {spread.highest:.2f}"
         rows.append([f"`{name}`", f"{runs[0]['parameters']:,}", steps, len(runs), mean, extremes, made_on(runs[0])])
-    head = "| recipe | numbers | steps | seeds | test images read right, mean (95 % interval) | lowest to highest | machine |"
+    head = (
+        "| recipe | numbers | steps | seeds | test images read correctly, mean (95 % interval) | lowest to highest | machine |"
+    )
     return markdown_table(head, rows)
 
 
 def readings(runs_by_recipe: dict[str, list[dict]]) -> str:
-    """How often the test images were read by recorded runs."""
+    """How often recorded runs have read the test images."""
     counts = ", ".join(f"{len(runs)} of `{name}`" for name, runs in runs_by_recipe.items())
     return (
         f"The test images were read by {sum(map(len, runs_by_recipe.values()))} recorded runs in all: {counts}. Notebooks "
@@ -153,7 +155,7 @@ def study_table(study: Study, recorded: Records, timed: dict | None = None) -> s
     if timed:
         columns["seconds"] = [f"{statistics.median(timed['seconds'][row.variant]):.1f}" for row in rows]
     text = (
-        f"{study.name}: {study.held_out:,} held-out training images a run, the test images are not read. {len(runs)} runs, "
+        f"{study.name}: {study.held_out:,} held-out training images per run; the test images are not read. {len(runs)} runs, "
         f"{hours_of(runs)}. {'; '.join(sorted({made_on(run) for run in runs}))}."
     )
     if timed:
@@ -166,10 +168,10 @@ def study_table(study: Study, recorded: Records, timed: dict | None = None) -> s
 
 
 def hours_of(runs: list[dict]) -> str:
-    """How long the runs took in all, those trained side by side counted once; and on how many cores each."""
+    """How long the runs took in all, with those trained side by side counted once; and on how many cores each ran."""
     hours = sum(run["seconds"] for run in runs) / 3600
     threads = max((run["machine"].get("threads") or 0 for run in runs), default=0)
-    cores = {0: "", 1: " with 1 processor core each"}.get(threads, f" with {threads} processor cores each")
+    cores = {0: "", 1: ", on 1 processor core each"}.get(threads, f", on {threads} processor cores each")
     return f"{hours:.1f} hours of training in all{cores}"
 
 
@@ -203,7 +205,7 @@ def settling_of(row: Row, first: Row) -> str:
 
 
 def few_result(few: list[dict], quick: list[dict], studied: dict[str, Records]) -> str:
-    """What small networks were expected to read, by held-out images and `quick`'s test result; what the frozen one reads."""
+    """What small networks are expected to read, from held-out images and `quick`'s test result; what the frozen one reads."""
     known, read = Spread.of(quick).mean, Spread.of(few)
 
     def expected(study: Study, variant: str) -> str:
@@ -215,10 +217,10 @@ def few_result(few: list[dict], quick: list[dict], studied: dict[str, Records]) 
     chosen = expected(FEWEST_LONG_STUDY, "4872 numbers")
     even, late = (expected(SHAPES_STUDY, name) for name in ("even", "more late"))
     return (
-        f"What may be expected of the test images: the difference to `quick` on the same held-out images, seed by seed, added "
-        f"to the {known:.2f} % of the test images that `quick` reads. Of 3,834 numbers (`more late`) that is {late}, of 3,967 "
-        f"(`even`) {even}; of {few[0]['parameters']:,} numbers it is {chosen}. The first two intervals contain 99.4, so these "
-        f"seeds cannot tell. The last one was frozen as `few`, and the test images were read, once per seed: "
+        f"What such a network can be expected to read of the test images: the {known:.2f} % that `quick` reads, plus the "
+        f"network's difference to `quick` on the same held-out images, seed by seed. For 3,834 numbers (`more late`) that is "
+        f"{late}, for 3,967 (`even`) {even}, and for {few[0]['parameters']:,} it is {chosen}. The first two intervals contain "
+        f"99.4, so these seeds cannot tell. The last network was frozen as `few`, and read the test images, once per seed: "
         f"**{read.mean:.2f} %** (n = {len(few)}, {read.low:.2f} to {read.high:.2f})."
     )
 

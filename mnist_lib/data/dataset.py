@@ -29,7 +29,7 @@ class Dataset:
     """Images as the files have them: uint8, 0 is background and 255 is ink.
 
     name: "MNIST" for exactly the images of the four original files, "digits" for the stand-in, "unverified" for what is called
-        MNIST and is not; of your own images what you like.
+        MNIST and is not; for your own images, whatever you like.
     train_images, test_images: uint8 (N, 1, 28, 28). train_labels, test_labels: int64 (N,), 0 to 9. NumPy arrays are converted.
     origin: where they came from, in words. sha256: over the bytes of the four tensors, in the order of the fields; computed
         unless it is given.
@@ -60,11 +60,11 @@ class Dataset:
 
     def __repr__(self) -> str:
         train, test = len(self.train_labels), len(self.test_labels)
-        told = " (not the bytes of MNIST's four files, so nothing made of it is called MNIST)" * (self.name == "unverified")
+        told = " (not the bytes of MNIST's four files, so nothing made from it is called MNIST)" * (self.name == "unverified")
         return f"{self.name}: {train:,} training and {test:,} test images, from {self.origin}{told}"
 
     def head(self, train: int, test: int) -> "Dataset":
-        """The first `train` and `test` images: a small dataset for quick looks. It is not called MNIST any more."""
+        """The first `train` and `test` images: a small dataset for a quick look. It is no longer called MNIST."""
         validation.number("train", train, at_least=1, whole=True)
         validation.number("test", test, at_least=1, whole=True)
         tensors = (self.train_images[:train], self.train_labels[:train], self.test_images[:test], self.test_labels[:test])
@@ -72,7 +72,7 @@ class Dataset:
 
 
 def load(source: str | Path = "auto", cache: str | Path | None = None, mirrors: str | Sequence[str] = MIRRORS) -> Dataset:
-    """The images, and in one printed line where they came from.
+    """Load the images, and print one line that says where they came from.
 
     Args:
         source: "auto" takes the first that works: the folder named by the environment's MNIST_LIB_DATA (if relative,
@@ -115,7 +115,7 @@ def _expanded(path: Path) -> Path:
     try:
         return path.expanduser()
     except RuntimeError:
-        raise DataError(f"{path} names no folder, as there is no home folder: give the whole path.") from None
+        raise DataError(f"{path} cannot be found, because there is no home folder: give the full path.") from None
 
 
 def _folder(place: Path, origin: str) -> Dataset:
@@ -129,7 +129,7 @@ def _folder(place: Path, origin: str) -> Dataset:
 
 def _digits() -> Dataset:
     """1,797 real digits of 8x8, enlarged to 20x20 and framed to 28x28 as MNIST's are; the last 297 are the test set."""
-    from sklearn.datasets import load_digits  # here: it takes seconds, and only the stand-in needs it
+    from sklearn.datasets import load_digits  # imported here: it takes seconds, and only the stand-in needs it
 
     bunch = load_digits()
     small = torch.from_numpy(bunch.images).float().unsqueeze(1) / 16  # (1797, 1, 8, 8) in [0, 1]
@@ -152,6 +152,6 @@ def _sha256(dataset: Dataset) -> str:
 
 
 def _sums(dataset: Dataset) -> tuple[int, ...]:
-    """What no order of the images changes: a study's folds take them in several."""
+    """Sums do not depend on the order of the images, which a study's folds change."""
     tensors = (dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels)
     return tuple(number for tensor in tensors for number in (len(tensor), int(tensor.sum())))

@@ -1,4 +1,4 @@
-"""MNIST's four archives, from the cache or a mirror: nothing without a time-out and a checksum."""
+"""MNIST's four archives, from the cache or a mirror, never without a time-out and a checksum."""
 
 import errno
 import hashlib
@@ -12,7 +12,7 @@ from mnist_lib.data.idx import DataError
 from mnist_lib.support.paths import write_whole
 
 # The archives with their MD5, and the first mirror, as torchvision.datasets.MNIST has them (a test compares). The second is
-# the CVDF's, which TensorFlow Datasets takes; that of yann.lecun.com answers with an error page.
+# the CVDF's, which TensorFlow Datasets uses; yann.lecun.com answers with an error page.
 ARCHIVES = {
     "train-images-idx3-ubyte": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
     "train-labels-idx1-ubyte": "d53e105ee54ea40749a09fcbcd1e9432",
@@ -26,7 +26,7 @@ LARGEST = 2**25  # bytes that an archive may have; the largest of the four has 1
 
 
 def archives(cache: Path, mirrors: list[str]) -> tuple[dict[str, bytes], str]:
-    """The four archives by name, each from the cache if it is whole there, else from a mirror; and where they came from.
+    """The four archives by name, each from the cache if it is complete there, else from a mirror; and where they came from.
 
     Raises:
         DataError: one sentence that says what each mirror did, and what to do.
@@ -51,7 +51,7 @@ def _keep(path: Path, body: bytes) -> bool:
             raise FileNotFoundError(errno.ENOENT, "there is no home folder")
         write_whole(path, body)
     except OSError as error:
-        print(f"Downloads can't be kept in {path.parent} ({error.strerror}): set MNIST_LIB_CACHE to a folder you can write.")
+        print(f"Downloads can't be kept in {path.parent} ({error.strerror}): set MNIST_LIB_CACHE to a writable folder.")
         return False
     return True
 
@@ -66,21 +66,21 @@ def _first_good(name: str, md5: str, mirrors: list[str], failures: list[tuple[st
             if hashlib.md5(body).hexdigest() == md5:
                 return body
             failures.append((mirror, "sent wrong or truncated bytes"))
-        except Exception as error:  # whatever a network, a server or an address can do wrong: the next mirror is asked
+        except Exception as error:  # whatever a network, a server or an address can do wrong: try the next mirror
             failures.append((mirror, str(error) or type(error).__name__))
             certificate |= isinstance(getattr(error, "reason", error), ssl.SSLError)
     told = "; ".join(f"{mirror} {what}" for mirror, what in failures) or "no mirror is named"
-    mend = "connect"
+    mend = "connect to the internet"
     if certificate:
         mend = (
             "Python does not trust the certificate it is shown; on macOS run Install Certificates.command in Python's folder, "
-            "behind a school's or firm's proxy set SSL_CERT_FILE to its certificate"
+            "behind a school's or company's proxy set SSL_CERT_FILE to its certificate"
         )
     raise DataError(f"MNIST could not be downloaded ({told}): {mend}, or set MNIST_LIB_DATA to a folder with its four files.")
 
 
 def _download(url: str) -> bytes:
-    """The body of url. A thread reads, so that looking up the name, connecting and each chunk are all under one clock."""
+    """The body of url. A thread reads, so that looking up the name, connecting and each chunk all have a time limit."""
     chunks: queue.Queue[bytes | Exception] = queue.Queue()
     over = threading.Event()  # nobody listens any more
 

@@ -1,4 +1,4 @@
-"""The forms in which people have MNIST: the four idx files under any names, keras' mnist.npz, folders of pictures by digit."""
+"""The forms in which MNIST comes: the four idx files under any names, Keras's mnist.npz, folders of pictures by digit."""
 
 import gzip
 import hashlib
@@ -20,7 +20,7 @@ RAW_MD5 = {  # of the four files unpacked, whatever they are called
     "27ae3e4e09519cfbb04c329615203637": "t10k-labels-idx1-ubyte",
 }
 PARTS = (("train", "training"), ("test", "testing"))  # folders of pictures, as people call them
-FILES, SIZE = 1000, 2**26  # of a folder at most so many files are looked at, and none with more bytes
+FILES, SIZE = 1000, 2**26  # at most this many files of a folder are looked at, and none with more bytes
 
 
 def read(place: Path) -> tuple[Tensor, ...]:
@@ -33,7 +33,7 @@ def read(place: Path) -> tuple[Tensor, ...]:
         if place.suffix == ".npz" and place.is_file():
             return _npz(place)
         if not place.is_dir():
-            raise DataError(f"{place} is a file: give the folder with the four MNIST files, or mnist.npz as keras has it.")
+            raise DataError(f"{place} is a file: give the folder with the four MNIST files, or Keras's mnist.npz.")
         found = _idx_files(place)
         if len(found) == len(ARCHIVES):
             return tensors_of({name: found[name].read_bytes() for name in ARCHIVES}, f"in {place}")
@@ -84,8 +84,8 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _npz(path: Path) -> tuple[Tensor, ...]:
-    """keras' mnist.npz: x_train, y_train, x_test, y_test. Nothing in it is executed."""
-    import numpy as np  # here: only this form needs it
+    """Keras's mnist.npz: x_train, y_train, x_test, y_test. Nothing in it is executed."""
+    import numpy as np  # imported here: only this form needs it
 
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -97,7 +97,7 @@ def _npz(path: Path) -> tuple[Tensor, ...]:
         )
     except (KeyError, ValueError, TypeError, RuntimeError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(
-            f"{path} is no mnist.npz as keras has it ({error}): it holds x_train, y_train, x_test and y_test."
+            f"{path} is not Keras's mnist.npz ({error}), which holds x_train, y_train, x_test and y_test."
         ) from None
 
 
@@ -109,7 +109,7 @@ def _picture_folders(folder: Path) -> list[Path]:
 
 def _pictures(part: Path) -> tuple[Tensor, Tensor]:
     """Grey pictures of 28x28 in part/0 to part/9, in the order of their names."""
-    from PIL import Image, UnidentifiedImageError  # here: only this form needs it
+    from PIL import Image, UnidentifiedImageError  # imported here: only this form needs it
 
     images, labels = [], []
     for digit in range(10):
@@ -118,7 +118,7 @@ def _pictures(part: Path) -> tuple[Tensor, Tensor]:
                 with Image.open(path) as picture:
                     grey = picture.convert("L")
             except UnidentifiedImageError:
-                raise DataError(f"{path} is no picture: remove it.") from None
+                raise DataError(f"{path} is not a picture: remove it.") from None
             if grey.size != (28, 28):
                 raise DataError(f"{path} has {grey.width} x {grey.height} pixels: MNIST's pictures have 28 x 28.")
             images.append(torch.frombuffer(bytearray(grey.tobytes()), dtype=torch.uint8))

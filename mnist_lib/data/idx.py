@@ -11,7 +11,7 @@ LARGEST = 2**30  # bytes that an archive may unpack to: more than any data set o
 
 
 class DataError(RuntimeError):
-    """The images asked for are not to be had; the message says what to do."""
+    """The images asked for are not available; the message says what to do."""
 
 
 def tensors_of(raw: dict[str, bytes], where: str) -> tuple[Tensor, ...]:
@@ -22,14 +22,14 @@ def tensors_of(raw: dict[str, bytes], where: str) -> tuple[Tensor, ...]:
             raise DataError(f"The {part} images {where} are not 28 x 28: put the original MNIST files there.")
         if labels.dim() != 1 or len(images) != len(labels) or len(labels) == 0 or int(labels.max()) > 9:
             raise DataError(
-                f"The files {where} hold {len(images):,} {part} images and {len(labels):,} labels, which must be as many, "
-                "from 0 to 9: put the original MNIST files there."
+                f"The files {where} hold {len(images):,} {part} images and {len(labels):,} labels: there must be a label "
+                "from 0 to 9 for each image. Put the original MNIST files there."
             )
     return tensors[0].unsqueeze(1), tensors[1].long(), tensors[2].unsqueeze(1), tensors[3].long()
 
 
 def unpacked(body: bytes) -> bytes:
-    """What a file holds: itself, or what it was gzipped from, once or several times, as some browsers do.
+    """A file's contents, unpacked if it was gzipped, once or several times, as some browsers do.
 
     ValueError where that is too large.
     """
@@ -51,4 +51,4 @@ def _idx(body: bytes, what: str) -> Tensor:
             raise ValueError
         return torch.frombuffer(bytearray(body), dtype=torch.uint8, offset=4 + 4 * axes).reshape(shape)
     except (IndexError, ValueError, RuntimeError, OSError, EOFError, zlib.error):
-        raise DataError(f"{what} is damaged or no idx file: put the original MNIST file there.") from None
+        raise DataError(f"{what} is damaged or not an idx file: put the original MNIST file there.") from None

@@ -15,13 +15,13 @@ def grey_picture(source) -> tuple[np.ndarray, tuple[int, int]]:
     """Luminance, float (H, W) of 0..255, at most 1,000 pixels long; and the picture's own height and width.
 
     A photo is turned upright first, as its EXIF says, and made smaller by Pillow's BOX filter.
-    Under what is transparent lies white, or black where the opaque rest is lighter than 127.5 on average.
+    Transparent pixels are put on white, or on black if the opaque ones are lighter than 127.5 on average.
 
     Args:
         source: a path or open file, a PIL image, or an array, as `read_picture` takes them.
 
     Raises:
-        ValueError: one sentence that says what to do, if this is no picture.
+        ValueError: one sentence that says what to do, if this is not a picture.
         ImportError: if Pillow is missing.
     """
     try:
@@ -51,7 +51,7 @@ def grey_picture(source) -> tuple[np.ndarray, tuple[int, int]]:
 
 
 def _opened(source):
-    """A PIL image, and its width and height; a JPEG's pixels are decoded as few as will do."""
+    """A PIL image, and its width and height; of a JPEG only as many pixels as needed are decoded."""
     from PIL import Image
 
     if isinstance(source, Image.Image):
@@ -71,10 +71,10 @@ def _opened(source):
         raise ValueError(f"There is no file {source}: correct the path.") from None
     except Image.UnidentifiedImageError:
         if str(source).lower().endswith((".heic", ".heif")):
-            raise ValueError(f"{name} is HEIC, which is not read here: save it as JPEG or PNG and take that.") from None
-        raise ValueError(f"{name} is no picture: take a JPEG or PNG file.") from None
+            raise ValueError(f"{name} is HEIC, which cannot be read here: save it as JPEG or PNG and use that.") from None
+        raise ValueError(f"{name} is not a picture: use a JPEG or PNG file.") from None
     except (OSError, SyntaxError) as error:
-        raise ValueError(f"{name} can't be read ({error}): copy it again, or take another.") from None
+        raise ValueError(f"{name} can't be read ({error}): copy it again, or use another.") from None
 
 
 def _as_bytes(values) -> np.ndarray:
@@ -82,7 +82,9 @@ def _as_bytes(values) -> np.ndarray:
     array = array[0] if array.ndim == 3 and len(array) == 1 else array
     if array.dtype.kind not in "buif" or not array.size or (array.ndim != 2 and array.shape[2:] not in ((3,), (4,))):
         found = f"{array.dtype} {array.shape}"
-        raise ValueError(f"As a picture, an array is (H, W), (1, H, W), (H, W, 3) or (H, W, 4), and not empty: not {found}.")
+        raise ValueError(
+            f"An array is a picture if it is (H, W), (1, H, W), (H, W, 3) or (H, W, 4) and not empty: this is {found}."
+        )
     if array.size > LARGEST:
         raise ValueError(TOO_LARGE)
     least, most = float(array.min()), float(array.max())

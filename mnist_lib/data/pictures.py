@@ -1,9 +1,9 @@
 """Digits in a picture of handwriting, each prepared as MNIST's makers prepared theirs.
 
-One function a step: grey picture -> background -> ink -> parts -> digits -> 28x28. First, where the shorter side has 100 pixels
-or more, each pixel becomes the mean of 3x3. `size` is the picture's longer side. A window of n has max(3, 2 * floor(n / 2) + 1)
-pixels, is centred, and what lies outside the picture is left out of it. Neighbours are the eight around a pixel. Percentiles
-interpolate linearly; `round` takes halves to the even number.
+One function per step: grey picture -> background -> ink -> parts -> digits -> 28x28. First, if the shorter side has 100 pixels
+or more, each pixel becomes the mean of 3x3. `size` is the picture's longer side. A window of n has max(3, 2 * floor(n / 2) +
+1) pixels, is centred, and what lies outside the picture is left out of it. Neighbours are the eight around a pixel.
+Percentiles interpolate linearly; `round` takes halves to the even number.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from mnist_lib.data.picture_files import grey_picture
 
 Box = tuple[int, int, int, int]  # top, left, bottom, right, inclusive
 Part = tuple[Box, list[int]]  # and its labels
-MOST = 200  # parts; what has more is a page of text
+MOST = 200  # parts; a picture with more is a page of text
 EIGHT = np.ones((3, 3))
 
 
@@ -58,7 +58,7 @@ def read_picture(source) -> Reading:
             opacity too (H, W, 4), of 0..1, 0..255 or 0..65535. A photo is turned upright first.
 
     Raises:
-        ValueError: one sentence that says what to do, if this is no picture, or no digits are found in it.
+        ValueError: one sentence that says what to do, if this is not a picture, or no digits are found in it.
         ImportError: if Pillow is missing.
     """
     grey, size = grey_picture(source)
@@ -74,12 +74,12 @@ def read_picture(source) -> Reading:
         top, left, bottom, right = box = _boxes((own > 0).astype(int))[0]
         digits.append(Digit(fit_digit(own[top : bottom + 1, left : right + 1]), _in_picture(box, grey.shape, size)))
     if not digits:
-        raise ValueError("No digit is found in the picture: write larger or darker, with plain paper around.")
+        raise ValueError("No digit was found in the picture: write larger or darker, with plain paper around it.")
     return Reading(size, grey, light_ink, background, ink, tuple(digits))
 
 
 def has_light_ink(grey: np.ndarray) -> bool:
-    """Whether ink is lighter than paper: lighter or darker, which is more, of what is narrower than size / 3?
+    """Whether ink is lighter than paper: of what is narrower than size / 3, is more lighter or more darker?
 
     A pixel counts by the cube of how much lighter it is than the opening (below) or than the mean of a square of size / 2,
     whichever is less; or darker than the closing or the mean.
@@ -103,13 +103,13 @@ def find_ink(grey: np.ndarray, background: np.ndarray) -> np.ndarray:
     """How much ink there is, (H, W) from 0 to 1.
 
     1. contrast = |grey - background| / (background + 32), less its lower quartile Q; what is above
-       max(0.08, 5 * (Q - its 5th percentile)) is no noise.
-    2. Of that, ruled lines are left out, then all that is not free. Free is what is 6 pixels long or more (the longer side of
-       its box) and touches the picture's edge with at most 3/4 of its length: no shadow, no table.
-    3. Full ink is the 90th percentile of what is left. If it is below 1.5 times the threshold of step 1, there is no ink; if
-       nothing is left, then of what lines leave, and 3 times.
-    4. Ink is contrast over full ink, at most 1. It is kept where it is above 0.5 and free, and at those neighbours that
-       lines leave.
+       max(0.08, 5 * (Q - its 5th percentile)) is not noise.
+    2. Ruled lines are removed from it, then all that is not free. A part is free if it is 6 pixels long or more (the longer
+       side of its box) and touches the picture's edge with at most 3/4 of its length: then it is no shadow and no table.
+    3. Full ink is the 90th percentile of what is left. If it is below 1.5 times the threshold of step 1, there is no ink. If
+       nothing is left, the percentile is of what the lines leave, and the factor is 3.
+    4. Ink is contrast over full ink, at most 1. It is kept where it is above 0.5 and free, and at those neighbours of
+       such pixels that the lines leave.
     """
     contrast = np.abs(grey - background) / (background + 32)
     low, quartile = np.percentile(contrast, [5, 25])
@@ -139,10 +139,10 @@ def free_parts(mask: np.ndarray) -> np.ndarray:
 def ruled_lines(seen: np.ndarray, contrast: np.ndarray) -> np.ndarray:
     """Which pixels of the mask `seen` (H, W) lie on a horizontal ruled line, if a little slanted, and not on ink across it.
 
-    1. Thin: in a vertical run of at most size / 60. Of the thin, those in a horizontal run of W / 40 and more.
-    2. Each of these runs is widened by W / 6 on both sides, and one pixel up and down. What is joined so is a line if the runs
-       in it are in half of all columns or more; with it go the thin pixels there.
-    3. Of a line, what is over 1.5 times as dark as its median or over 1 + 1.5 times as thick is ink.
+    1. Thin pixels are in a vertical run of at most size / 60. Of these, long ones are in a horizontal run of W / 40 or more.
+    2. Each long run is widened by W / 6 on both sides, and by one pixel up and down. What this joins is a line if it has long
+       pixels in half of all columns or more; the thin pixels there belong to it.
+    3. What is over 1.5 times as dark as a line's median, or over 1 + 1.5 times as thick, is ink.
     """
     width = seen.shape[1]
     thick = _run_lengths(seen, vertical=True)
@@ -176,9 +176,10 @@ def join_parts(labels: np.ndarray) -> list[Part]:
 
     1. Specks are left out: parts whose box is shorter than 0.15 tall in both directions, or than 6 pixels.
     2. From the lowest part up, each joins the nearest that it belongs to (gap: the larger of the boxes' distances in x and y):
-       one with which it shares over half of the smaller box; one at most 0.2 tall away, if it is lower than 0.5 tall itself;
-       0.05 tall away, if lower than 0.8 tall; 0.1 tall above or below, and half of the narrower in width. Until none does.
-    3. What is still lower than 0.4 tall is no digit.
+       one with which it shares over half of the smaller box; or one at most 0.2 tall away, if it is lower than 0.5 tall itself;
+       or 0.05 tall away, if lower than 0.8 tall; or 0.1 tall above or below that shares half of the narrower one's width.
+       This is repeated until none joins.
+    3. What is still lower than 0.4 tall is not a digit.
     """
     boxes, areas = _boxes(labels), np.bincount(labels.ravel())[1:]
     if not boxes:
@@ -188,7 +189,7 @@ def join_parts(labels: np.ndarray) -> list[Part]:
     tall = heights[order][np.searchsorted(areas[order].cumsum(), areas.sum() / 2)]
     parts = [(box, [i]) for i, box in enumerate(boxes, 1) if _length(box) >= max(6, 0.15 * tall)]
     if len(parts) > MOST:
-        raise ValueError(f"The picture shows {len(parts)} separate things, as a page of text does: crop it to some digits.")
+        raise ValueError(f"The picture shows {len(parts)} separate things, as a page of text does: crop it to a few digits.")
     while pair := _next_pair(parts, tall):
         (box, members), (other, others) = (parts[i] for i in pair)
         joined = (*map(min, box[:2], other[:2]), *map(max, box[2:], other[2:]))
@@ -197,7 +198,7 @@ def join_parts(labels: np.ndarray) -> list[Part]:
 
 
 def _next_pair(parts: list[Part], tall: float) -> tuple[int, int] | None:
-    """The lowest part that belongs to another, and the nearest such."""
+    """The lowest part that belongs to another, and the nearest of those."""
     for i in sorted(range(len(parts)), key=lambda i: _height(parts[i][0])):
         others = [j for j in range(len(parts)) if j != i and _belongs(parts[i][0], parts[j][0], tall)]
         if others:
@@ -206,7 +207,7 @@ def _next_pair(parts: list[Part], tall: float) -> tuple[int, int] | None:
 
 
 def _belongs(box: Box, other: Box, tall: float) -> bool:
-    down, across = _gaps(box, other)  # negative: so many pixels in common
+    down, across = _gaps(box, other)  # negative: how many pixels they share
     gap, smaller = max(down, across), min(_height(one) * _width(one) for one in (box, other))
     return (
         (gap < 0 and down * across > 0.5 * smaller)
@@ -217,7 +218,7 @@ def _belongs(box: Box, other: Box, tall: float) -> bool:
 
 
 def in_reading_order(parts: list[Part]) -> list[Part]:
-    """Line by line. From the left, each joins the line whose last digit shares most rows with it, if half of the lower's."""
+    """Line by line. From the left, each joins the line whose last digit shares most rows with it, if at least half."""
     lines: list[list[Part]] = []
     for part in sorted(parts, key=lambda part: part[0][1]):
         shared = [-_gaps(part[0], line[-1][0])[0] / min(_height(part[0]), _height(line[-1][0])) for line in lines]
@@ -231,7 +232,7 @@ def in_reading_order(parts: list[Part]) -> list[Part]:
 
 def fit_digit(ink: np.ndarray) -> Tensor:
     """Ink in a digit's box -> uint8 (1, 28, 28): the longer side 20 pixels by area means, the darkest 255, its centre of
-    mass on pixel (14, 14) of 0..27, to the nearest pixel that keeps all of it: there MNIST's lie.
+    mass, as in MNIST, on pixel (14, 14) of 0..27, rounded to whole pixels, or as near as keeps all of it.
     """
     height, width = (max(1, round(20 * side / max(ink.shape))) for side in ink.shape)
     small = area_mean(ink, height, width)
@@ -244,7 +245,7 @@ def fit_digit(ink: np.ndarray) -> Tensor:
 
 
 def shrunk(grey: np.ndarray) -> Tensor:
-    """The naive way: all of the picture (H, W), 0..255, made 28x28 -> uint8 (1, 28, 28)."""
+    """The naive way: the whole picture (H, W), 0..255, made 28x28 -> uint8 (1, 28, 28)."""
     return torch.from_numpy(area_mean(grey, 28, 28).round().astype(np.uint8))[None]
 
 
@@ -259,13 +260,13 @@ def area_mean(values: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def box_mean(values: np.ndarray, side: float) -> np.ndarray:
-    """The mean of a square window around each pixel, of what of it lies inside."""
+    """The mean of a square window around each pixel, without what lies outside the picture."""
     total, count = (ndimage.uniform_filter(one, _odd(side), mode="constant") for one in (values, np.ones_like(values)))
     return total / count
 
 
 def widened(mask: np.ndarray, down: int, across: int) -> np.ndarray:
-    """The mask and all pixels at most so many rows and columns from it."""
+    """The mask and all pixels within this many rows and columns of it."""
     return ndimage.maximum_filter(mask, (2 * down + 1, 2 * across + 1), mode="constant")
 
 
@@ -274,7 +275,7 @@ def _odd(length: float) -> int:
 
 
 def _run_lengths(mask: np.ndarray, vertical: bool) -> np.ndarray:
-    """For each pixel of the mask, how many of it follow one another there; else 0."""
+    """For each pixel of the mask, the length of the run that it is in; else 0."""
     line = np.array([[0, vertical, 0], [not vertical, 1, not vertical], [0, vertical, 0]])
     labels, _ = ndimage.label(mask, line)
     return np.bincount(labels.ravel())[labels] * mask

@@ -10,7 +10,7 @@ class Votes(NamedTuple):
     """Five people's judgement of one test image."""
 
     label: int  # as MNIST has it
-    proposed: int  # the digit that a model thought more likely; where it is the label itself, there was no other question
+    proposed: int  # the digit that a model thought more likely; where it is the label itself, no other digit was in question
     for_label: int
     for_proposed: int
     for_neither: int

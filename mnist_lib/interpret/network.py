@@ -21,7 +21,7 @@ from mnist_lib.support import validation
 def maps(net: DigitNet, layer: str, images: Tensor) -> Tensor:
     """What a layer says of images (N, 1, H, W) -> its maps (N, C, h, w), after the BatchNorm and the ReLU that follow it.
 
-    conv8, which neither follows, is given as it is. Raises ValueError, one sentence, where there is no such convolution.
+    conv8, which neither follows, is given as it is. Raises ValueError, one sentence, if there is no such convolution.
     """
     _check_layer(net, layer)
     if images.dim() != 4 or not images.is_floating_point():
@@ -57,10 +57,10 @@ def evidence(net: DigitNet, image: Tensor, digit: int) -> Tensor:
 
 
 class Patches(NamedTuple):
-    """The k patches that a map answers most strongly, the strongest first."""
+    """The k patches to which a map responds most strongly, the strongest first."""
 
     patches: Tensor  # (k, 1, h, w): the field of the unit, cut out; beyond the image's border 0, as padding is
-    responses: Tensor  # (k,): what the unit said
+    responses: Tensor  # (k,): the unit's value
     images: Tensor  # (k,): in which image
     units: Tensor  # (k, 2): row and column of the unit in the map
 
@@ -88,19 +88,19 @@ def _cut(image: Tensor, box: tuple[int, int, int, int]) -> Tensor:
     return F.pad(image, (-left, right + 1 - width, -top, bottom + 1 - height))  # a negative number cuts
 
 
-Constant = Literal["zero", "mean"]  # what stands in a map's place while it is off
+Constant = Literal["zero", "mean"]  # a map's value while it is off
 
 
 @contextmanager
 def ablate_channel(net: DigitNet, layer: str, map: int, to: Constant = "zero") -> Iterator[None]:
-    """While it lasts, one map of a layer is the same everywhere, after BatchNorm and ReLU. The network is the same afterwards,
-    also where an error ends it.
+    """Inside the block, one map of a layer has one value everywhere, after BatchNorm and ReLU. Afterwards the network is as it
+    was, even if an error ends the block.
 
         with ablate_channel(net, "conv3", 7):
             net(images)
 
     to: "zero", or "mean", the map's mean over all places of the images that are read at once. Zero can be far from anything
-    that the layers above have seen; the mean takes away what the map says of an image, and keeps its usual level.
+    that the layers above have seen; the mean takes away what the map says about an image, but keeps its usual level.
     Raises ValueError, one sentence, for a layer or map that is not there, or another `to`.
     """
     _check_map(net, layer, map)
@@ -118,7 +118,7 @@ def ablate_channel(net: DigitNet, layer: str, map: int, to: Constant = "zero") -
 
 
 def wrong_without(net: DigitNet, images: Tensor, labels: Tensor, channels: Sequence[tuple[str, int]]) -> int:
-    """How many images (N, 1, 28, 28) are read wrong while several maps, (layer, map) each, are 0 at the same time."""
+    """How many images (N, 1, 28, 28) are misread while several maps, (layer, map) each, are 0 at the same time."""
     validation.label_each("wrong_without", images, labels)
     with _evaluating(net), ExitStack() as off:
         for layer, map in channels:
@@ -146,11 +146,11 @@ def random_channels(net: DigitNet, like: Sequence[tuple[str, int]], sets: int, s
 
 
 class ChannelAblation(NamedTuple):
-    """What a network is without one map."""
+    """How a network does without one map."""
 
     layer: str
     map: int
-    wrong: int  # images read wrong
+    wrong: int  # images misread
     loss: float  # mean cross-entropy
 
 
@@ -159,9 +159,9 @@ def channel_ablations(
 ) -> tuple[ChannelAblation, list[ChannelAblation]]:
     """Switch the maps of a DigitNet off, one at a time -> the whole network (layer "", map -1), and one for each map.
 
-    images (N, 1, 28, 28), labels (N,). Take training images: who chooses by the result has then not read the test set.
+    images (N, 1, 28, 28), labels (N,). Use training images, so that a choice by the result does not use the test set.
     to: what an ablated map is everywhere, "zero" or "mean", its mean over all of these images.
-    What lies below a map does not change when it is switched off, so each layer's maps are computed once, and only what
+    Switching a map off does not change what lies below it, so each layer's maps are computed once, and only what
     lies above them is run again. Raises ValueError, one sentence, unless there is a label for each image.
     """
     validation.label_each("channel_ablations", images, labels)
@@ -198,7 +198,7 @@ def _score(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def redundancy(maps: Tensor) -> Tensor:
-    """How much of each map the others know already: maps (N, C, h, w) -> (C,), from 0, nothing, to 1, all of it.
+    """How much of each map the others explain: maps (N, C, h, w) -> (C,), from 0, nothing, to 1, all of it.
 
     The share of the map's variance, over all images and places, that the best weighted sum of the other maps explains (R²).
     NaN for a map that never changes.
@@ -233,7 +233,9 @@ def reliability(
     last bin holds its upper edge. Raises ValueError where a confidence lies outside the edges: it would be lost.
     """
     if confidence.shape != right.shape:
-        raise ValueError(f"confidence and right are of the same answers: {tuple(confidence.shape)} and {tuple(right.shape)}.")
+        raise ValueError(
+            f"confidence and right must have the same shape, not {tuple(confidence.shape)} and {tuple(right.shape)}."
+        )
     if len(confidence) and not (edges[0] <= float(confidence.min()) and float(confidence.max()) <= edges[-1]):
         raise ValueError(f"Every confidence must lie from {edges[0]} to {edges[-1]}: give probabilities, not logits.")
     bins = []
@@ -246,8 +248,8 @@ def reliability(
 
 
 def binomial_interval(hits: int, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share of which hits of n were seen: Wilson's (1927), which also holds near 0 and 1."""
-    from scipy.stats import binomtest  # here: slow to import
+    """The 95 % interval of a share, from hits of n: Wilson's (1927), which also holds near 0 and 1."""
+    from scipy.stats import binomtest  # imported here, because it is slow
 
     if not 0 <= hits <= n or n == 0:
         raise ValueError(f"Of {n} there can't be {hits} hits.")

@@ -13,7 +13,7 @@ ROWS = ("conv1", "conv2", "conv3", "pool1", "conv4", "conv5", "conv6", "conv7", 
 
 
 class Block(NamedTuple):
-    """A convolution and what follows it: the one place that knows in which order. The modules stay the network's."""
+    """A convolution and what follows it: the one place that knows the order. The modules belong to the network."""
 
     name: str  # of the convolution
     conv: nn.Module

@@ -1,4 +1,4 @@
-"""Two of PyTorch's layers, made fast on a CPU: the same mathematics, with cheaper memory and cheaper chance."""
+"""Two of PyTorch's layers, made fast on a CPU: the same mathematics, with cheaper use of memory and cheaper random numbers."""
 
 import torch
 from torch import Tensor, nn
@@ -7,7 +7,7 @@ MEMORY = {"cpu": torch.channels_last}  # the order that convolutions read fastes
 
 
 class BatchNorm2d(nn.BatchNorm2d):
-    """`nn.BatchNorm2d`, but channels-last maps are reordered where it is slow: unless 16 divides their number (conv3: 10)."""
+    """`nn.BatchNorm2d`, but faster for channels-last maps whose number 16 does not divide (conv3: 10): they are reordered."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> the same shape and order of memory."""
@@ -21,10 +21,10 @@ class Dropout(nn.Dropout):
     """`nn.Dropout`, with cheaper random numbers on a CPU.
 
     `nn.Dropout` draws a random number for each of the 38,784 values an image has here, anew for every batch. On a CPU that
-    can take longer than the convolutions. This one draws a stock, twice as many masks as a batch needs; each batch takes a
-    stretch of it, from a random place on. After `LASTS` batches, and whenever `train()` is called, the stock is drawn anew.
-    So the values of one batch are dropped independently, with probability `p` rounded to 1/65,536; what repeats, shifted to
-    other values, is the stretches of different batches.
+    can take longer than the convolutions. This one draws a stock of twice as many masks as a batch needs; each batch takes a
+    part of it, starting at a random place. After `LASTS` batches, and whenever `train()` is called, the stock is drawn anew.
+    So the values of one batch are dropped independently, with probability `p` rounded to 1/65,536; but different batches
+    may use the same masks, shifted to other values.
     """
 
     LASTS = 100

@@ -1,4 +1,4 @@
-"""The network that is recorded with seed 0, and what it was on the way there."""
+"""The recorded network of seed 0, and its weights on the way there."""
 
 import torch
 from torch import Tensor
@@ -22,7 +22,7 @@ def recorded_net() -> DigitNet:
 def recorded_epochs() -> dict[int, dict[str, Tensor]]:
     """{epoch: state dict}: the first weights (0) and those after epochs 1, 2, 3, 5, 10, 15 and 20 of the run with seed 0.
 
-    They are kept in half precision and read as float32; the last ones are there in full, `recorded_net`'s. Raises as it does.
+    They are kept in half precision and read as float32; the last ones are `recorded_net`'s, in full. Raises what it raises.
     """
     kept = torch.load(committed("records/card-seed-0-epochs.pt"), weights_only=True, map_location="cpu")
     states = {name: rows.float() if rows.is_floating_point() else rows for name, rows in kept["states"].items()}

@@ -1,4 +1,4 @@
-"""Pictures of what the other rooms return. Every function gives a matplotlib Figure; a notebook shows it by naming it."""
+"""Pictures of what the other rooms return. Every function returns a matplotlib Figure; a notebook shows it by naming it."""
 
 from mnist_lib.plots.fields import (
     boxes_in_a_row,

@@ -1,4 +1,4 @@
-"""Pictures of images: as they are, changed, and read wrongly."""
+"""Pictures of images: as they are, changed, and misread."""
 
 import math
 from collections import Counter
@@ -44,7 +44,7 @@ def versions(original: Tensor, changed: Tensor, title: str, columns: int = 10) -
 def pairs(rows: Sequence[tuple[str, Tensor]], title: str, headings: Mapping[str, Sequence[str]] | None = None) -> Figure:
     """Rows of images (N, 1, 28, 28) in [0, 1] with a name each, to compare column by column.
 
-    headings: {name of a row: what stands above each of its images}.
+    headings: {name of a row: what is written above each of its images}.
     """
     columns, headings = len(rows[0][1]), headings or {}
     height = len(rows) * 0.98 + len(headings) * 0.17 + 0.35

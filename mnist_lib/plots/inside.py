@@ -1,4 +1,4 @@
-"""Pictures of what a network learnt: evidence, patches, filters, lesions, reliability."""
+"""Pictures of what a network learned: evidence, patches, filters, lesions, reliability."""
 
 from collections.abc import Mapping, Sequence
 
@@ -75,7 +75,7 @@ def _places(axis, image: Tensor, values: Tensor, field: ReceptiveField, limit: f
     paper, ink, quiet = (plt.rcParams[name] for name in ("figure.facecolor", "text.color", "axes.edgecolor"))
     if values.any():
         signs = LinearSegmentedColormap.from_list("signs", [ORANGE, paper, BLUE])
-        root = values.sign() * (values.abs() / limit).sqrt()  # weak evidence is to be seen, too
+        root = values.sign() * (values.abs() / limit).sqrt()  # weak evidence should show, too
         axis.imshow(root.numpy(), cmap=signs, vmin=-1, vmax=1, extent=edges, interpolation="nearest")
         if image.max() > 0.5:
             axis.contour(image.squeeze().numpy(), [0.5], colors=[ink], linewidths=0.8)
@@ -95,7 +95,7 @@ def _places(axis, image: Tensor, values: Tensor, field: ReceptiveField, limit: f
 def excited_by(rows: Mapping[str, Tensor], title: str, filters: Sequence[Tensor] = ()) -> Figure:
     """What excites some maps most: a row of patches (k, 1, h, w) for each name, all on one scale.
 
-    filters: weights (h, w), one in front of each row; blue where they are above zero, orange where below.
+    filters: weights (h, w), one beside each row; blue where they are above zero, orange where below.
     """
     most = max(len(patches) for patches in rows.values())
     before = 2 if len(filters) else 0
@@ -138,7 +138,7 @@ def filters(weights: Mapping[str, Tensor], title: str, columns: int = 8) -> Figu
 def lesions(
     whole: int, wrong: Mapping[str, Sequence[int]], n: int, title: str, mean: Mapping[str, Sequence[int]] | None = None
 ) -> Figure:
-    """How many of n images more are read wrong without a map: one dot a map, one line a layer.
+    """How many more of n images are misread without a map: one dot per map, one line per layer.
 
     whole: wrong with every map; wrong: for each layer, while each of its maps is 0. mean: the same, while each is its own mean.
     """
@@ -149,7 +149,7 @@ def lesions(
             seen: dict[int, int] = {}
             for more in sorted(count - whole for count in counts):
                 place = seen[more] = seen.get(more, -1) + 1
-                lift = (place + 1) // 2 * (-1) ** place * (0.022 if mean else 0.058)  # equal ones stand above one another
+                lift = (place + 1) // 2 * (-1) ** place * (0.022 if mean else 0.058)  # equal ones are stacked
                 label = name if mean and y == place == 0 and len(seen) == 1 else None
                 axis.plot(
                     more, y - 0.5 * bool(mean) * 0.36 + below + lift, "o", ms=4.2, color=colour, alpha=0.8, mew=0, label=label
@@ -174,7 +174,7 @@ def lesions(
 
 
 def reliability(bins: Sequence, title: str) -> Figure:
-    """How often answers are right (95 % interval) against how sure they were; both scales widen towards 100 %.
+    """How often answers are right (95 % interval) against their confidence; both scales widen towards 100 %.
 
     What is nearer to 100 % than the scales go is an open triangle at their end.
     bins: as `interpret.reliability` gives them.
@@ -213,7 +213,7 @@ def beside_people(groups: Mapping[str, Sequence[tuple[Tensor, int, int, Sequence
     """Images that a network got wrong, beside what people said of their labels, group by group.
 
     groups: {name: [(image (1, 28, 28), label, answer, (votes for the label, against it))]}; no votes: nobody was asked.
-    A square stands for a person.
+    Each square is a person.
     """
     columns, wide, tall = 12, 0.86, 1.16  # inches of an image with its title and votes
     lines = sum(-(-len(group) // columns) for group in groups.values())

@@ -18,7 +18,7 @@ from mnist_lib.transforms import normalise
 
 
 def architecture(model: nn.Module, image: Tensor, title: str = "", counts: bool = True) -> Figure:
-    """What a DigitNet makes of a digit (1, 28, 28) in [0, 1], step by step, over the numbers that each step holds.
+    """What a DigitNet makes of a digit (1, 28, 28) in [0, 1], step by step, above the numbers that each step has.
 
     Maps are drawn to scale, the one with most contrast in front of a hint of the others; a layer of 1x1 maps is a column of
     its values, and the logits of conv8 are blue above zero and orange below.
@@ -97,7 +97,7 @@ def _steps(model: DigitNet, image: Tensor) -> list[tuple[str, Tensor, int]]:
 def budget(
     model: nn.Module, image: Tensor | None = None, limit: int = 20_000, beside: nn.Module | None = None, field: bool = True
 ) -> Figure:
-    """What a DigitNet of any widths and kernels spends on each layer: numbers, multiplications, and what conv7 sees for it.
+    """What a DigitNet of any widths and kernels spends on each layer: numbers, multiplications, and what conv7 sees in return.
 
     Above limit the bars of the numbers are orange. image: a digit (1, 28, 28) in [0, 1] for the field of conv7's middle unit.
     beside: another network, outlined, its amounts in brackets where they differ. field=False leaves out what conv7 sees.
@@ -179,7 +179,7 @@ def number_grids(grids: Mapping[str, Tensor], title: str, marked: Mapping[str, t
 
 
 def spreads(stages: Mapping[str, Mapping[str, Tensor]], title: str) -> Figure:
-    """How the values of some maps are spread, stage by stage: {stage: {map: its values, any shape}}, one panel a stage.
+    """How the values of some maps are spread, stage by stage: {stage: {map: its values, any shape}}, one panel per stage.
 
     All panels have one scale. Each map is a line that is high where many values lie; its dot is the mean, its bar one
     standard deviation each way.
@@ -192,7 +192,7 @@ def spreads(stages: Mapping[str, Mapping[str, Tensor]], title: str) -> Figure:
         for y, values in enumerate(maps.values()):
             values = values.flatten()
             counts, edges = np.histogram(values.numpy(), bins=60)
-            shape = 0.75 * np.sqrt(counts / counts.max())  # the root: thin tails are to be seen, too
+            shape = 0.75 * np.sqrt(counts / counts.max())  # the root: thin tails should show, too
             axis.fill_between((edges[:-1] + edges[1:]) / 2, y, y - shape, step="mid", color=SKY, alpha=0.6, lw=0)
             mean, spread = float(values.mean()), float(values.std(correction=0))
             axis.plot([mean - spread, mean + spread], [y, y], color=BLUE, lw=3)

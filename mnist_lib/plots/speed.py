@@ -32,7 +32,7 @@ from mnist_lib.plots.style import (
 def step_times(profiles: Mapping[str, Mapping[str, float]], title: str) -> Figure:
     """Where each millisecond of a step goes: one bar for each way of training, {kind of work: milliseconds}.
 
-    The milliseconds stand in every part that has room for them.
+    Every part that has room shows its milliseconds.
     """
     kinds = [kind for kind in STEP_COLOURS if any(kind in parts for parts in profiles.values())]
     figure, ((axis,),) = new_figure(1, 1, (9, 1.1 + 0.55 * len(profiles)))
@@ -58,7 +58,7 @@ def step_times(profiles: Mapping[str, Mapping[str, float]], title: str) -> Figur
 def ladder(rungs: Mapping[str, Sequence[float]], title: str) -> Figure:
     """Seconds an epoch on each rung: the median of its rounds with the lowest and highest, and the gain over the rung before.
 
-    The gain is the median of the ratios, round by round. Rungs are numbered from 1; the first bar is where the ladder stands.
+    The gain is the median of the ratios, round by round. Rungs are numbered from 1; the first bar is where the ladder begins.
     """
     figure, ((axis,),) = new_figure(1, 1, (9, 1.2 + 0.42 * len(rungs)))
     before = None

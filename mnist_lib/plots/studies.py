@@ -64,10 +64,10 @@ def accuracy_over_parameters(
     claims: Mapping[str, tuple[int, float]] | None = None,
     easier: float | None = None,
 ) -> Figure:
-    """How well networks of so many numbers read, seed by seed and on average.
+    """Accuracy by the number of parameters, seed by seed and on average.
 
     studies: how each was trained, in words, with its rows as `study.table` gives them; one or two.
-    line: an accuracy to be compared with, in percent, what it is called, and the two ends of its own interval, if it has one.
+    line: an accuracy to compare with, in percent, what it is called, and the two ends of its own interval, if it has one.
     claims: single results of the test images, {name: (numbers, %)}; hollow, measured on the right axis.
     easier: how many points more of the test images are read than of held-out ones: the right axis.
     """

@@ -5,7 +5,7 @@
     >>> measure_field(model, "conv2", (0, 0), method="poison")  # bool (28, 28): what that unit really sees
 
 The formula runs an empty copy of the model once (meta tensors: shapes without numbers) and watches every operation of
-torch, so modules, functional calls and branches are all alike to it. Along each axis it keeps, for every unit, the window
+torch, so it treats modules, functional calls and branches alike. Along each axis it keeps, for every unit, the window
 of the recurrence, padding counted (k = kernel, d = dilation, s = stride, p = padding):
     size += (k - 1) * d * jump;    start += ((k - 1) * d / 2 - p) * jump;    jump *= s
 and the set of real pixels. The recurrence: Araujo, Norris & Sim, "Computing Receptive Fields of Convolutional Neural

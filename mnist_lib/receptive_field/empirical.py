@@ -1,4 +1,4 @@
-"""What a unit sees, measured. Nothing of the formula is used here: only the names of the calls."""
+"""What a unit sees, measured. This uses nothing of the formula but the names of the calls."""
 
 import math
 from collections import Counter
@@ -49,10 +49,10 @@ def measure_field(model, layer, unit, input_size=(28, 28), channels=None, method
     dims: the dimensions of the layer's output along which rows and columns lie, as in ReceptiveField.dims; unless given,
     the last two, or none of an output that has fewer than four.
     method: the witness. Each runs a copy in eval mode, in float64 on the CPU:
-    - "gradient": is the unit's derivative to the pixel not zero? Made so that nothing cancels or saturates: positive random
-      weights, small positive images, max pools that add up their window, norms whose output is lifted above zero.
-    - "poison": set the pixel to NaN and run the model, unchanged: is the unit NaN? One run a pixel; rows and columns go
-      first, then the pixels where they cross. A tap of weight zero counts (0 * NaN is NaN): bilinear resizing has such.
+    - "gradient": is the unit's derivative by the pixel not zero? It is made so that nothing cancels or saturates: positive
+      random weights, small positive images, max pools that add up their window, norms whose output is lifted above zero.
+    - "poison": set the pixel to NaN and run the model, unchanged: is the unit NaN? One run per pixel: first
+      rows and columns, then the pixels where they cross. A weight of zero counts (0 * NaN is NaN), as in bilinear resizing.
     - "poison-lines": whole rows and columns only: H + W runs, right for fields that are rows x columns.
     """
     size, channels = image_of(model, input_size, channels)
@@ -129,7 +129,7 @@ def _make_positive(model):
 
 
 def _mean_pool(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
-    """Max pooling's window, every pixel of it passing the gradient (max pooling's own passes one pixel's)."""
+    """Max pooling's window, of which every pixel passes the gradient (in max pooling only one does)."""
     rows, cols = F.max_pool2d(x.detach(), kernel_size, stride, padding, dilation, ceil_mode).shape[-2:]
     k, s, p = ((v, v) if isinstance(v, int) else v for v in (kernel_size, stride or kernel_size, padding))
     x = F.pad(x, (p[1], p[1] + s[1], p[0], p[0] + s[0]))  # the last window may hang over, in ceil mode

@@ -126,7 +126,7 @@ def receptive_fields(model, input_size=(28, 28), channels=None):
     Channels are not told apart: a unit is all the channels of one place.
     UnknownLayer: an operation has no rule. ValueError: the model does not run on such images.
     Time grows linearly with the number of layers, about a millisecond each, and with the side of the image; the first call
-    in a process also waits for torch to import what it knows of meta tensors, as long as `import torch` itself.
+    in a process also waits for torch to import what it knows of meta tensors, which takes as long as `import torch`.
     """
     size, channels = image_of(model, input_size, channels)
     with torch.inference_mode(), torch.random.fork_rng(devices=[]), torch.device("meta"):

@@ -1,4 +1,4 @@
-"""What the units along one axis see, and along two: windows, unions, and what a person reads of them."""
+"""What the units along one axis see, and along two: windows, unions, and the numbers that a person reads."""
 
 import math
 from dataclasses import dataclass, replace
@@ -29,7 +29,7 @@ class Axis:
     def through(self, taps, n, period=1, advance=1, real=None):
         """The axis of n units of which unit o reads units taps(o), where taps(o + period) = taps(o) + advance.
 
-        real(o): the units read in truth, where taps(o) only says where they stand (padding by reflection).
+        real(o): the units that are really read, where taps(o) gives only their places (padding by reflection).
         """
         steps, shift = n, None
         if self.shift is not None:
@@ -92,7 +92,7 @@ class Axis:
 
 
 def _axis(windows, shift, masks):
-    """An Axis whose pattern is as short as can be: one window, if every unit's is the first one moved."""
+    """An Axis whose pattern is as short as possible: one window, if every unit's is the first one moved."""
     (lo, hi), steps = windows[0], len(windows)
     if shift is not None and shift % steps == 0:
         jump = shift // steps

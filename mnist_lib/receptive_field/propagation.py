@@ -143,7 +143,7 @@ def _linear(grid, before, after):
 
 
 def _reshaped(grid, before, after):
-    """A dimension survives where as many values lie before it as there were; rows or columns that do not are merged."""
+    """A dimension survives if as many values precede it as before; rows or columns that do not survive are merged."""
     if grid.loose and len(after) > len(before):
         raise UnknownLayer("gives a flattened image rows and columns again")
 

@@ -120,20 +120,20 @@ def image_of(model, input_size, channels):
     flat = (nn.Conv1d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose3d)
     if other := next((type(m).__name__ for m in model.modules() if isinstance(m, flat)), None):
         raise ValueError(
-            f"the model has a {other}, whose input is no image: fields are of layers that read images, as Conv2d does"
+            f"the model has a {other}, whose input is not an image: only layers that read images, such as Conv2d, have fields"
         )
     if channels is None:
         convs = (m for m in model.modules() if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d)))
         channels = next((m.in_channels for m in convs), None)
     if channels is None:
-        raise ValueError("the model has no convolution that tells how many channels its images have: pass channels=...")
+        raise ValueError("the model has no convolution that says how many channels its images have: pass channels=...")
     if not isinstance(channels, Integral) or channels < 1:
         raise ValueError(f"channels must be a whole number above 0, not {channels!r}")
     return tuple(map(int, size)), int(channels)
 
 
 def copy_of(model, device, dtype=None):
-    """A copy in eval mode, without the hooks that others hung on the model. On "meta" it costs no memory."""
+    """A copy in eval mode, without the hooks that others attached to the model. On "meta" it costs no memory."""
     memo = {}
     for module in model.modules():
         for t in [*module._parameters.values(), *module._buffers.values(), *vars(module).values()]:

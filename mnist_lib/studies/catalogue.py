@@ -14,7 +14,7 @@ from mnist_lib.transforms import Augment
 
 
 def with_equal_steps(variants: dict[str, TrainConfig], images: int = 55_000) -> dict[str, TrainConfig]:
-    """The same recipes, their epochs such that each takes as many steps as the first.
+    """The same recipes, with epochs such that each takes as many steps as the first.
 
     Raises:
         ValueError: one sentence, for a recipe with `Hardest` that takes another number of steps.
@@ -93,7 +93,7 @@ FEWER = (  # filters of conv1..conv7, each about a fifth fewer numbers than the 
 )
 FEWEST_STUDY = Study("fewest", {f"{numbers(widths)} numbers": narrower(QUICK, widths) for widths in FEWER})
 SMALL = FEWER[5]  # 3,967 numbers
-SMALL_STUDY = Study(  # what small networks are best trained by
+SMALL_STUDY = Study(  # how small networks are best trained
     "small",
     {
         "best": narrower(BEST, SMALL),
@@ -120,7 +120,7 @@ SHAPES_STUDY = Study(  # where about 3,900 numbers do most
     },
     seeds=4,
 )
-ENGINE_STUDY = Study(  # does all that makes a step fast cost accuracy?
+ENGINE_STUDY = Study(  # does what makes a step fast cost accuracy?
     "engine",
     {
         "fast": replace(CARD, epochs=2, compiled="yes"),
@@ -137,7 +137,9 @@ PLAIN = TrainConfig(  # for networks of few numbers: all images in every epoch
     augment=Augment().scaled(0.7),
     ingredients=(Whiten(), Settle(0.3)),
 )
-HARD = replace(PLAIN, epochs=60, batch_size=256, ingredients=(*PLAIN.ingredients, Hardest(0.2)))  # as many as in 12.8 epochs
+HARD = replace(
+    PLAIN, epochs=60, batch_size=256, ingredients=(*PLAIN.ingredients, Hardest(0.2))
+)  # as many images as in 12.8 epochs
 WEAKER = replace(HARD, augment=Augment().scaled(0.4))
 
 
@@ -146,7 +148,7 @@ def separable(recipe: TrainConfig, *steps: str) -> TrainConfig:
     return replace(recipe, ingredients=(Separable(steps), *recipe.ingredients))
 
 
-EVEN = {  # a convolution, pooled, and four separable ones, about as wide: names say how many numbers
+EVEN = {  # a convolution with pooling, four separable ones about as wide; named by how many numbers they have
     "678": ("conv 5 pooled", "sep 7", "sep 8", "sep 8", "sep 8"),
     "994": ("conv 6 pooled", "sep 10", "sep 10", "sep 11", "sep 11"),
     "1492": ("conv 7 pooled", "sep 14", "sep 14", "sep 14", "sep 15"),
@@ -155,7 +157,7 @@ EVEN = {  # a convolution, pooled, and four separable ones, about as wide: names
     "3502": ("conv 12 pooled", "sep 24", "sep 25", "sep 25", "sep 25"),
 }
 NARROW = ("conv 6 pooled", "sep 10", "sep 10", "sep 10", "sep 10")
-SCREENING_STUDY = Study(  # which shape and recipe: seeds 0 and 1 choose, and count no more
+SCREENING_STUDY = Study(  # which shape and recipe: seeds 0 and 1 choose, and do not count later
     "frontier screening",
     {
         "1786, all images": separable(PLAIN, *EVEN["1786"]),

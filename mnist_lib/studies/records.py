@@ -1,6 +1,6 @@
-"""Records of finished runs and benchmarks: the one truth that README, figures and notebooks quote. Read, check, write.
+"""Records of finished runs and benchmarks: the one source that README, figures and notebooks quote. Read, check, write.
 
-The runs of a recipe or a study are a table: a file of JSON lines, one a run. Everything is checked before it is written.
+The runs of a recipe or a study are a table: a file of JSON lines, one per run. Everything is checked before it is written.
 """
 
 import json
@@ -101,11 +101,11 @@ BENCHMARKS = {
 
 
 class RecordError(ValueError):
-    """A record that may not stand where it was to be put; the message says why."""
+    """A record that can't be used where it is; the message says why."""
 
 
 def read(path: Path) -> dict:
-    """A run's record as train made it; RecordError in one sentence if the file is none."""
+    """A run's record as train made it; RecordError in one sentence if the file is not one."""
     return check_run(_load(path), path.name)
 
 
@@ -115,8 +115,8 @@ def read_table(path: Path) -> list[tuple[str, str, dict]]:
     A run of a recipe may name no variant: it is of the one that the table is named after.
 
     Raises:
-        RecordError: one sentence that names file and line, for a line that is no whole record, or is of the same variant and
-            seed, on the same machine, as an earlier one.
+        RecordError: one sentence that names file and line, for a line that is not a whole record, or repeats the variant,
+            seed and machine of an earlier one.
     """
     runs, numbers = [], {}
     for number, line in enumerate(path.read_bytes().splitlines() if path.is_file() else [], 1):
@@ -134,7 +134,9 @@ def check_run(record: object, name: str = "The record") -> dict:
     _check(record, "run", name)
     test, history, held_out = record["test"], record["history"], record["config"]["validation"]
     if [entry["epoch"] for entry in history] != list(range(1, len(history) + 1)):
-        raise RecordError(f"{name} is no run record (its epochs are not 1 to {len(history)}): give the one that a run wrote.")
+        raise RecordError(
+            f"{name} is not a run record (its epochs are not 1 to {len(history)}): give the one that a run wrote."
+        )
     if test and (test["accuracy"] != test["correct"] / test["n"] or test["epoch"] != len(history)):
         raise RecordError(f"{name} does not add up (accuracy, correct, n or epoch of its test): give the one that a run wrote.")
     by_test_images = {bool(test), *("validation_accuracy" not in entry for entry in history)}
@@ -180,7 +182,7 @@ def runs(recipe: str, folder: Path | None = None, new: dict | None = None) -> li
     for record in records:
         require_recipe(record, RECIPES[recipe], name)
     if any((record["machine"], record["versions"]) != (records[0]["machine"], records[0]["versions"]) for record in records):
-        raise RecordError("The records are of several machines or versions: a mean over seeds is of one.")
+        raise RecordError("The records are of several machines or versions: a mean over seeds needs one.")
     return sorted(records, key=lambda record: record["config"]["seed"])
 
 
@@ -209,12 +211,12 @@ def append(path: Path, record: dict) -> None:
 
     Raises RecordError, one sentence, for a record that is not whole; OSError where the file can't be written.
     """
-    from filelock import FileLock  # here: only those who run studies need it
+    from filelock import FileLock  # imported here: only those who run studies need it
 
     run = to_lines([check_run(record)])
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.parent / ".lock"):
-        lines = path.read_bytes().splitlines() if path.is_file() else []  # unread: no run is lost for another line's damage
+        lines = path.read_bytes().splitlines() if path.is_file() else []  # not parsed: a damaged line loses no other run
         write_whole(path, b"\n".join([*lines, run]))
 
 
@@ -238,7 +240,7 @@ def _load(path: Path) -> object:
     try:
         return _parse(path.read_bytes(), f"{path}")
     except OSError as error:
-        raise RecordError(f"{path} is no record ({error}): give the one that a run wrote.") from None
+        raise RecordError(f"{path} is not a record ({error}): give the one that a run wrote.") from None
 
 
 def _parse(text: bytes, name: str) -> object:
@@ -246,24 +248,24 @@ def _parse(text: bytes, name: str) -> object:
         raise ValueError(f"it holds {constant}")
 
     def number(digits: str) -> float:
-        if not math.isfinite(float(digits)):  # 1e999 is none either
+        if not math.isfinite(float(digits)):  # 1e999 is infinite, too
             refuse(digits[:20])
         return int(digits) if digits.lstrip("-").isdigit() else float(digits)
 
     try:
         return json.loads(text.decode("utf-8"), parse_constant=refuse, parse_float=number, parse_int=number)
     except (ValueError, RecursionError) as error:
-        raise RecordError(f"{name} is no record ({error}): give the one that a run wrote.") from None
+        raise RecordError(f"{name} is not a record ({error}): give the one that a run wrote.") from None
 
 
 def _check(record: object, kind: str, name: str, mend: str = "give the one that a run wrote") -> None:
-    from fastjsonschema import JsonSchemaValueException  # here: only those who read records need it
+    from fastjsonschema import JsonSchemaValueException  # imported here: only those who read records need it
 
     try:
         _validator(kind)(record)
     except JsonSchemaValueException as error:
         what = error.message.removeprefix("data.")
-        raise RecordError(f"{name} is no whole record ({what if len(what) < 80 else f'{what[:77]}...'}): {mend}.") from None
+        raise RecordError(f"{name} is not a whole record ({what if len(what) < 80 else f'{what[:77]}...'}): {mend}.") from None
 
 
 @cache

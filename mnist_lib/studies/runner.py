@@ -1,7 +1,7 @@
 """The runs of a study, on this machine or on any Dask cluster. What is recorded is not run again.
 
-Dask does the scheduling, starts a dead worker anew and gives its run to another. What is ours: a run's record joins the
-study's table as soon as the run is done; and a run that was cut off goes on from its checkpoint where the machine still has it.
+Dask does the scheduling, restarts a dead worker and gives its run to another. What is ours: a run's record joins the
+study's table as soon as the run is done, and an interrupted run continues from its checkpoint if the machine still has it.
 """
 
 import hashlib
@@ -25,11 +25,11 @@ from mnist_lib.trainer.checkpoints import Checkpoints
 from mnist_lib.trainer.progress import duration
 
 PATIENCE = 10  # seconds for a scheduler to answer
-AGAIN = "give the same command again, what is recorded is not run again"
+AGAIN = "give the same command again (what is recorded is not run again)"
 
 
 class StudyError(RuntimeError):
-    """A study that can't go on, or of which runs failed; the message says what to do."""
+    """A study that can't go on, or in which runs failed; the message says what to do."""
 
 
 def run_study(
@@ -43,18 +43,18 @@ def run_study(
 ) -> Records:
     """Run what is not recorded yet, write a line for each run that is done, and say how far it is.
 
-    workers: processes on this machine, which share its cores; as many as cores unless told otherwise. scheduler: the address
-    of a Dask scheduler, tcp://HOST:8786, whose workers are taken instead. folder: of the records, else records/ in the clone;
+    workers: processes on this machine, which share its cores; by default as many as cores. scheduler: the address
+    of a Dask scheduler, tcp://HOST:8786, whose workers are used instead. folder: of the records, else records/ in the clone;
     without a clone, in the folder that you work in. scratch: of checkpoints, else out/studies.
 
     Raises:
-        ValueError: one sentence, for a number of seeds or workers that is none.
+        ValueError: one sentence, for an invalid number of seeds or workers.
         RecordError: one sentence, for a table that is damaged, or holds other runs than the study's.
-        StudyError: one sentence, for a cluster that is not there or goes away, for workers with several threads or with
-            other images than one another or the records, for a study that is being run already, and at the end if runs
-            failed, which are named.
+        StudyError: one sentence, for a cluster that is not there or goes away, for workers with several threads or whose
+            images differ from one another's or the records', for a study that is already running, and at the end for
+            runs that failed, which are named.
     """
-    from distributed import as_completed  # here: slow to import
+    from distributed import as_completed  # imported here, because it is slow
 
     for name, value in (("seeds", seeds), ("workers", workers)):
         if value is not None:
@@ -80,7 +80,7 @@ def run_study(
 
         print(f"{study.name}: {len(todo)} runs to do, {len(machines)} at a time.", flush=True)
         began, done, failed = time.perf_counter(), 0, []
-        # As many at a time as there are workers: what waits on one of them would go on waiting when another is free
+        # As many at a time as there are workers: what waits for one of them would go on waiting when another is free
         running = as_completed([submit() for _ in machines[: len(waiting)]])
         for task in running:
             variant, seed = tasks.pop(task)
@@ -99,7 +99,9 @@ def run_study(
             left = duration((time.perf_counter() - began) / done * (len(todo) - done))
             print(f"{done} of {len(todo)}, about {left} left; {variant}, seed {seed}: {accuracy(record):.2%}", flush=True)
     if failed:
-        raise StudyError(f"{len(failed)} runs failed, all others are recorded ({'; '.join(failed)}): mend it, and {AGAIN}.")
+        raise StudyError(
+            f"{len(failed)} runs failed, all others are recorded ({'; '.join(failed)}): mend the cause, and {AGAIN}."
+        )
     return recorded(study, folder)
 
 
@@ -115,13 +117,13 @@ def require_images(study: Study, runs: Records, sha256: str, source: str) -> Non
     for record in (record for variants in runs.values() for seeds in variants.values() for record in seeds.values()):
         if record["dataset"]["sha256"] != sha256:
             raise StudyError(
-                f"The runs of {study.name} on record are of {record['dataset']['name']}, the workers have other images for "
+                f"The runs of {study.name} on record are of {record['dataset']['name']}, but the workers have other images for "
                 f"{source!r}: give --data with the same images, or move the old records away."
             )
 
 
 def is_done(study: Study, runs: Records, seed: int) -> bool:
-    """Whether one machine, any, has all variants of a seed on record: differences are of one machine and one seed."""
+    """Whether any one machine has all variants of a seed on record: a difference is of one machine and one seed."""
     return any(all(seed in variants.get(variant, {}) for variant in study.variants) for variants in runs.values())
 
 
@@ -129,13 +131,13 @@ def missing(study: Study, seeds: int, folder: Path, machines: set[str]) -> list[
     """(variant, seed) of the runs that are still to be done by these machines, seed by seed.
 
     Raises:
-        StudyError: where the test images were read with these recipes on another machine: they are read once a seed.
+        StudyError: where the test images were read with these recipes on another machine: they are read once per seed.
     """
     runs = recorded(study, folder)
     if not study.held_out and set(runs) - machines:
         raise StudyError(
-            f"The runs on record are of {'; '.join(runs)}, this is {'; '.join(machines)}: a mean is of one machine. "
-            "Choose as many --workers as then, or move the old records away."
+            f"The runs on record are of {'; '.join(runs)}, this is {'; '.join(machines)}: a mean needs one machine. "
+            "Choose as many --workers as before, or move the old records away."
         )
     todo = []
     for seed in range(seeds):
@@ -156,7 +158,7 @@ def images(source: str) -> Dataset:
 
 def look_around(source: str) -> dict:
     """What a worker has: its images' checksum, its cores, its machine and versions."""
-    from mnist_lib.trainer.fast.engine import Engine, provenance  # here: asks for the device
+    from mnist_lib.trainer.fast.engine import Engine, provenance  # imported here: it queries the device
 
     engine = Engine.choose()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -164,14 +166,14 @@ def look_around(source: str) -> dict:
 
 
 def run_one(study: Study, variant: str, seed: int, source: str, threads: int, scratch: str) -> dict:
-    """The record of a run; one that was cut off goes on from its checkpoint.
+    """The record of a run; an interrupted one continues from its checkpoint.
 
     The checkpoints lie below scratch if this machine has that folder, else where only this attempt finds them.
     """
     import torch
 
     torch.set_num_threads(threads)
-    name = f"{hashlib.sha256(variant.encode()).hexdigest()[:12]}-seed-{seed}"  # a variant's own could be no folder's
+    name = f"{hashlib.sha256(variant.encode()).hexdigest()[:12]}-seed-{seed}"  # a variant's own name may not suit a folder
     with nullcontext(scratch) if Path(scratch).is_dir() else tempfile.TemporaryDirectory() as below:
         run = train(study.config(variant, seed), study.share(images(source), seed), [Checkpoints(Path(below, name))])
         shutil.rmtree(Path(below, name), ignore_errors=True)
@@ -184,7 +186,7 @@ def run_one(study: Study, variant: str, seed: int, source: str, threads: int, sc
 def look_at(client, source: str) -> list[dict]:
     """What each worker has, with the number of threads that its runs will use."""
     if set(client.nthreads().values()) - {1}:  # runs of one process draw from the same random numbers
-        raise StudyError("A worker does several runs at a time, which can't be repeated: start the workers with --nthreads 1.")
+        raise StudyError("A worker does several runs at a time, so none can be repeated: start the workers with --nthreads 1.")
     try:
         machines = client.run(look_around, source)  # by the worker's address
     except ModuleNotFoundError as error:
@@ -208,10 +210,10 @@ def alone(scratch: Path) -> Iterator[None]:
         scratch.mkdir(parents=True, exist_ok=True)
         held = FileLock(scratch / ".running").acquire(timeout=0)
     except Timeout:
-        raise StudyError(f"The study {scratch.name} is being run already: wait for its end.") from None
+        raise StudyError(f"The study {scratch.name} is already running: wait for it to end.") from None
     except OSError as error:
         raise StudyError(f"{scratch} can't be written ({error.strerror}): set MNIST_LIB_OUT to a folder that can.") from None
-    with held:  # outside the try: what is raised in here is no matter of this folder
+    with held:  # outside the try: an error in here has nothing to do with this folder
         yield
 
 
@@ -227,20 +229,22 @@ def client_of(workers: int | None, scheduler: str | None, memory: str = "auto") 
 
     memory: of one of these processes, such as "3GB"; one that takes more is ended, and its task is not tried again.
 
-    Dask's messages are pickles: whoever can reach the scheduler's port, on this machine anyone who is logged in, can run code
-    as you, so on a shared machine start a scheduler with Dask's TLS and name it.
+    Dask's messages are pickles: whoever can reach the scheduler's port (on this machine, anyone who is logged in) can run code
+    as you. So on a shared machine, start a scheduler with Dask's TLS and name it.
     """
     import logging
 
     from distributed import Client, LocalCluster
 
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong is said by us, in a sentence
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # we say what goes wrong, in one sentence
     with ExitStack() as stack:
         if scheduler:
             try:
                 client = stack.enter_context(Client(scheduler, timeout=PATIENCE))
             except (OSError, ValueError) as error:
-                raise StudyError(f"No Dask scheduler answers at {scheduler} ({error}): start one, or name none.") from None
+                raise StudyError(
+                    f"No Dask scheduler answers at {scheduler} ({error}): start one there, or name no scheduler."
+                ) from None
             send_package(client)
         else:
             cluster = LocalCluster(

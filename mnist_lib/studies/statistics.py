@@ -1,4 +1,4 @@
-"""What follows from several measurements: means, intervals, differences. By scipy and Student's t."""
+"""What follows from several measurements: means, intervals, differences, by SciPy and Student's t."""
 
 import math
 import statistics
@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float, float]:
     """The mean of two or more values, and its interval by Student's t: (mean, low, high)."""
-    from scipy.stats import ttest_1samp  # here: slow to import
+    from scipy.stats import ttest_1samp  # imported here, because it is slow
 
     _several(values)
     if not 0 < confidence < 1:
         raise ValueError(f"confidence is a share, such as 0.95, not {confidence!r}.")
-    with warnings.catch_warnings(action="ignore"):  # of values that are all the same, whose interval is a point
+    with warnings.catch_warnings(action="ignore"):  # for values that are all the same, whose interval is a point
         low, high = ttest_1samp(values, 0).confidence_interval(confidence)
     return statistics.mean(values), float(low), float(high)
 
@@ -25,7 +25,7 @@ def paired_interval(values: Sequence[float], others: Sequence[float]) -> tuple[f
 
 def welch_interval(values: Sequence[float], others: Sequence[float]) -> tuple[float, float, float]:
     """The difference of the means of two independent groups, and its 95 % interval by Welch's t: (difference, low, high)."""
-    from scipy.stats import ttest_ind  # here: slow to import
+    from scipy.stats import ttest_ind  # imported here, because it is slow
 
     _several(values)
     _several(others)
@@ -39,12 +39,12 @@ def verdict(low: float, high: float) -> str:
 
 
 def pairs_needed(deviation: float, difference: float) -> int:
-    """The smallest number of pairs whose 95 % interval does not contain 0: the differences' standard deviation, and mean.
+    """The smallest number of pairs whose 95 % interval does not contain 0, from the differences' standard deviation and mean.
 
     Raises:
         ValueError: a difference of 0, which no number settles.
     """
-    from scipy.stats import norm, t  # here: slow to import
+    from scipy.stats import norm, t  # imported here, because it is slow
 
     if not difference:
         raise ValueError("No number of pairs settles a difference of 0.")
@@ -61,6 +61,6 @@ def ratio(slow: Sequence[float], fast: Sequence[float]) -> tuple[float, float, f
 
 
 def _several(values: Sequence[float]) -> None:
-    """ValueError unless there are two or more, each a number: of one, nothing follows."""
+    """ValueError unless there are two or more, each finite: from one, nothing follows."""
     if len(values) < 2 or not all(math.isfinite(value) for value in values):
-        raise ValueError(f"An interval is of two or more finite numbers, not {list(values)}.")
+        raise ValueError(f"An interval needs two or more finite numbers, not {list(values)}.")

@@ -1,7 +1,7 @@
-"""A study: recipes beside one another, each with several seeds; and what follows from its records.
+"""A study: recipes compared, each with several seeds; and what follows from its records.
 
-Recipes are compared on held-out training images. Seed s holds out another twelfth of them than seed s + 1 does, and all
-variants with the same seed hold out the same ones, so differences are paired by seed. The test images are read only where
+Recipes are compared on held-out training images. Seeds s and s + 1 hold out different twelfths of them, and all
+variants with the same seed hold out the same one, so differences are paired by seed. The test images are read only where
 every recipe is frozen (held_out=0). runner.py runs what is missing.
 """
 
@@ -24,12 +24,12 @@ class Study:
     """A table of variants, recipes by name, to be run with seeds 0, 1, 2 and so on.
 
     variants: the first is what the others are compared with. seeds: how many, unless told otherwise.
-    held_out: so many training images judge a run; 0 where all recipes are frozen, and the test images do.
-    images: only the first so many training images are used; None: all.
+    held_out: how many training images judge a run; 0 where all recipes are frozen, and the test images judge.
+    images: how many of the first training images are used; None: all.
 
     Raises:
         ValueError: one sentence, for a name that its records can't have, no variants, or a number that makes no sense.
-            TypeError for a variant that is no TrainConfig.
+            TypeError for a variant that is not a TrainConfig.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Study:
     def __post_init__(self):
         for name in (self.name, *([] if self.held_out else self.variants)):
             if not re.fullmatch(r"[a-z0-9][a-z0-9 .,+-]{0,60}", name):
-                raise ValueError(f"It becomes a file's name: small letters, digits, spaces and .,+- only, not {name!r}.")
+                raise ValueError(f"This becomes a file's name: use only small letters, digits, spaces and .,+-, not {name!r}.")
         for variant in self.variants:
             if not re.fullmatch(r"[^<>|\r\n]{1,200}", variant):  # else a record's schema refuses it, when the run is done
                 raise ValueError(f"A variant's name is one line of at most 200 characters without <, > and |, not {variant!r}.")
@@ -62,7 +62,7 @@ class Study:
         return Path("studies", f"{self.name}.jsonl") if self.held_out else Path(f"{variant}.jsonl")
 
     def share(self, dataset: Dataset, seed: int) -> Dataset:
-        """The images of a run: in such an order that the last ones, which it holds out, are its fold's."""
+        """The images of a run, ordered so that the last ones, which it holds out, are its fold."""
         end = self.images or len(dataset.train_labels)
         by = self.held_out * (seed % FOLDS + 1)
         images, labels = (part[:end].roll(by, 0) for part in (dataset.train_images, dataset.train_labels))
@@ -73,7 +73,7 @@ Records = dict[str, dict[str, dict[int, dict]]]  # by machine, variant and seed
 
 
 def recorded(study: Study, folder: Path | None = None) -> Records:
-    """The runs of a study that are on record, in records/ or another folder, those of each machine apart.
+    """The runs of a study that are on record, in records/ or another folder, for each machine by itself.
 
     Raises:
         RecordError: one sentence, for a table that is damaged, and for a run of another recipe than its variant is today, of
@@ -118,7 +118,7 @@ class Row:
 
 
 def by_seed(runs: Records) -> dict[str, dict[int, dict]]:
-    """The runs by variant and seed; those of one seed are all of one machine, the one that has most of them."""
+    """The runs by variant and seed; those of one seed are all of one machine, the one with most of them."""
     chosen: dict[str, dict[int, dict]] = {}
     for seed in sorted({seed for variants in runs.values() for seeds in variants.values() for seed in seeds}):
         machine = max(runs.values(), key=lambda variants: sum(seed in seeds for seeds in variants.values()))
@@ -129,7 +129,7 @@ def by_seed(runs: Records) -> dict[str, dict[int, dict]]:
 
 
 def table(study: Study, runs: Records) -> list[Row]:
-    """A row a variant that has runs. Differences are to the study's first variant, of runs of one seed on one machine."""
+    """A row for each variant that has runs. Differences are to the study's first variant, with one seed on one machine."""
     rows, chosen, first_variant = [], by_seed(runs), next(iter(study.variants))
     first = {seed: 100 * accuracy(record) for seed, record in chosen.get(first_variant, {}).items()}
     for variant in (variant for variant in study.variants if variant in chosen):

@@ -16,7 +16,7 @@ def committed(name: str) -> Path:
         FileNotFoundError: one sentence, where the package was installed without its clone.
     """
     if not CLONE:
-        from importlib.metadata import metadata  # here: only this sentence needs it
+        from importlib.metadata import metadata  # imported here: only this sentence needs it
 
         address = metadata("mnist_lib")["Project-URL"].split(", ")[-1]
         raise FileNotFoundError(f"{name} is not installed with mnist_lib: clone {address} and work there.")
@@ -24,7 +24,7 @@ def committed(name: str) -> Path:
 
 
 def write_whole(path: Path, body: bytes) -> None:
-    """Write a file that is there whole or not at all."""
+    """Write a file so that it is there whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

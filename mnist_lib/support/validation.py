@@ -1,4 +1,4 @@
-"""Whether a setting has a meaning: one sentence that says what it must be, whatever it was."""
+"""Checks of settings: one sentence says what a value must be, whatever it was."""
 
 import math
 import sys
@@ -10,7 +10,7 @@ import torch
 
 
 def finite(value: object) -> bool:
-    """Whether value is a finite plain number: an int or float that JSON can hold, no bool."""
+    """Whether value is a finite plain number: an int or float that JSON can hold, not a bool."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
@@ -24,7 +24,7 @@ def number(
     at_most: float = math.inf,
     whole: bool = False,
 ) -> None:
-    """ValueError unless value is a finite plain number (int or float, no bool) within the bounds; whole: an int."""
+    """ValueError unless value is a finite plain number (int or float, not a bool) within the bounds; whole: an int."""
     fits = finite(value) and (isinstance(value, int) or not whole)
     if not fits or not (at_least <= value <= at_most and above < value < below):
         said = (("{:,g} or more", at_least), ("above {:,g}", above), ("below {:,g}", below), ("at most {:,g}", at_most))
@@ -74,7 +74,8 @@ def in_unit_range(images) -> None:
         pixels(images)
     else:
         raise ValueError(
-            f"images must be float (N, 1, H, W) in [0, 1], not {kind(images)}: divide uint8 images by 255, keep all four axes."
+            f"images must be float (N, 1, H, W) in [0, 1], not {kind(images)}: divide uint8 images by 255 and keep all "
+            "four axes."
         )
 
 
@@ -98,7 +99,7 @@ _any_size = ContextVar("any_size", default=False)
 
 @contextmanager
 def any_size() -> Iterator[None]:
-    """While it lasts, a network may be shown images of another size than it answers: for those who measure what it looks at."""
+    """Inside the block, a network takes images of any size, to measure what it looks at."""
     token = _any_size.set(True)
     try:
         yield
@@ -110,13 +111,13 @@ def network_input(images) -> None:
     """ValueError unless images are (N, 1, 28, 28), as a DigitNet answers them."""
     if isinstance(images, torch.Tensor) and images.shape[1:] != (1, 28, 28) and not _any_size.get():
         raise ValueError(
-            f"DigitNet takes normalised images (N, 1, 28, 28), not {kind(images)}: keep all four axes, and have read_digits of "
-            "mnist_lib.data.pictures find and fit the digits of a larger picture."
+            f"DigitNet takes normalised images (N, 1, 28, 28), not {kind(images)}: keep all four axes; in a larger picture, "
+            "let read_digits of mnist_lib.data.pictures find and fit the digits."
         )
 
 
 def device(name: object) -> None:
-    """ValueError unless name is "auto" or names a torch device. Nothing is asked of the device."""
+    """ValueError unless name is "auto" or names a torch device. The device is not queried."""
     try:
         if not isinstance(name, str):  # a record holds its name
             raise TypeError
@@ -134,7 +135,7 @@ def several(name: str, values: object, n: int, **bounds) -> None:
 
 
 def listed(name: str, values: object, of: type, example: str) -> None:
-    """TypeError unless values are several, each of this type: no single one, no class."""
+    """TypeError unless values are a list or the like, each of this type."""
     if not isinstance(values, Iterable) or not all(isinstance(value, of) for value in values):
         raise TypeError(f"{name} is a list such as {example}, not {values!r}.")
 

@@ -31,7 +31,7 @@ def epoch_order(config: TrainConfig, n: int, memory: dict[str, Tensor], device: 
 
 
 def augments(config: TrainConfig, first: int, last: int, steps: int) -> list[Augment | None]:
-    """What changes the images of each step from first to before last, of a run of so many steps."""
+    """What changes the images of each step from first up to, but without, last, in a run of this many steps."""
     made = []
     for step in range(first, last):
         augment = config.augment
@@ -53,7 +53,7 @@ def batches(
 
     images: uint8 (N, 1, 28, 28). order: the images of each batch, by index (batch,). Batch number b is changed by
     augment_at[b]; they end with the shorter list. to_input_format: how they lie in memory in the end. Neighbouring batches
-    that are changed alike, up to `together`, are made in one go.
+    that are changed in the same way, up to `together` of them, are made in one go.
     """
     for first in range(0, len(order), together):
         group = zip(augment_at[first : first + together], order[first:])

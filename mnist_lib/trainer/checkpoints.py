@@ -1,4 +1,4 @@
-"""Let a run survive its own interruption: one checkpoint an epoch, and the finished run's record and weights.
+"""Let a run survive its own interruption: one checkpoint per epoch, and the finished run's record and weights.
 
 Only tensors and plain values are read back (torch.load with weights_only=True): no checkpoint can execute code.
 """
@@ -20,7 +20,7 @@ from mnist_lib.trainer.loop import Callback, Run
 
 
 class CheckpointError(RuntimeError):
-    """A file that this run can't go on from; the message says why, and what to do."""
+    """A file from which this run can't continue; the message says why, and what to do."""
 
 
 class Checkpoints(Callback):
@@ -30,7 +30,7 @@ class Checkpoints(Callback):
     end record.json and model.pt, the weights (a state dict).
     """
 
-    first = True  # an epoch is saved before anyone says that it is done
+    first = True  # an epoch is saved before it is announced
 
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
@@ -39,7 +39,7 @@ class Checkpoints(Callback):
         same = json.dumps([run.config.to_dict(), run.dataset.sha256], sort_keys=True)
         self.place = self.folder / "checkpoints" / hashlib.sha256(same.encode()).hexdigest()[:12]
         self.made_with = {"engine": str(run.engine), "network": str(run.model)}
-        # what the network answers before its first step tells it from another one with the same layers
+        # its answers before the first step tell the network from another one with the same layers
         self.first_answers = logits(run.model, run.dataset.train_images[:8])
         try:
             self.place.mkdir(parents=True, exist_ok=True)  # now, not when the first epoch is done and can't be kept
@@ -61,7 +61,7 @@ class Checkpoints(Callback):
         if state["engine"] != expected["engine"]:
             raise CheckpointError(f"is of a run on {state['engine']}: on {expected['engine']} the run starts over.")
         if state["network"] != expected["network"] or not _alike(state["first_answers"], expected["first_answers"]):
-            raise CheckpointError("is of another network than DigitNet is now: the run starts over.")
+            raise CheckpointError("is of another network than today's DigitNet: the run starts over.")
         before = copy.deepcopy(expected)
         try:
             if state["scheduler"].keys() != before["scheduler"].keys() or not 0 < state["step"] <= run.steps:
@@ -72,7 +72,7 @@ class Checkpoints(Callback):
             raise CheckpointError("is of another version of this code: the run starts over.") from None
 
     def state(self, run: Run) -> dict:
-        """All that the run needs to go on, and how to tell whether it is this run."""
+        """All that the run needs to continue, and how to tell whether it is this run."""
         return self.made_with | {
             "first_answers": self.first_answers,
             "model": run.model.state_dict(),
@@ -127,7 +127,7 @@ def save(state: dict, folder: Path, epoch: int) -> Path:
 
 
 def load(path: Path) -> dict:
-    """Read a checkpoint back, onto the CPU; CheckpointError if one bit of it has changed, or it is none."""
+    """Read a checkpoint back, onto the CPU; CheckpointError if one bit of it has changed, or it is not one."""
     try:
         body = path.read_bytes()
     except OSError as error:
@@ -138,9 +138,9 @@ def load(path: Path) -> dict:
     try:
         state = torch.load(io.BytesIO(body), weights_only=True, map_location="cpu")
     except Exception:  # whatever the bytes are; nothing of them is executed
-        raise CheckpointError("is no checkpoint: the one before it is used; delete it.") from None
+        raise CheckpointError("is not a checkpoint: the one before it is used; delete it.") from None
     if not isinstance(state, dict):
-        raise CheckpointError("is no checkpoint: the one before it is used; delete it.")
+        raise CheckpointError("is not a checkpoint: the one before it is used; delete it.")
     return state
 
 

@@ -13,9 +13,9 @@ from mnist_lib.transforms import Augment
 class Ingredient:
     """What a recipe may add to the loop: hooks, each of which may be left out. These change nothing; see ingredients.py.
 
-    A hook that is pure, a function of the weight's name or of the share of the run that is done, needs no order and no
-    memory: an interrupted run goes on with it by itself. What must be remembered lies in the run's `memory`, tensors by name,
-    which checkpoints save without knowing whose they are.
+    A hook that depends only on the weight's name or on the share of the run that is done needs no memory: an interrupted run
+    simply continues with it. What must be remembered goes into the run's `memory`, tensors by name, which checkpoints save
+    without knowing whose they are.
     """
 
     optimizer: type[torch.optim.Optimizer] | None = None  # in place of SGD
@@ -29,7 +29,7 @@ class Ingredient:
         """Change the weights of a new DigitNet; images: uint8 (N, 1, H, W), the training images."""
 
     def param_group(self, weight: str) -> dict:
-        """What the optimizer does otherwise with this weight, such as {"lr": 0.3}."""
+        """What the optimizer does differently with this weight, such as {"lr": 0.3}."""
         return {}
 
     def later_images(self, n: int, batch_size: int) -> int:
@@ -60,13 +60,13 @@ class TrainConfig:
     """The card's training, unless you change it.
 
     epochs: above 0; with 1.5 the second epoch ends half-way. batch_size: a whole number. (The card names none; 128 is ours.)
-    max_lr, pct_start, div_factor, final_div_factor: of OneCycleLR, stepped once a batch.
+    max_lr, pct_start, div_factor, final_div_factor: of OneCycleLR, stepped once per batch.
     momentum: of SGD, constant. (OneCycleLR would move it between 0.85 and 0.95; the card says 0.9.)
     nesterov, weight_decay: of SGD; the card uses neither.
     dropout: shares after (conv1..conv3, conv4..conv7).
     augment: the random changes to each training image, or None.
     ingredients: what is added to the plain loop (ingredients.py), each kind once.
-    validation: so many of the last training images are held out, measured each epoch; the test set is then left unread.
+    validation: how many of the last training images are held out and measured each epoch; the test set is then left unread.
     seed: decides the first weights and every random number after them.
     device: "auto" (cuda, else mps, else cpu) or a torch device. precision: "auto", "float32" or "bfloat16" (for the
         convolutions), or "float64". compiled: "auto", "yes" or "no". When a run starts, engine.py decides what auto takes.
@@ -110,20 +110,20 @@ class TrainConfig:
         if not isinstance(self.ingredients, tuple) or not all(isinstance(one, Ingredient) for one in self.ingredients):
             raise ValueError(f"ingredients is a tuple of ingredients such as (Settle(0.25),), not {self.ingredients!r}.")
         if len({type(one) for one in self.ingredients}) < len(self.ingredients):
-            raise ValueError(f"ingredients holds each kind once, not {self.ingredients!r}.")
+            raise ValueError(f"ingredients must hold each kind only once, not {self.ingredients!r}.")
         validation.choice("precision", self.precision, ("auto", "float32", "bfloat16", "float64"))
         validation.choice("compiled", self.compiled, ("auto", "yes", "no"))
         validation.device(self.device)
 
     def without(self, kind: type[Ingredient]) -> "TrainConfig":
-        """The recipe less one ingredient, such as `recipe.without(Muon)`; ValueError if it has none of the kind."""
+        """The recipe without one ingredient, such as `recipe.without(Muon)`; ValueError if it has none of the kind."""
         rest = tuple(one for one in self.ingredients if not isinstance(one, kind))
         if len(rest) == len(self.ingredients):
             raise ValueError(f"The recipe has no {kind.__name__}: it has {[type(one).__name__ for one in self.ingredients]}.")
         return replace(self, ingredients=rest)
 
     def steps(self, images: int) -> int:
-        """How many batches a run over so many training images takes; the last batch of an epoch may be short."""
+        """How many batches a run over this many training images takes; the last batch of an epoch may be short."""
         later = images  # of an epoch after the first
         for one in self.ingredients:
             later = one.later_images(later, self.batch_size)

@@ -27,7 +27,7 @@ class Score:
 def evaluate(model: nn.Module, images: Tensor, labels: Tensor, batch_size: int = 250) -> Score:
     """Count right answers over all images, uint8 or float in [0, 1] (N, 1, 28, 28); labels (N,), whole numbers from 0 to 9.
 
-    ValueError in one sentence for images or labels of another kind or range: they would be read wrongly without a word.
+    ValueError in one sentence for images or labels of another kind or range, which would silently be misread.
     """
     validation.label_each("evaluate", images, labels)
     if not isinstance(labels, Tensor) or labels.dim() != 1 or labels.is_floating_point() or labels.is_complex():

@@ -23,15 +23,16 @@ class Whiten(Ingredient):
 
 @torch.no_grad()
 def whiten(conv: nn.Conv2d, images: Tensor, sample: int = 2000) -> None:
-    """Have the filters of conv (out, 1, k, k) be the principal directions of the images' patches, the strongest first.
+    """Set the filters of conv (out, 1, k, k) to the principal directions of the images' patches, the strongest first.
 
-    Each is followed by its negative, for what ReLU would cut off; the weakest are left out, or drawn as before, as need be.
-    images: uint8 (N, 1, H, W). (After Jordan's "94 % on CIFAR-10 in 3.29 seconds", which also levels how strong the
-    directions are; here BatchNorm does.)
+    Each is followed by its negative, for what ReLU would cut off. With fewer filters, the weakest directions are left out;
+    with more, the other filters stay as they were drawn.
+    images: uint8 (N, 1, H, W). (After Jordan's "94 % on CIFAR-10 in 3.29 seconds", which also makes the
+    directions equally strong; here BatchNorm does.)
     """
     k = conv.kernel_size[0]
-    patches = F.unfold(to_float(images[:sample].cpu()), k).mT.reshape(-1, k * k)  # eigh is not to be had on every device
-    directions = torch.linalg.eigh(patches.T.cov())[1].T.flip(0)  # (k * k, k * k), a direction a row
+    patches = F.unfold(to_float(images[:sample].cpu()), k).mT.reshape(-1, k * k)  # not every device has eigh
+    directions = torch.linalg.eigh(patches.T.cov())[1].T.flip(0)  # (k * k, k * k), one direction per row
     filters = torch.stack([directions, -directions], dim=1).flatten(0, 1)[: len(conv.weight)]
     conv.weight[: len(filters)] = filters.view(-1, 1, k, k).to(conv.weight)
 
@@ -57,10 +58,10 @@ class Muon(Ingredient):
 
 @dataclass(frozen=True)
 class Hardest(Ingredient):
-    """From the second epoch on, an epoch is only this share of the images: those with the highest losses when last seen.
+    """From the second epoch on, an epoch takes only this share of the images: those with the highest losses when last seen.
 
-    They are taken from each batch of the first epoch. (One that is left out keeps its old loss, so its turn comes.) The
-    training accuracy of such an epoch is that of these images.
+    They are taken from each batch of the first epoch. (An image that is left out keeps its old loss, so it is taken again
+    once the others' losses have fallen below it.) The training accuracy of such an epoch is that of these images alone.
     """
 
     share: float
@@ -94,7 +95,7 @@ class Hardest(Ingredient):
 
 @dataclass(frozen=True)
 class Settle(Ingredient):
-    """The last so many of the run's steps, as a share, see changes of half the size."""
+    """In the last part of the run, this share of its steps, images are changed only half as much."""
 
     last: float
 
@@ -107,7 +108,7 @@ class Settle(Ingredient):
 
 @dataclass(frozen=True)
 class Freeze(Ingredient):
-    """In the last so many of the run's steps, as a share, the first block (conv1 to bn3, most of the time) learns no more."""
+    """In the last part of the run, this share of its steps, the first block (conv1 to bn3, most of the time) stays as it is."""
 
     last: float
 

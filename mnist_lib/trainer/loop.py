@@ -18,7 +18,7 @@ from mnist_lib.trainer.fast.engine import Engine, provenance, tune_malloc
 from mnist_lib.trainer.optimizer import optimizer_of
 from mnist_lib.trainer.schedule import one_cycle
 
-if TYPE_CHECKING:  # a training is given its images, and needs no means to find some
+if TYPE_CHECKING:  # a training is given its images, and need not find them
     from mnist_lib.data import Dataset
 
 
@@ -29,7 +29,7 @@ class TrainingError(RuntimeError):
 class Callback:
     """Attach to a run from outside: bars, plots, checkpoints. Every method may be left out."""
 
-    first = False  # True: is called before the others; what keeps a run safe comes before what shows it
+    first = False  # True: called before the others, because a run is made safe before it is shown
 
     def on_start(self, run: "Run") -> None: ...
     def on_step(self, run: "Run") -> None: ...
@@ -39,7 +39,7 @@ class Callback:
 
 @dataclass
 class Run:
-    """A training run: where it stands, and in the end its record."""
+    """A training run: how far it is, and in the end its record."""
 
     config: TrainConfig
     dataset: "Dataset"
@@ -55,7 +55,7 @@ class Run:
     step: int = 0  # done
     loss: Tensor | None = None  # of the last step
     memory: dict[str, Tensor] = field(default_factory=dict)  # what ingredients remember
-    history: list[dict] = field(default_factory=list)  # an entry an epoch
+    history: list[dict] = field(default_factory=list)  # one entry per epoch
     record: dict = field(default_factory=dict)  # filled at the end
     began: float = 0.0  # when train was called, in seconds of time.perf_counter
     resumed: bool = False  # a callback brought back an interrupted run
@@ -169,7 +169,7 @@ def epoch_batches(run: Run) -> Iterator[tuple[Tensor, tuple[Tensor, Tensor]]]:
 
 
 def choose_trainable(run: Run) -> None:
-    """Have each weight learn, or not, as the ingredients say; where none does, backward has nothing to do."""
+    """Let each weight learn, or not, as the ingredients say; where none does, backward has nothing to do."""
     if run.config.ingredients:
         done = run.step / run.steps
         for name, weight in run.model.named_parameters():
@@ -179,13 +179,13 @@ def choose_trainable(run: Run) -> None:
 def stop_unless_finite(run: Run, loss: Tensor) -> None:
     if not torch.isfinite(loss):
         raise TrainingError(
-            f"The loss is no number any more at step {run.step:,} of {run.steps:,}: the training has diverged. "
+            f"The loss is no longer a number at step {run.step:,} of {run.steps:,}: the training has diverged. "
             f"Lower max_lr ({run.config.max_lr:g})."
         )
 
 
 def judge(run: Run, images: Tensor, labels: Tensor) -> Score:
-    """What the network reaches on images that are not learned from; TrainingError if its last step was one too many."""
+    """What the network reaches on images that are not learned from; TrainingError if its last step made it diverge."""
     score = evaluate(run.model, images, labels)
     stop_unless_finite(run, torch.tensor(score.loss))
     return score

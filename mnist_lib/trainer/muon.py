@@ -1,4 +1,4 @@
-"""Muon: a step that goes as far in the gradient's weak directions as in its strong ones. Knows no model of ours.
+"""Muon: a step that goes as far in the gradient's weak directions as in its strong ones. Knows nothing of our models.
 
 Source: Keller Jordan and others, "Muon: An optimizer for hidden layers in neural networks" (2024),
 https://kellerjordan.github.io/posts/muon. torch.optim.Muon (torch 2.9 on) takes matrices only; this one takes
@@ -45,7 +45,7 @@ def orthogonal(matrices: list[Tensor], steps: int = 5) -> list[Tensor]:
     """Matrices, each (rows, columns) -> the same singular vectors; all singular values but the smallest near 1.
 
     Newton-Schulz iterations x -> a x + b x^3 + c x^5 on the singular values, with Jordan's coefficients: matrix products only,
-    and so much faster than a singular value decomposition. All are done at once, filled up with zeros to the same size.
+    and so much faster than a singular value decomposition. All are done at once, padded with zeros to the same size.
     """
     rows, columns = (max(m.shape[side] for m in matrices) for side in (0, 1))
     x = torch.stack([F.pad(m, (0, columns - m.shape[1], 0, rows - m.shape[0])) for m in matrices])

@@ -1,4 +1,4 @@
-"""How weights step: SGD as torch has it, ready at once, and each weight's own settings."""
+"""How weights step: torch's SGD, without its slow start, and each weight's own settings."""
 
 from inspect import unwrap
 
@@ -10,14 +10,14 @@ from mnist_lib.trainer.config import TrainConfig
 
 
 class SGD(torch.optim.SGD):
-    """`torch.optim.SGD`, the same to the bit; but no method imports torch's compiler first, only to tell it to keep out.
+    """`torch.optim.SGD`, the same to the bit; but no method first imports torch's compiler, only to tell it to keep out.
 
-    That import takes longer than the one of torch itself. A step is no part of a graph: ValueError for differentiable=True.
+    That import takes longer than importing torch itself. A step is not part of a graph: ValueError for differentiable=True.
     """
 
     def __init__(self, *settings, differentiable: bool = False, **named):
         if differentiable:
-            raise ValueError("This SGD's steps have no gradients: for differentiable=True take torch.optim.SGD.")
+            raise ValueError("This SGD's steps have no gradients: for differentiable=True use torch.optim.SGD.")
         super().__init__(*settings, **named)
 
     step = torch.no_grad()(unwrap(torch.optim.SGD.step))

@@ -7,9 +7,9 @@ from mnist_lib.trainer.loop import Callback, Run
 
 
 class PrintEpochs(Callback):
-    """One line an epoch, after one that says with what means the run is done.
+    """A line that says what the run computes with, then one line per epoch.
 
-    In between, where an epoch takes long, a line that is written over says how far it is and how long it still takes.
+    During a long epoch, a line that is overwritten says how far the run is and how long it still takes.
     """
 
     EVERY = 2.0  # seconds
@@ -38,7 +38,7 @@ class PrintEpochs(Callback):
         self.said, self.width = time.perf_counter(), 0
 
     def _over(self, line: str) -> None:
-        """Write over the line that was written last, which is as wide as it was."""
+        """Overwrite the line that was written last, all of its width."""
         print(f"{line:<{self.width}}", end="", flush=True)
         self.width = len(line)
 

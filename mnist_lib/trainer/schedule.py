@@ -7,7 +7,7 @@ from mnist_lib.trainer.optimizer import SGD
 
 
 def one_cycle(optimizer: torch.optim.Optimizer, config: TrainConfig, steps: int) -> torch.optim.lr_scheduler.OneCycleLR:
-    """The learning rate of every step: up from max_lr / div_factor, then down to that / final_div_factor."""
+    """Every step's learning rate: up from max_lr / div_factor to max_lr, then down to the first one / final_div_factor."""
     at_once = config.pct_start * steps == 1  # the first step is the peak: torch would divide by zero
     return torch.optim.lr_scheduler.OneCycleLR(
         optimizer,
@@ -21,7 +21,7 @@ def one_cycle(optimizer: torch.optim.Optimizer, config: TrainConfig, steps: int)
 
 
 def rates(config: TrainConfig, images: int) -> list[float]:
-    """The learning rate of every step of a run over so many training images."""
+    """The learning rate of every step of a run over this many training images."""
     optimizer = SGD([torch.zeros(1, requires_grad=True)], lr=config.max_lr)
     steps = config.steps(images)
     scheduler, seen = one_cycle(optimizer, config, steps), []

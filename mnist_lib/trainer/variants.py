@@ -14,7 +14,7 @@ from mnist_lib.trainer.ingredients import Ingredient
 
 @dataclass(frozen=True)
 class Widths(Ingredient):
-    """A DigitNet with these filters, and kernel sides, of conv1..conv7."""
+    """A DigitNet with these numbers of filters, and kernel sides, in conv1..conv7."""
 
     widths: tuple[int, ...]
     kernels: tuple[int, ...] = (3, 3, 1, 3, 3, 3, 3)
@@ -35,7 +35,7 @@ def require_unchanged(model: nn.Module, ingredient: Ingredient) -> None:
         new = DigitNet((model.drop1.p, model.drop4.p))
     if layers(model) != layers(new):
         name = type(ingredient).__name__
-        raise ValueError(f"{name} makes a new network, without the changes made before: name it first of the ingredients.")
+        raise ValueError(f"{name} makes a new network, without the changes made before: name it first among the ingredients.")
 
 
 def layers(model: nn.Module) -> tuple[str, list[type]]:
@@ -58,7 +58,7 @@ class TorchModules(Ingredient):
 
 @dataclass(frozen=True)
 class NoBatchNorm(Ingredient):
-    """No BatchNorm anywhere: the convolutions' own biases have to do."""
+    """No BatchNorm anywhere: the convolutions' own biases must do."""
 
     compiles = False
 
@@ -83,7 +83,7 @@ class NoBottleneck(Ingredient):
 
 @dataclass(frozen=True)
 class Flatten(Ingredient):
-    """No global average pooling: conv7's maps are flattened, and a linear layer makes the ten answers.
+    """No global average pooling: conv7's maps are flattened, and a linear layer gives the ten answers.
 
     It is written as a convolution whose kernel is as large as the maps, which is the same sum.
     """
@@ -100,7 +100,7 @@ class Flatten(Ingredient):
 class SeparableConv2d(nn.Module):
     """Each map by its own k x k filter, then 1x1 over all: (N, before, H, W) -> (N, after, H - k + 1, W - k + 1).
 
-    A 3x3 convolution of 16 maps to 16 holds 16 * 16 * 9 = 2,304 numbers; in these two steps it is 16 * 9 + 16 * 16 = 400.
+    A 3x3 convolution of 16 maps to 16 has 16 * 16 * 9 = 2,304 weights; these two steps have 16 * 9 + 16 * 16 = 400.
     """
 
     def __init__(self, before: int, after: int, k: int = 3, padding: int = 0):
@@ -127,11 +127,11 @@ class Repeated(nn.Module):
 
 
 class SeparableNet(nn.Module):
-    """Few numbers: layers by name, then the mean of each map and a 1x1 convolution: (N, 1, 28, 28) -> logits (N, 10).
+    """Few numbers: named layers, then the mean of each map and a 1x1 convolution: (N, 1, 28, 28) -> logits (N, 10).
 
     "conv 8": a 3x3 convolution to 8 maps; "sep 16": a separable one to 16; "again 3": one separable convolution used three
-    times, its maps as many as before; "sep5 16": 5x5. "conv 8 pooled": with 2x2 max pooling before BatchNorm and ReLU, which
-    then have a quarter to do. BatchNorm and ReLU follow each convolution, so none has a bias.
+    times, with as many maps as before; "sep5 16": 5x5. "conv 8 pooled": with 2x2 max pooling before BatchNorm and ReLU, which
+    then have a quarter of the work. BatchNorm and ReLU follow each convolution, so none has a bias.
     """
 
     def __init__(self, steps: tuple[str, ...]):

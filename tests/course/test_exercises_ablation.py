@@ -50,18 +50,18 @@ def of_groups(a, b, **settings):
 
 
 WRONG_INTERVALS = {
-    "in the order in which they stand": numpy_with(pair=lambda a, b: (list(a.values()), list(b.values()))),
-    "moves all seeds after it": numpy_with(pair=lambda a, b: ([a[s] for s in sorted(a)], [b[s] for s in sorted(b)])),
+    "in the order in which they are listed": numpy_with(pair=lambda a, b: (list(a.values()), list(b.values()))),
+    "shifts all seeds after it": numpy_with(pair=lambda a, b: ([a[s] for s in sorted(a)], [b[s] for s in sorted(b)])),
     "(Welch's)": lambda a, b: of_groups(*columns(a, b), equal_var=False),
     "runs without a partner are counted": lambda a, b: of_groups(list(a.values()), list(b.values()), equal_var=False),
     "independent groups": lambda a, b: of_groups(*columns(a, b)),
     "the spreads of the two columns are added": added_spreads,
-    "1.96 is of the normal distribution": numpy_with(normal=True),
+    "1.96 belongs to the normal distribution": numpy_with(normal=True),
     "divide by the root of n": numpy_with(root=False),
-    "n - 1 is right": numpy_with(ddof=0),
+    "divide by n - 1, because": numpy_with(ddof=0),
     "n degrees of freedom": numpy_with(freedom=0),
     "the other way round": numpy_with(sign=-1),
-    "the t of one side": numpy_with(quantile=0.95),
+    "the one-sided t": numpy_with(quantile=0.95),
 }
 
 
@@ -106,8 +106,8 @@ WRONG_VERDICTS = {
     "touches 0 contains 0": lambda low, high: "cannot tell" if low < 0 < high else "helps" if low >= 0 else "hurts",
     "need not hurt": lambda low, high: "helps" if low > 0 else "hurts",
     "need not help": lambda low, high: "hurts" if high < 0 else "helps",
-    "not enough for helps": lambda low, high: "helps" if high > 0 else "hurts",
-    "not enough for hurts": lambda low, high: "hurts" if low < 0 else "helps",
+    "not enough to say that it helps": lambda low, high: "helps" if high > 0 else "hurts",
+    "not enough to say that it hurts": lambda low, high: "hurts" if low < 0 else "helps",
 }
 
 
@@ -158,7 +158,7 @@ def searched_from_one(spread, difference):
 
 
 WRONG_SEEDS = {
-    "1.96 is of the normal distribution": searched(lambda n, s: 1.96 * s / np.sqrt(n)),
+    "1.96 belongs to the normal distribution": searched(lambda n, s: 1.96 * s / np.sqrt(n)),
     "in a formula": lambda s, d: int(np.ceil((1.96 * s / d) ** 2)),
     "begins at n = 1": searched_from_one,
     "the whole width": searched(lambda n, s: 2 * stats.t.ppf(0.975, n - 1) * s / np.sqrt(n)),

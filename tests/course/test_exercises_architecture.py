@@ -144,7 +144,7 @@ WRONG_CONVOLVE = [
     ("a square output", lambda x, w, b: square(x, w, b, 1)),
     ("a square output", lambda x, w, b: square(x, w, b, 2)),
     ("the last row and the last column are missing", lambda x, w, b: by_patches(x[:, :-1, :-1], w, b)),
-    ("there is no padding", padded),
+    ("the image is padded", padded),
     ("the last row and the last column stay 0: range(H - k)", range_too_short),
     ("the last row stays 0: range(H - k)", lambda *case: range_too_short(*case, columns=0)),
     ("the last column stays 0: range(W - k)", lambda *case: range_too_short(*case, rows=0)),
@@ -184,8 +184,8 @@ WRONG_COUNT = [
     ("running statistics are counted", with_statistics),
     ("BatchNorm is not counted", lambda i, o, k, n: by_filters(i, o, k, False)),
     ("BatchNorm is counted where there is none", lambda i, o, k, n: by_filters(i, o, k, True)),
-    ("BatchNorm has two numbers a map", lambda i, o, k, n: by_filters(i, o, k, False) + (o if n else 0)),
-    ("not for the layer", lambda i, o, k, n: by_filters(i, o, k, False) + (2 if n else 0)),
+    ("BatchNorm has two numbers per map", lambda i, o, k, n: by_filters(i, o, k, False) + (o if n else 0)),
+    ("not for the whole layer", lambda i, o, k, n: by_filters(i, o, k, False) + (2 if n else 0)),
     ("not those that go in", lambda i, o, k, n: by_filters(i, o, k, False) + (2 * i if n else 0)),
 ]
 
@@ -232,9 +232,9 @@ WRONG_BATCH_NORM = [
     ("each image is normalised by itself; the mean", lambda x, g, b: normalised(x, g, b, axes=(2, 3))),
     ("each image is normalised by itself, over all its maps", lambda x, g, b: normalised(x, g, b, axes=(1, 2, 3))),
     ("mean and variance over the batch axis only", lambda x, g, b: normalised(x, g, b, axes=0)),
-    ("all maps together", lambda x, g, b: normalised(x, g, b, axes=None)),
+    ("all maps are normalised together", lambda x, g, b: normalised(x, g, b, axes=None)),
     ("the variance divides by n - 1", lambda x, g, b: normalised(x, g, b, correction=1)),
-    ("eps stands outside the root", lambda x, g, b: normalised(x, g, b, inside=0.0, outside=1e-5)),
+    ("eps is outside the root", lambda x, g, b: normalised(x, g, b, inside=0.0, outside=1e-5)),
     ("eps is missing", lambda x, g, b: normalised(x, g, b, inside=0.0)),
     ("no affine step", lambda x, g, b: normalised(x, g * 0 + 1, b * 0)),
     ("beta is missing", lambda x, g, b: normalised(x, g, b * 0)),
@@ -244,7 +244,7 @@ WRONG_BATCH_NORM = [
         "beta is added before gamma scales",
         lambda x, g, b: normalised(x, g * 0 + 1, b) * g.numpy()[:, None, None],
     ),
-    ("divided by the variance, not by its root", by_variance),
+    ("it divides by the variance, not by its root", by_variance),
     ("x is changed in place", in_place),
     ("It calls batch_norm, which does", lambda x, g, b: F.batch_norm(x, None, None, g, b, training=True)),
 ]
@@ -258,11 +258,11 @@ WRONG_IDLE = [
     ("weights: they decide", [*BIASES, "conv5.weight"]),
     ("weights: they decide", "conv8.weight"),
     ("BatchNorm's shift", [name for name, _ in DigitNet().named_parameters() if name.endswith("bias")][:-1]),
-    ("true. But there are more.", BIASES[:-1]),
-    ("These 10 numbers do nothing, true. But there are more.", ["conv3.bias"] * 3),
-    ("is measured, not learnt", [*BIASES, "bn1.running_mean"]),
-    ("'conv9.bias' is no parameter", ["conv9.bias"]),
-    ("is no parameter", [DigitNet().conv1.bias]),
+    ("do nothing, but there are more.", BIASES[:-1]),
+    ("It is true that these 10 numbers do nothing, but there are more.", ["conv3.bias"] * 3),
+    ("is measured, not learned", [*BIASES, "bn1.running_mean"]),
+    ("'conv9.bias' is not a parameter", ["conv9.bias"]),
+    ("is not a parameter", [DigitNet().conv1.bias]),
     ("The list is empty", []),
     ("could not be checked", 122),
 ]
@@ -299,7 +299,7 @@ def test_wrong_answers_are_refused_by_name(name, slip, answer, capsys):
     assert slip in said and "Hint:" in said
     if "looks like this slip" in said:
         assert "\n  input: " in said
-        assert re.search("where a (square one|3×3 kernel) works", said) or all(
+        assert re.search("but a (square one|3×3 kernel) works", said) or all(
             part in said for part in ("\n  expected: ", "\n  got: ")
         )
 

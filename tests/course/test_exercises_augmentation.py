@@ -96,7 +96,7 @@ WRONG_TURN = {
     "turned about 14: the pixels are 0 to 27, and their middle is 13.5; and also: degrees": lambda i, d: turn_by_loops(
         i, d, centre=14, convert=float
     ),
-    "a pixel outside the image is asked for": lambda i, d: turn_by_loops(i, d, outside=lambda i, r, c: i[r, c]),
+    "it reads a pixel outside the image": lambda i, d: turn_by_loops(i, d, outside=lambda i, r, c: i[r, c]),
 }
 
 
@@ -177,14 +177,14 @@ def between_floor_and_ceil(image, x, y):
 WRONG_BILINEAR = {
     "have each other's weight": crossed,
     "0 on a whole x or y": between_floor_and_ceil,
-    "blended along x alone": lambda i, x, y: blended(i, x, round(y)),
-    "blended along y alone": lambda i, x, y: blended(i, round(x), y),
+    "blended along x only": lambda i, x, y: blended(i, x, round(y)),
+    "blended along y only": lambda i, x, y: blended(i, round(x), y),
     "the nearest pixel alone": lambda i, x, y: value(i, round(x), round(y)),
     "x and y are swapped": lambda i, x, y: bilinear_by_four(i, y, x),
     "the weights are swapped": farther_weighs_more,
     "an error at the last pixel: a neighbour": stops_at_the_last_pixel,
     "an error at the last pixel: at x = 27": nothing_at_the_last_pixel,
-    "a position just outside is 0 at once": lambda i, x, y: blended(i, x, y) if 0 <= x <= 27 and 0 <= y <= 27 else 0.0,
+    "a position just outside gives 0 at once": lambda i, x, y: blended(i, x, y) if 0 <= x <= 27 and 0 <= y <= 27 else 0.0,
     "the border is repeated": lambda i, x, y: blended(i, x, y, of=lambda i, c, r: i[min(max(r, 0), 27), min(max(c, 0), 27)]),
     "negative positions wrap round": lambda i, x, y: blended(i, x, y, of=behind),
     "int() cuts towards 0": lambda i, x, y: blended(i, x, y, floor=int),
@@ -272,8 +272,8 @@ def rounded(generator):
 
 
 WRONG_SHIFT = {
-    "one draw a batch: each image needs its own": one_for_all,
-    "one draw a batch for the moves to the left and right": one_column_for_all,
+    "one draw per batch: each image needs its own": one_for_all,
+    "one draw per batch for the moves to the left and right": one_column_for_all,
     "one draw for both directions": lambda i, g: drawn(i, g, lambda g: two(g)[:1] * 2),
     "it wraps round": lambda i, g: drawn(i, g, two, move=lambda image, *moves: image.roll(moves, (1, 2))),
     "global random numbers": lambda i, g: drawn(i, None, two),

@@ -89,7 +89,7 @@ WRONG_FIELDS = [
     ("padding is taken off the field", slip("r + ((k - 1) * d - 2 * p) * j")),
     ("k * d in place of (k - 1) * d", slip("r + k * d * j")),
     ("k * d - 1 in place of (k - 1) * d", slip("r + (k * d - 1) * j")),
-    ("All are shifted: the image has field 1", slip(begin=(0, 1, 0))),
+    ("All are shifted alike: the image itself has field 1", slip(begin=(0, 1, 0))),
     ("the jump is the layer's own stride", slip("r + (k - 1) * d * j", "t")),
     ("padding does not move the centre", slip(centre="s + (k - 1) * d / 2 * j")),
     ("padding moves the centre the wrong way", slip(centre="s + ((k - 1) * d / 2 + p) * j")),
@@ -97,10 +97,10 @@ WRONG_FIELDS = [
     ("the jump is left out of the centre", slip(centre="s + (k - 1) * d / 2 - p")),
     ("padding is counted in pixels", slip(centre="s + (k - 1) * d / 2 * j - p")),
     ("the centre is rounded", slip(centre="s + ((k - 1) * d // 2 - p) * j")),
-    ("the whole kernel is stepped over", slip(centre="s + ((k - 1) * d - p) * j")),
+    ("the centre moves by the whole kernel", slip(centre="s + ((k - 1) * d - p) * j")),
     ("the dilation is left out of the centre", slip(centre="s + ((k - 1) / 2 - p) * j")),
     ("the first pixel of the box", slip(centre="s - p * j")),
-    ("All are shifted: the image has first centre 0", slip(begin=(1, 1, 0.5))),
+    ("All are shifted alike: the image itself has first centre 0", slip(begin=(1, 1, 0.5))),
 ]
 WRONG_JUMPS = [  # alone, with a field and centre that are right
     ("strides are added", lambda j, t, d: j + t),
@@ -233,11 +233,11 @@ def rows_for_columns(net, unit, size):
 WRONG_MEASURES = [
     ("its box is not a measurement", box),
     ("knows only rows and columns", lambda n, u, s: receptive_fields(n, s, channels=1)[-1].mask(*u)),
-    ("the units that die of one pixel", dying),
+    ("these are the units that one pixel kills", dying),
     ("the poison stays in the image", poison_stays),
     ("a small change or a gradient in place of poison", changed),
     ("a small change or a gradient in place of poison", gradient),
-    ("only map 0 is asked", one_map),
+    ("only map 0 is looked at", one_map),
     ("all maps must die", all_maps),
     ("true and false are swapped", lambda *case: ~by_pixels(*case)),
     ("row and column of the pixels are swapped", lambda *case: by_pixels(*case).T),
@@ -248,7 +248,7 @@ WRONG_MEASURES = [
     ("!= float('nan') is always true", lambda n, u, s: with_nan(n, u, s, lambda unit: unit != float("nan"))),
     ("it works on a square image only: row and column are swapped", rows_for_columns),
     ("It calls measure_field, which does the exercise for you", as_library),
-    ("a place for each pixel", lambda *case: by_pixels(*case)[None]),
+    ("one value for each pixel", lambda *case: by_pixels(*case)[None]),
 ]
 
 
@@ -278,11 +278,11 @@ DESIGNS = [  # the fields: 3, 4, 12, 20, 28; 4, 12, 20, 28; 5, 6, 10, 12, 28
 ]
 WRONG_DESIGNS = [
     (
-        "27x27, nearly: even fields need",
+        "27x27, almost: an even field needs",
         chain(nn.Conv2d(1, 2, 9), nn.Conv2d(2, 2, 9), nn.Conv2d(2, 10, 11), nn.MaxPool2d(1, 2)),
     ),
     (
-        "29x29, nearly: even fields",
+        "29x29, almost: an even field",
         chain(nn.Conv2d(1, 1, 9), nn.Conv2d(1, 1, 9), nn.Conv2d(1, 10, 13, padding=1), nn.MaxPool2d(1, 2)),
     ),
     ("5x5, not the image's", chain(nn.Conv2d(1, 10, 5), nn.MaxPool2d(1, 24))),
@@ -295,7 +295,7 @@ WRONG_DESIGNS = [
     ),
     ("It has 5 convolutions", chain(nn.Conv2d(1, 10, 28), *(nn.Conv2d(10, 10, 1) for _ in range(4)))),
     ("It has 0 convolutions", chain(nn.AvgPool2d(28), nn.Upsample(size=(2, 5)))),
-    ("nn.Linear reads all", nn.Sequential(nn.Flatten(), nn.Linear(784, 3), nn.Linear(3, 10))),
+    ("nn.Linear reads the whole image", nn.Sequential(nn.Flatten(), nn.Linear(784, 3), nn.Linear(3, 10))),
     ("has the kernel size (28, 28)", chain(nn.Conv2d(1, 3, 28), nn.Conv2d(3, 10, 1))),
     ("(AvgPool2d) has the kernel size 26", chain(nn.Conv2d(1, 10, 3), nn.AvgPool2d(26))),
     ("(AdaptiveMaxPool2d) reads whole maps at once", chain(nn.Conv2d(1, 10, 3), nn.AdaptiveMaxPool2d(1))),

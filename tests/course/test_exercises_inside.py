@@ -60,9 +60,9 @@ WRONG_EVIDENCE = {
     "ReLU on the evidence": lambda n, x, d: by_convolution(n, x, d).relu(),
     "the weights of the digit that the network answers": lambda n, x, d: by_convolution(n, x, int(n(x[None]).argmax())),
     "the weights of another digit": lambda n, x, d: by_convolution(n, x, d - 1),
-    "the sum is the logit": lambda n, x, d: by_convolution(n, x, d) / 36,
+    "the sum over the places is the logit": lambda n, x, d: by_convolution(n, x, d) / 36,
     "conv6's maps": lambda n, x, d: weighed(maps_of(n, "conv6", x[None])[0], n, d),
-    "the bias is in every place": lambda n, x, d: n.conv8(maps_of(n, "conv7", x[None]))[0, d],
+    "the bias is added at every place": lambda n, x, d: n.conv8(maps_of(n, "conv7", x[None]))[0, d],
     "before BatchNorm": lambda n, x, d: weighed(raw_conv7(n, x, "conv7"), n, d),
     "before ReLU": lambda n, x, d: weighed(raw_conv7(n, x, "bn7"), n, d),
 }
@@ -238,7 +238,7 @@ WRONG_SILENCE = {
     "the map is 0 before BatchNorm": before_batchnorm,
     "the whole layer is off": whole_layer,
     "nothing is switched off": nothing,
-    "An error inside is swallowed": swallowing,
+    "An error inside the block is swallowed": swallowing,
     "It should be a context manager": lambda net, layer, map: None,
 }
 RIGHT = {

@@ -36,10 +36,10 @@ WRONG_SHARE = {
     "whole / alone": lambda alone, whole: whole / alone,
     "(whole - 1) / (alone - 1) is the part's share of the new time": lambda a, w: 1 - w * (1 - RIGHT_SHARE[1](a, w)),
     "1 / whole is the share of the whole time that is left": lambda alone, whole: 1 / whole,
-    "the share of the time that was not the part's": lambda alone, whole: 1 - RIGHT_SHARE[1](alone, whole),
+    "this is the share of the time that the part did not take": lambda alone, whole: 1 - RIGHT_SHARE[1](alone, whole),
     "in percent": lambda alone, whole: 100 * RIGHT_SHARE[1](alone, whole),
     "the two arguments are swapped": lambda alone, whole: RIGHT_SHARE[1](whole, alone),
-    "the law forwards": lambda alone, whole: 1 / (1 - whole + whole / alone),
+    "Amdahl's law forwards": lambda alone, whole: 1 / (1 - whole + whole / alone),
 }
 
 
@@ -185,7 +185,7 @@ WRONG_COUNTS = {
     ),
     "The names should be those that named_modules()": lambda net: {"first": 1},
     "It should return a dict": lambda net: list(counting(by_loops)(net).values()),
-    "Only convolutions are asked for": lambda net: counting(by_loops)(net) | {"gap": 0},
+    "Count only convolutions": lambda net: counting(by_loops)(net) | {"gap": 0},
     "expected: 97,344": counting(lambda c, before, after: 7),
 }
 

@@ -40,7 +40,7 @@ WRONG_CROSS_ENTROPY = {
     "overflow: exp(2000) is infinite, and a probability that is rounded to 0": lambda a, y: (
         -of_label(a.softmax(1), y).log().mean()
     ),
-    "kept above 0 by a small number": lambda a, y: -(of_label(a.softmax(1), y) + 1e-9).log().mean(),
+    "a small number keeps the probability above 0": lambda a, y: -(of_label(a.softmax(1), y) + 1e-9).log().mean(),
     "softmax over the images": lambda a, y: -of_label(probabilities(a, 0), y).log().mean(),
     "softmax twice": lambda a, y: -of_label(probabilities(probabilities(a)), y).log().mean(),
     "the losses are added up": lambda a, y: -of_label(probabilities(a), y).log().sum(),
@@ -260,7 +260,7 @@ def test_a_velocity_that_is_not_handed_on_is_no_momentum(capsys):
 
 
 def test_an_in_place_change_is_not_called_a_lost_gradient(capsys):
-    """It used to be told to stay without .item() and .detach(), which it does not use."""
+    """It used to be told to do without .item() and .detach(), which it does not use."""
     assert not check("4a", WRONG_CROSS_ENTROPY["changed in place"])
     assert ".item()" not in capsys.readouterr().out
 

@@ -30,9 +30,9 @@ def test_commands_functions_take_their_parameters(command):
     [
         (["run", "--epochs", "-3"], "epochs is a number above 0, at most 10,000, not -3."),
         (["run", "--epochs", "99999999999999999999"], "epochs is a number above 0, at most 10,000, not 99999999999999999999."),
-        (["run", "--out", "notebooks/../notebooks"], "The executed notebooks would take the place of the notebooks: "),
+        (["run", "--out", "notebooks/../notebooks"], "The executed notebooks would overwrite the notebooks: "),
         (["run", "--data", "nowhere"], "There is no folder nowhere: correct the path (or unset MNIST_LIB_DATA)."),
-        (["report", "--record", "nowhere.json"], "nowhere.json is no record"),
+        (["report", "--record", "nowhere.json"], "nowhere.json is not a record"),
     ],
 )
 def test_main_says_one_sentence_of_a_bad_argument(arguments, sentence, capsys, monkeypatch):

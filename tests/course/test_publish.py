@@ -16,7 +16,7 @@ def test_publish_takes_no_other_run(tmp_path, monkeypatch, capsys):
     """Only a card run's notebooks are committed; what is there stays untouched."""
     monkeypatch.setattr("course.publish.OUT", tmp_path)
     before = {path.name: path.read_bytes() for path in (ROOT / "notebooks").glob("*.ipynb")}
-    assert main(["publish"]) == 1 and "is no record" in capsys.readouterr().err
+    assert main(["publish"]) == 1 and "is not a record" in capsys.readouterr().err
     record = records.runs("card")[1]
     (tmp_path / "record.json").write_text(json.dumps(record))
     assert main(["publish"]) == 1 and "show seed 0" in capsys.readouterr().err
@@ -63,20 +63,20 @@ def test_publish_takes_all_notebooks_or_none(tmp_path, monkeypatch, capsys):
     second = notebooks / "02_short.ipynb"
     second.write_text(second.read_text().replace('"2"', '"3"'))  # it was changed since the run
     before = {path.name: path.read_bytes() for path in notebooks.iterdir()}
-    assert main(["publish"]) == 1 and "02_short.ipynb in out is another" in capsys.readouterr().err
+    assert main(["publish"]) == 1 and "02_short.ipynb in out differs from" in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in notebooks.iterdir()} == before
     second.write_text(second.read_text().replace('"3"', '"2"'))
     whole = (out / "02_short.ipynb").read_text()
     error = '{"output_type": "error", "ename": "E", "evalue": "e", "traceback": []}'
     for cut_off, said in (
-        (whole.replace('"execution_count": 1', '"execution_count": null'), "was not run to its end"),
-        (whole.replace('"outputs": []', f'"outputs": [{error}]'), "was not run to its end"),
-        (whole.replace('"kernelspec"', '"none"'), "is no executed notebook"),
-        (whole[:100], "is no executed notebook"),
+        (whole.replace('"execution_count": 1', '"execution_count": null'), "was not run to the end"),
+        (whole.replace('"outputs": []', f'"outputs": [{error}]'), "was not run to the end"),
+        (whole.replace('"kernelspec"', '"none"'), "is not an executed notebook"),
+        (whole[:100], "is not an executed notebook"),
     ):
         (out / "02_short.ipynb").write_text(cut_off)
         assert main(["publish"]) == 1
-        assert re.fullmatch(rf"02_short\.ipynb in out {said}[^\n]*: give `make run`[^\n]+\n", capsys.readouterr().err)
+        assert re.fullmatch(rf"02_short\.ipynb in out {said}[^\n]*: run `make run`[^\n]+\n", capsys.readouterr().err)
         assert {path.name: path.read_bytes() for path in notebooks.iterdir()} == before | {second.name: second.read_bytes()}
     (out / "02_short.ipynb").write_text(whole)
     assert main(["publish"]) == 0

@@ -47,7 +47,7 @@ def recorded_score(mnist) -> Score:
 
 
 def test_recorded_net_reaches_the_recorded_accuracy(record, recorded_score):
-    """The committed network, evaluated anew. Another processor may round a logit otherwise: two images of slack."""
+    """The committed network, evaluated anew. Another processor may round a logit differently: two images of slack."""
     assert abs(recorded_score.correct - record["test"]["correct"]) <= 2
 
 
@@ -83,7 +83,7 @@ def given(folder: Path, record: dict, weights: bytes | None = None) -> str:
 
 
 def refused(arguments: list[str], capsys, written) -> str:
-    """The one sentence with which the command ends; nothing was to be written."""
+    """The one sentence with which the command ends; nothing may be written."""
     assert main(arguments) == 1 and not written
     said = capsys.readouterr().err.strip()
     assert "\n" not in said and said.endswith(".")
@@ -112,7 +112,7 @@ def test_report_takes_no_weights_that_read_more_or_less_than_recorded(record, ev
     record["test"]["correct"] += off
     record["test"]["accuracy"] = record["test"]["correct"] / 10_000
     said = refused(["report", "--record", given(tmp_path, record, WEIGHTS)], capsys, written)
-    assert "model.pt beside record.json reads 9,956 right" in said
+    assert "model.pt beside record.json reads 9,956 correctly, but the record says" in said
 
 
 def test_report_writes_nothing_without_mnist(record, tmp_path, capsys, written, monkeypatch):

@@ -213,7 +213,9 @@ def test_run_has_its_folder_for_itself(short, tmp_path, capsys):
     short()
     with run_notebooks.alone_in(out):
         assert run("--out", str(out)) == 1
-        assert capsys.readouterr().err == f"Another run writes into {out}: wait for its end, or choose another with --out.\n"
+        assert (
+            capsys.readouterr().err == f"Another run is writing into {out}: wait for it to end, or choose another with --out.\n"
+        )
     assert run("--out", str(out)) == 0
 
 
@@ -249,7 +251,7 @@ def test_run_interrupted_says_one_sentence(short, start, tmp_path):
         assert process.poll() is None, process.communicate()
     process.send_signal(signal.SIGINT)
     complaints = process.communicate(timeout=60)[1]
-    assert complaints.endswith("\nInterrupted. The same command goes on after the last whole epoch.\n")
+    assert complaints.endswith("\nInterrupted. The same command continues after the last complete epoch.\n")
     assert process.returncode == 130 and not re.search("Traceback|Error|ERROR", complaints)
 
 
@@ -257,7 +259,7 @@ def test_run_interrupted_says_one_sentence(short, start, tmp_path):
     ("mishap", "sentence"),
     [
         ("raise ValueError('no ink left')", r"ValueError: no ink left \(see .*04_short\.ipynb\)"),
-        ("os.kill(os.getpid(), 9)", r"its kernel was killed .* memory .* goes on after the last whole epoch\."),
+        ("os.kill(os.getpid(), 9)", r"its kernel was killed .* memory .* continues after the last complete epoch\."),
         ("raise OSError(28, os.strerror(28))", r"OSError: .*No space.*; free some space and give the same command again.*\)"),
     ],
 )

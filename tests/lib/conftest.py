@@ -1,4 +1,4 @@
-"""What tests of several modules stand on."""
+"""What tests of several modules need."""
 
 import pytest
 import torch

@@ -1,6 +1,6 @@
 """Photos of handwritten digits, made here: strokes of a pen, or MNIST's training digits enlarged, on all kinds of paper.
 
-`python -m tests.lib.handwriting` makes some of each kind, and counts how many are read right and how many by shrinking alone.
+`python -m tests.lib.handwriting` makes some of each kind, and counts how many are read correctly, also by shrinking alone.
 """
 
 import io
@@ -157,7 +157,7 @@ def enlarging(images, labels) -> Callable:
 
 
 def main(each: int = 10, seed: int = 7) -> None:
-    """Right of how many photos of each kind, half by each writer: shrunk alone, also inverted, and by `read_picture`."""
+    """How many photos of each kind, half by each writer, are read correctly: shrunk alone, also inverted, by `read_picture`."""
     import torch
 
     from mnist_lib import data, pictures

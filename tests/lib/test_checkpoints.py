@@ -119,7 +119,7 @@ class Evil:
 
 def test_no_checkpoint_executes_code(tmp_path):
     path = checkpoints.save({"model": Evil(tmp_path / "executed")}, tmp_path, 1)  # whole, by its checksum
-    with pytest.raises(CheckpointError, match=r"^is no checkpoint: [^\n]+\.$") as caught:
+    with pytest.raises(CheckpointError, match=r"^is not a checkpoint: [^\n]+\.$") as caught:
         checkpoints.load(path)
     assert not (tmp_path / "executed").exists() and "weights_only" not in str(caught.value)
 
@@ -163,7 +163,7 @@ def test_another_network_starts_over_and_says_so(small, interrupted, tmp_path, c
     monkeypatch.setattr(loop, "DigitNet", network)
     run = train(CONFIG, small, [Checkpoints(tmp_path)])
     said = capsys.readouterr().out
-    assert "is of another network than DigitNet is now: the run starts over." in said and "Resumed" not in said
+    assert "is of another network than today's DigitNet: the run starts over." in said and "Resumed" not in said
     assert len(run.history) == 6 and "seconds_in_all" in run.record  # one whole run
 
 
@@ -196,7 +196,7 @@ def test_a_checkpoint_of_other_code_starts_over_and_says_so(small, interrupted, 
         checkpoints.save(state, path.parent, 2)
     run = train(CONFIG, small, [Checkpoints(tmp_path)])
     said = capsys.readouterr().out
-    assert re.search("is of another (version of this code|network than DigitNet is now): the run starts over.", said)
+    assert re.search("is of another (version of this code|network than today's DigitNet): the run starts over.", said)
     assert "Resumed" not in said and same(run.model.state_dict(), uninterrupted)  # nothing of it stayed behind
 
 

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("own_surroundings")
 
 def test_load_never_calls_other_images_mnist(folder, capsys):
     assert load(folder).name == "unverified"
-    assert "not the bytes of MNIST's four files, so nothing made of it is called MNIST" in capsys.readouterr().out
+    assert "not the bytes of MNIST's four files, so nothing made from it is called MNIST" in capsys.readouterr().out
 
 
 def test_load_looks_into_the_environments_folder_first(folder, monkeypatch):

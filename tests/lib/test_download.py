@@ -23,7 +23,7 @@ class Mirror:
     def __init__(self, archives: dict[str, bytes], manner: str = "good"):
         self.asked, self.over, self.sent = [], threading.Event(), 0
         self.left = threading.Event()  # the other side went away, or its part is over
-        self.outlasted = False  # the other side bore for a minute what it should not bear
+        self.outlasted = False  # the other side waited for a minute, which it should not
         mirror = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -220,7 +220,7 @@ def test_cache_needs_a_home_folder_and_the_data_do_not(mirror, homeless, tmp_pat
     assert is_mnist(load(mirrors=mirror().url))
     assert "can't be kept in ~/.cache/mnist_lib (there is no home folder): set MNIST_LIB_CACHE" in capsys.readouterr().out
     assert not list(tmp_path.iterdir())  # no folder of the name ~
-    with pytest.raises(DataError, match=r"^~/mnist names no folder, [^\n]+: give the whole path\.$"):
+    with pytest.raises(DataError, match=r"^~/mnist cannot be found, [^\n]+: give the full path\.$"):
         load("~/mnist")
 
 

@@ -1,4 +1,4 @@
-"""What a picture shows, by its places, ends, colours and captions, is what the numbers are that it was given."""
+"""What a picture shows by its places, ends, colours and captions agrees with the numbers that it was given."""
 
 import statistics
 from types import SimpleNamespace
@@ -87,7 +87,7 @@ def test_accuracy_over_parameters_has_each_mean_between_its_ends():
     assert sorted(axis.lines[0].get_ydata()) == [98.0, 99.0, 99.0, 99.4]
 
 
-# What a network learnt
+# What a network learned
 
 
 @pytest.mark.parametrize("picture", ["evidence", "looking_inside"])

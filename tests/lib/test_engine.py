@@ -82,7 +82,7 @@ def test_max_pooling_is_pytorchs_and_equal_values_share_the_gradient():
 
 @pytest.fixture(params=[pytest.param("compiled", marks=pytest.mark.nightly), pytest.param("traced", marks=pytest.mark.daily)])
 def compiled_or_traced(request, monkeypatch):
-    """By night all is compiled. By day torch traces pass and gradient just so, and leaves out half a minute of C++."""
+    """By night all is compiled. By day torch traces pass and gradient in the same way, and leaves out half a minute of C++."""
     if request.param == "compiled":
         return request.getfixturevalue("compiler")
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))

@@ -1,4 +1,4 @@
-"""A network as it is told to JavaScript: its layers, numbers and fields; and what is refused."""
+"""A network as it is given to JavaScript: its layers, numbers and fields; and what is refused."""
 
 import re
 
@@ -72,7 +72,7 @@ def test_describe_follows_functions_and_views():
 
 
 def by_description(model: nn.Module, x: torch.Tensor) -> torch.Tensor:
-    """The answers to one image (1, 28, 28), from nothing but what JavaScript is told: windows, and numbers in a row."""
+    """The answers to one image (1, 28, 28), from nothing but what JavaScript is given: windows, and numbers in a row."""
     values = numbers(model)
     for row in describe(model)["layers"]:
         (_, rows, cols), at = row["shape"], row["at"]
@@ -80,7 +80,7 @@ def by_description(model: nn.Module, x: torch.Tensor) -> torch.Tensor:
         if row["kind"] == "conv":
             sides = zip((rows, cols), x.shape[1:], *(row[name] for name in ("kernel", "stride", "pad", "dilation")))
             frame = [(pad, (n - 1) * s + d * (k - 1) + 1 - pad - length) for n, length, k, s, pad, d in sides]
-            x = F.pad(x, (*frame[1], *frame[0]))  # in front as it is told, behind as far as the last window reaches
+            x = F.pad(x, (*frame[1], *frame[0]))  # in front as it is given, behind as far as the last window reaches
             weight = parts.pop(0).view(row["shape"][0], -1, *row["kernel"])
             options = {"stride": row["stride"], "dilation": row["dilation"], "groups": row["groups"]}
             x = F.conv2d(x[None], weight, parts.pop(0), **options)[0]

@@ -1,4 +1,4 @@
-"""The forms in which people have MNIST: each is read as what it is, or refused with what was seen."""
+"""The forms in which MNIST comes: each is read as what it is, or refused with what was seen."""
 
 import gzip
 
@@ -69,7 +69,7 @@ def test_keras_archive_is_read(arrays, tmp_path, named):
 
 def test_an_archive_of_objects_is_not_executed(tmp_path):
     np.savez(tmp_path / "mnist.npz", x_train=np.array([print], dtype=object))
-    with pytest.raises(DataError, match=r"is no mnist\.npz as keras has it [^\n]+\.$"):
+    with pytest.raises(DataError, match=r"is not Keras's mnist\.npz [^\n]+\.$"):
         load(tmp_path / "mnist.npz")
 
 

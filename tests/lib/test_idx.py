@@ -29,13 +29,13 @@ BROKEN = {
     "size": (lambda folder: write_idx(folder / "t10k-images-idx3-ubyte", (6, 20, 20)), "not 28 x 28"),
     "cut": (
         lambda folder: write_idx(folder / "train-images-idx3-ubyte", (6, 28, 28), b"12"),
-        "damaged or no idx file",
+        "damaged or not an idx file",
     ),
-    "text": (lambda folder: (folder / "train-labels-idx1-ubyte").write_text("<html>"), "damaged or no idx file"),
-    "empty": (lambda folder: (folder / "train-labels-idx1-ubyte").write_bytes(b""), "damaged or no idx file"),
+    "text": (lambda folder: (folder / "train-labels-idx1-ubyte").write_text("<html>"), "damaged or not an idx file"),
+    "empty": (lambda folder: (folder / "train-labels-idx1-ubyte").write_bytes(b""), "damaged or not an idx file"),
     "gzip cut": (
         lambda folder: (folder / "train-labels-idx1-ubyte").write_bytes(gzip.compress(bytes(99))[:20]),
-        "damaged or no idx file",
+        "damaged or not an idx file",
     ),
 }
 
@@ -62,7 +62,7 @@ def test_idx_archive_that_unpacks_without_end_is_not_unpacked(folder, monkeypatc
     assert len(load(folder).train_labels) == 6
     for body in (whole + bytes(10_000), whole + b"1"):
         archive.write_bytes(gzip.compress(body))
-        with pytest.raises(DataError, match="damaged or no idx file"):
+        with pytest.raises(DataError, match="damaged or not an idx file"):
             load(folder)
 
 

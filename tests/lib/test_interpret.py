@@ -269,7 +269,7 @@ def test_the_interval_is_wilsons(hits, n):
         (lambda net, images: interpret.maps(net, "conv3", images.byte()), r"not uint8 \(2, 1, 28, 28\)"),
         (
             lambda net, images: interpret.reliability(torch.rand(3), torch.ones(2) > 0),
-            r"of the same answers: \(3,\) and \(2,\)",
+            r"must have the same shape, not \(3,\) and \(2,\)",
         ),
         (lambda net, images: interpret.binomial_interval(5, 3), "Of 3 there can't be 5 hits"),
         (lambda net, images: interpret.binomial_interval(0, 0), "Of 0 there can't be 0 hits"),

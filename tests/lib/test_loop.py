@@ -301,11 +301,11 @@ def test_a_bad_ingredient_is_one_clear_sentence(make):
 
 
 def test_nothing_is_asked_of_a_device_before_a_run(small):
-    """A name that may be right elsewhere makes a configuration; the run that can't be had here is one sentence."""
+    """A name that may be right elsewhere makes a configuration; a run that is not possible here gives one sentence."""
     config = TrainConfig(device="cuda:99", epochs=1)
-    with pytest.raises(ValueError, match=r"^device 'cuda:99' is not to be had here[^\n]+\.$"):
+    with pytest.raises(ValueError, match=r"^device 'cuda:99' is not available here[^\n]+\.$"):
         train(config, small)
-    with pytest.raises(ValueError, match=r"^device 'meta' is not to be had here[^\n]+\.$"):
+    with pytest.raises(ValueError, match=r"^device 'meta' is not available here[^\n]+\.$"):
         train(replace(config, device="meta"), small)  # where there are no numbers
 
 
@@ -340,7 +340,7 @@ def test_no_two_epochs_of_any_seeds_draw_alike():
     """Neither seed 1's epoch 2 nor seed 2's epoch 1 draws what the other draws."""
     drawn = {epoch_seed(seed, epoch) for seed in range(30) for epoch in range(60)}
     assert len(drawn) == 30 * 60
-    assert epoch_seed(3, 20) == 300_029  # by which every recorded run can be had again
+    assert epoch_seed(3, 20) == 300_029  # by which every recorded run can be repeated
 
 
 @pytest.mark.parametrize("validation", [0, 50])
@@ -351,7 +351,7 @@ def test_a_run_that_diverges_stops_with_a_sentence(small, validation):
         def on_step(self, run):
             steps.append(run.step)
 
-    with pytest.raises(TrainingError, match=r"^The loss is no number any more at step \d+ of \d+[^\n]+\.$"):
+    with pytest.raises(TrainingError, match=r"^The loss is no longer a number at step \d+ of \d+[^\n]+\.$"):
         train(replace(SHORT, max_lr=1e30, epochs=2, validation=validation), small, [Count()])
     assert len(steps) < 5  # at once, not at the end
 
@@ -359,7 +359,7 @@ def test_a_run_that_diverges_stops_with_a_sentence(small, validation):
 @pytest.mark.parametrize("validation", [0, 50])
 def test_a_run_whose_last_step_diverges_has_no_result(small, validation):
     """No loss of training tells: it was computed before that step."""
-    with pytest.raises(TrainingError, match=r"^The loss is no number any more at step 1 of 1[^\n]+\.$"):
+    with pytest.raises(TrainingError, match=r"^The loss is no longer a number at step 1 of 1[^\n]+\.$"):
         train(replace(SHORT, max_lr=1e30, div_factor=1, epochs=0.01, validation=validation), small)
 
 

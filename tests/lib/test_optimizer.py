@@ -39,7 +39,7 @@ def test_it_is_torchs_to_the_bit(settings):
 @pytest.mark.parametrize("kind", [SGD, MuonSGD])
 def test_a_step_within_a_graph_is_refused(kind):
     weight = torch.nn.Parameter(torch.ones(2))
-    with pytest.raises(ValueError, match=r"for differentiable=True take torch\.optim\.SGD"):
+    with pytest.raises(ValueError, match=r"for differentiable=True use torch\.optim\.SGD"):
         kind([weight], lr=0.1, differentiable=True)
     assert not kind([weight], lr=0.1, differentiable=False).param_groups[0]["differentiable"]
 

@@ -211,7 +211,7 @@ def test_mnists_own_images_stay_as_they_are(mnist, net):
     assert np.median(off) < 6  # grey levels of 255
 
 
-# Read rightly
+# Read correctly
 
 
 @pytest.mark.parametrize("path", CASES, ids=[path.stem for path in CASES])
@@ -313,10 +313,11 @@ def test_files_that_are_no_pictures(tmp_path):
     (tmp_path / "empty.png").touch()
     (tmp_path / "half.jpg").write_bytes(saved(Image.fromarray(drawn(A)), "JPEG").getvalue()[:900])
     assert (
-        refused(tmp_path / "IMG_1.HEIC") == "IMG_1.HEIC is HEIC, which is not read here: save it as JPEG or PNG and take that."
+        refused(tmp_path / "IMG_1.HEIC")
+        == "IMG_1.HEIC is HEIC, which cannot be read here: save it as JPEG or PNG and use that."
     )
-    assert refused(tmp_path / "notes.txt") == "notes.txt is no picture: take a JPEG or PNG file."
-    assert refused(tmp_path / "empty.png") == "empty.png is no picture: take a JPEG or PNG file."
+    assert refused(tmp_path / "notes.txt") == "notes.txt is not a picture: use a JPEG or PNG file."
+    assert refused(tmp_path / "empty.png") == "empty.png is not a picture: use a JPEG or PNG file."
     assert refused(tmp_path / "none.png").startswith("There is no file ")
     assert refused(str(tmp_path)).startswith(f"{tmp_path.name} can't be read (")
     assert refused(tmp_path / "half.jpg").startswith("half.jpg can't be read (")
@@ -326,7 +327,7 @@ def test_files_that_are_no_pictures(tmp_path):
     "values", [np.zeros((0, 5)), np.zeros(9), np.zeros((2, 1, 28, 28)), np.zeros((9, 9, 2)), [["a"]], None, 7]
 )
 def test_arrays_that_are_no_pictures(values):
-    assert refused(values).startswith("As a picture, an array is (H, W), (1, H, W), (H, W, 3) or (H, W, 4), and not empty")
+    assert refused(values).startswith("An array is a picture if it is (H, W), (1, H, W), (H, W, 3) or (H, W, 4) and not empty")
 
 
 @pytest.mark.parametrize("values", [np.full((28, 28), -0.4), np.full((9, 9), 1e9), np.full((9, 9), np.nan)])
@@ -346,19 +347,19 @@ def test_absurdly_large_pictures():
 def test_empty_paper(kind, noise):
     rng = np.random.default_rng(5)
     paper = 200 * light(kind, (240, 320), rng) + rng.normal(0, noise, (240, 320))
-    assert refused(paper.clip(0, 255).astype(np.uint8)).startswith("No digit is found in the picture: ")
+    assert refused(paper.clip(0, 255).astype(np.uint8)).startswith("No digit was found in the picture: ")
 
 
 def test_tiny_pictures_hold_nothing():
     for shape in ((1, 1), (1, 50), (3, 3)):
-        assert refused(np.full(shape, 90, np.uint8)).startswith("No digit is found")
+        assert refused(np.full(shape, 90, np.uint8)).startswith("No digit was found")
 
 
 def test_a_page_of_text():
     rng = np.random.default_rng(0)
     places = [(top, left + int(rng.integers(4))) for top in range(20, 380, 22) for left in range(20, 470, 16)]
     letters = [(top, left, top + int(rng.integers(9, 13)), left + 7) for top, left in places]
-    assert "as a page of text does: crop it to some digits" in refused(drawn(*letters, shape=(400, 500)))
+    assert "as a page of text does: crop it to a few digits" in refused(drawn(*letters, shape=(400, 500)))
 
 
 def test_without_pillow(monkeypatch):

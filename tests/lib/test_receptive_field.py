@@ -568,7 +568,7 @@ def test_bad_input_gets_one_sentence(call, error, sentence):
 
 @pytest.mark.parametrize("layer", [nn.Conv1d(1, 4, 3), nn.Conv3d(1, 4, 3)], ids=["Conv1d", "Conv3d"])
 def test_layers_that_read_no_images_are_refused_by_name(layer):
-    with pytest.raises(ValueError, match=rf"^the model has a {type(layer).__name__}, whose input is no image"):
+    with pytest.raises(ValueError, match=rf"^the model has a {type(layer).__name__}, whose input is not an image"):
         receptive_fields(nn.Sequential(layer), (28, 28))
 
 

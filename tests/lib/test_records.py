@@ -92,7 +92,7 @@ def test_record_that_is_none_is_one_sentence_and_no_other_run_is_lost_for_it(rec
     append(table, record)
     table.write_bytes(table.read_bytes() + text)  # torn: without an end
     for read in (read_table, lambda table: records.runs("card", table.parent)):
-        with pytest.raises(RecordError, match=r"^Line 2 of studies/card\.jsonl is no [^\n]+\.$"):
+        with pytest.raises(RecordError, match=r"^Line 2 of studies/card\.jsonl is not a [^\n]+\.$"):
             read(table)
     append(table, with_seed(record, 1))
     first, _, last = table.read_bytes().splitlines()
@@ -260,7 +260,7 @@ def test_benchmark_has_all_that_the_pages_quote(change, tmp_path):
     record = records.benchmark("speed")
     change(record)
     (tmp_path / "speed.json").write_text(json.dumps(record))
-    with pytest.raises(RecordError, match=r"^speed\.json is no whole record [^\n]+`python -m benchmarks\.speed`\.$"):
+    with pytest.raises(RecordError, match=r"^speed\.json is not a whole record [^\n]+`python -m benchmarks\.speed`\.$"):
         records.benchmark("speed", tmp_path)
 
 

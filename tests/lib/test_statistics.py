@@ -14,7 +14,7 @@ def test_interval_against_a_table():
     for confidence, t in ((0.95, 2.776), (0.99, 4.604)):
         margin = t * (2.5**0.5) / 5**0.5
         assert mean_interval([1.0, 2, 3, 4, 5], confidence) == pytest.approx((3.0, 3.0 - margin, 3.0 + margin), abs=1e-3)
-    with warnings.catch_warnings(action="error"):  # no one who reads a table is to be warned of equal values
+    with warnings.catch_warnings(action="error"):  # equal values should not warn the reader of a table
         assert mean_interval([99.5, 99.5, 99.5]) == (99.5, 99.5, 99.5)
 
 
@@ -53,7 +53,7 @@ def test_of_one_value_or_none_nothing_follows(values):
         lambda wrong: welch_interval(wrong, [1.0, 2.0]),
         lambda wrong: welch_interval([1.0, 2.0], wrong),
     ):
-        with pytest.raises(ValueError, match=r"^An interval is of two or more finite numbers, not [^\n]+\.$"):
+        with pytest.raises(ValueError, match=r"^An interval needs two or more finite numbers, not [^\n]+\.$"):
             call(values)
     for confidence in (95, 1, 0, float("nan")):
         with pytest.raises(ValueError, match=r"^confidence is a share, such as 0\.95, not "):

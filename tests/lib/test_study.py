@@ -105,9 +105,9 @@ def test_frozen_study_keeps_all_images(digits):
 
 
 @pytest.mark.parametrize("name", ["", "../up", "A", "a/b", "two\nlines"])
-def test_name_that_can_be_no_files_is_refused(name):
+def test_a_name_that_no_file_can_have_is_refused(name):
     for study in ((name, {"first": SMALL}), ("small", {name: SMALL}, 8, 0)):  # a frozen recipe has a table of its own
-        with pytest.raises(ValueError, match=r"^It becomes a file's name: [^\n]+\.$"):
+        with pytest.raises(ValueError, match=r"^This becomes a file's name: [^\n]+\.$"):
             Study(*study)
 
 
@@ -338,7 +338,7 @@ def test_frozen_recipe_stays_with_its_machine(one_record, tmp_path):
     tested = made_up(one_record, study, "first", 0, 0.9)
     assert put(tmp_path, study, "first", tested) == tmp_path / "first.jsonl" and accuracy(tested) == 0.9
     assert missing(study, 2, tmp_path, {machine_of(tested)}) == [("first", 1)]
-    with pytest.raises(StudyError, match="a mean is of one machine"):
+    with pytest.raises(StudyError, match="a mean needs one machine"):
         missing(study, 2, tmp_path, {"another"})
 
 
@@ -572,7 +572,7 @@ with filelock.FileLock(sys.argv[1], timeout=0):
 """
     with subprocess.Popen([sys.executable, "-c", holder, str(lock)], stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout.readline() == "held\n"
-        with pytest.raises(StudyError, match="small is being run already"):
+        with pytest.raises(StudyError, match="small is already running"):
             run_study(small(), source="digits", folder=tmp_path / "records", scratch=tmp_path)
         other.kill()
 
@@ -630,7 +630,7 @@ def test_run_study_refuses_other_images_than_those_of_the_records(one_record, tm
     here = about(sha256=made["dataset"]["sha256"]) | {key: made[key] for key in ("machine", "versions")}
     monkeypatch.setattr(runner, "client_of", contextmanager(lambda *_: (yield Workers(a1=here))))
     with pytest.raises(
-        StudyError, match=r"^The runs of small on record are of MNIST, the workers have other images for 'auto'"
+        StudyError, match=r"^The runs of small on record are of MNIST, but the workers have other images for 'auto'"
     ):
         run_study(study, folder=tmp_path, scratch=tmp_path / "scratch")
     assert on_record(tmp_path) == [("first", 0)]

@@ -116,7 +116,9 @@ def test_label_each_wants_as_many_labels_as_images_and_one_at_least(counts):
 def test_in_unit_range_says_what_the_images_are(images, found):
     for right in (torch.ones(2, 1, 20, 34), torch.zeros(0, 1, 28, 28), torch.ones(1, 1, 5, 5, dtype=torch.bfloat16)):
         validation.in_unit_range(right)
-    with pytest.raises(ValueError, match=rf"^images must be float [^\n]+, not {found}: divide uint8 images by 255, [^\n]+\.$"):
+    with pytest.raises(
+        ValueError, match=rf"^images must be float [^\n]+, not {found}: divide uint8 images by 255 and [^\n]+\.$"
+    ):
         validation.in_unit_range(images)
     with pytest.raises(ValueError, match=r"not float32 \(2, 1, 28, 28\) from 0 to 255: divide "):  # clipped, all would be ink
         validation.in_unit_range(torch.linspace(0, 255, 2 * 784).view(2, 1, 28, 28))

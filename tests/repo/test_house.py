@@ -1,4 +1,4 @@
-"""The house as it is drawn: few doors, arrows that run one way, and a size that can be read in one sitting."""
+"""The structure of the code: few public names, imports that run one way, and a size that can be read in one sitting."""
 
 import ast
 import re
@@ -73,7 +73,7 @@ def test_arrows_between_folders_run_one_way():
 @pytest.mark.parametrize("package", ["mnist_lib", "course"])
 def test_modules_import_one_another_in_no_circle(package):
     known = modules(package)
-    # A package's face hands on the names of its rooms; they do not ask it for them
+    # A package's __init__ passes on the names of its modules; they do not import them from it
     arrows = {name: imports(path) & known.keys() - {name} for name, path in known.items() if path.name != "__init__.py"}
     done: set[str] = set()
 
@@ -89,7 +89,7 @@ def test_modules_import_one_another_in_no_circle(package):
 
 
 def test_trainer_reads_little():
-    """What `import mnist_lib.trainer` loads of ours: the doors are light."""
+    """What `import mnist_lib.trainer` loads of ours: little, because __init__ files import little."""
     code = (
         "import sys, mnist_lib.trainer; print(*(m.__file__ for n, m in sys.modules.items() if n.split('.')[0] == 'mnist_lib'))"
     )

@@ -104,7 +104,7 @@ for first, settings in [("os", {{}})] + [("torch", settings) for settings in ({{
 
 
 def test_importing_the_package_is_cheap():
-    """The receptive fields need no other room; the rooms for training need no pictures, Jupyter, scikit-learn, torchvision."""
+    """The receptive fields need no other package; those for training need no pictures, Jupyter, scikit-learn, torchvision."""
     loaded = "print(*sorted(sys.modules), sep='\\n'); print('---')"
     rooms = "from mnist_lib import data, model, trainer, transforms\nfrom course import run_notebooks"
     code = f"import sys, mnist_lib.receptive_field; {loaded}; {rooms}; {loaded}"

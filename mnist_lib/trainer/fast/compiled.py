@@ -1,4 +1,4 @@
-"""DigitNet's training pass, compiled as one: the one step of training on a CPU that needs new code.
+"""DigitNet's training pass, compiled as one: the only part of training on a CPU that needs new code.
 
 The mathematics is that of DigitNet's own forward pass; tests hold the two together, values and gradients.
 """
@@ -34,7 +34,7 @@ class CompiledPass:
         return self.compiled(images, self._masks(images.shape[-1]))
 
     def works(self, batch: int) -> bool:
-        """Compile the pass for so many images, forward and back; says so where that fails. Leaves everything as it was."""
+        """Compile the pass for this many images, forward and back; says so where that fails. Leaves everything as it was."""
         state, self.size = copy.deepcopy(self.model.state_dict()), batch
         images = torch.zeros(batch, 1, 28, 28).contiguous(memory_format=torch.channels_last)
         with torch.random.fork_rng(devices=[]):
@@ -83,7 +83,7 @@ class NormReluDrop(torch.autograd.Function):
 
     y (N, C, H, W), gamma and beta (C,), mask of y's shape, 0 or scale (None: scale is 1) -> z like y, y's mean and
     variance (C,).
-    What passed both ReLU and dropout is what is above 0, so backward asks z and needs no mask.
+    What passed both ReLU and dropout is exactly what is above 0, so backward looks at z and needs no mask.
     """
 
     @staticmethod
@@ -93,7 +93,7 @@ class NormReluDrop(torch.autograd.Function):
         mean = v.sum((0, 2, 3)) / n
         variance = ((v * v).sum((0, 2, 3)) / n - mean * mean).clamp(min=0)  # rounding may leave it just below
         inverse = torch.rsqrt(variance + eps)
-        # stacked, they are computed once a channel; else the compiler would compute them again for every value
+        # stacked, they are computed once per channel; else the compiler would compute them again for every value
         norm = torch.stack([mean, inverse, gamma * inverse, beta - mean * gamma * inverse])
         z = F.relu(v * _per_channel(norm[2]) + _per_channel(norm[3])).to(y.dtype)
         if mask is not None:

@@ -1,4 +1,4 @@
-"""How fast a training step can be on this machine: the choices, all of them here. Nothing is asked of a device before a run."""
+"""All the choices that make a training step fast on this machine. No device is queried before a run."""
 
 import ctypes
 import os
@@ -17,7 +17,7 @@ COMPILE_PAYS = 4000  # steps: compiling costs about 15 s once and saves about 5 
 
 @dataclass(frozen=True)
 class Engine:
-    """The means of a run: device, number format of the convolutions, and whether the step is compiled."""
+    """What a run computes with: device, number format of the convolutions, and whether the step is compiled."""
 
     device: torch.device
     precision: str  # "float32", "bfloat16" or, to compare by hand, "float64"
@@ -25,7 +25,7 @@ class Engine:
 
     @classmethod
     def choose(cls, device: str = "auto", precision: str = "auto", compiled: str = "auto", steps: int = 0) -> "Engine":
-        """The fastest means that this machine has, for a run of so many steps, unless they are named.
+        """The fastest choice on this machine for a run of this many steps, except for what is given.
 
         ValueError in one sentence for a device, or a precision of it, that is not here.
         """
@@ -36,11 +36,11 @@ class Engine:
         if precision == "bfloat16" and place.type == "cuda" and torch.cuda.get_device_capability(place) < (8, 0):
             raise ValueError(f'precision "bfloat16" is only emulated on {torch.cuda.get_device_name(place)}: use "float32".')
         if precision == "float64" and place.type == "mps":
-            raise ValueError('precision "float64" is not to be had on mps: use device="cpu".')
+            raise ValueError('precision "float64" is not available on mps: use device="cpu".')
         wanted = compiled == "yes" or (compiled == "auto" and steps >= COMPILE_PAYS)
         possible = place.type == "cpu" and precision != "float64"
         if possible and wanted:
-            from mnist_lib.trainer.fast.compiled import can_compile  # here: only long runs need it
+            from mnist_lib.trainer.fast.compiled import can_compile  # imported here: only long runs need it
 
             return cls(place, precision, can_compile())
         return cls(place, precision, False)
@@ -68,7 +68,7 @@ class Engine:
 
         if not self.compiled:
             return eager
-        from mnist_lib.trainer.fast.compiled import CompiledPass  # here: only long runs need it
+        from mnist_lib.trainer.fast.compiled import CompiledPass  # imported here: only long runs need it
 
         return CompiledPass(model, dtype, eager)
 
@@ -81,7 +81,7 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.zeros(1, device=device).item()  # where there are no numbers, as on "meta", none can be learned
     except (RuntimeError, AssertionError, NotImplementedError, TypeError):
-        raise ValueError(f'device {name!r} is not to be had here: use "auto" or "cpu".') from None
+        raise ValueError(f'device {name!r} is not available here: use "auto" or "cpu".') from None
     return device
 
 
