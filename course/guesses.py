@@ -1,8 +1,8 @@
 """A notebook's predictions: asked, kept out of sight until the reader has guessed, and compared with what was measured.
 
     guesses = Guesses()
-    guesses.ask("images read wrong", None)          # the reader puts a guess in place of None
-    guesses.reveal("images read wrong", 44)         # folded while there is no guess
+    guesses.ask("images misread", None)          # the reader puts a guess in place of None
+    guesses.reveal("images misread", 44)         # folded while there is no guess
     guesses.summary()                               # you against the measurement
 
 Notebooks are committed with their outputs, so a printed answer would be read before anyone has guessed. What `reveal`

@@ -165,7 +165,7 @@ def lesions(
     ticks = [tick for tick in (0, 1, 2, 3, 4, 5, 10, 20, 50, 100, 200, 500, 1000) if tick <= most]
     axis.set(yticks=range(len(wrong)), yticklabels=[f"{name}, {len(counts)} maps" for name, counts in wrong.items()])
     axis.set(ylim=(len(wrong) - 0.4, -0.6), xlim=(min(least, 0) - 0.5, max(most, 1) * 1.15), title=title)
-    axis.set(xticks=ticks, xticklabels=ticks, xlabel=f"more of {n:,} images read wrong than with every map")
+    axis.set(xticks=ticks, xticklabels=ticks, xlabel=f"more of {n:,} images misread than with every map")
     axis.tick_params(axis="y", length=0)
     axis.minorticks_off()
     if mean:

@@ -19,7 +19,7 @@ def seeds(records: Sequence[dict], title: str) -> Figure:
     axis.plot(accuracies, heights, "o", ms=8, label="one run each")
     axis.errorbar(mean, -0.3, xerr=[[mean - low], [high - mean]], fmt="D", color=ORANGE, capsize=5, label="mean, 95 % interval")
     reference_line(axis, 99.4, "99.4 %", across=False)
-    axis.set(ylim=(-0.6, max(heights) + 0.2), yticks=[], xlabel="test images read right (%)", title=title)
+    axis.set(ylim=(-0.6, max(heights) + 0.2), yticks=[], xlabel="test images read correctly (%)", title=title)
     axis.xaxis.get_major_locator().set_params(steps=[1, 2, 5, 10])
     axis.spines["left"].set_visible(False)
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
@@ -79,7 +79,7 @@ def accuracy_over_parameters(
     reference_line(axis, line, called, at_start=True)
     if band:
         axis.axhspan(*band, color=plt.rcParams["axes.edgecolor"], alpha=0.18, lw=0, label="the line's own 95 % interval")
-    axis.set(xscale="log", xlabel="numbers in the network", ylabel="held-out images read right (%)", title=title)
+    axis.set(xscale="log", xlabel="numbers in the network", ylabel="held-out images read correctly (%)", title=title)
     axis.set_xticks(ticks, [f"{tick:,}" for tick in ticks], rotation=30, ha="right")
     axis.minorticks_off()
     for name, (numbers, percent) in (claims or {}).items():

@@ -87,10 +87,10 @@ def test_verdict_says_how_near(guess, measured, words):
 @pytest.mark.parametrize(
     "name, guess, measured, words",
     [
-        ("read right, in %", 91, 99.85, "off by 8.85 points"),
+        ("read correctly, in %", 91, 99.85, "off by 8.85 points"),
         ("empty places in 100", 8, 7.6, "off by 0.4 points"),
         ("degrees clockwise, below 90 %", 30, 40, "too low by 25 %"),
-        ("images read right", 9100, 9985, "within a tenth"),
+        ("images read correctly", 9100, 9985, "within a tenth"),
     ],
 )
 def test_a_percentage_is_judged_by_its_difference(name, guess, measured, words):
