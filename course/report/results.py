@@ -89,7 +89,7 @@ def speed_table(speed: dict) -> str:
         seconds, (middle, lowest, highest) = statistics.median(epochs[name]), ratio(epochs["classic"], epochs[name])
         faster = f"{middle:.1f} ({lowest:.1f} to {highest:.1f})" if name != "classic" else "1"
         rows.append((title, f"{seconds:.1f}", f"{60_000 / seconds:,.0f}", faster))
-    head = "| | seconds an epoch | images a second | times as fast as the classic script |"
+    head = "| | seconds per epoch | images per second | times as fast as the classic script |"
     return f"{text}\n\n{markdown_table(head, rows)}"
 
 

@@ -110,7 +110,7 @@ def budget(
     others = _spent(beside, _steps(beside, torch.zeros(1, 28, 28))) if beside else (counts, work)
     for axis, spent, other, name, colour in (
         (left, counts, others[0], "numbers", PARAMETERS if total <= limit else ORANGE),
-        (middle, work, others[1], "multiplications an image, in thousands", MULTIPLICATIONS),
+        (middle, work, others[1], "multiplications per image, in thousands", MULTIPLICATIONS),
     ):
         axis.barh(range(len(steps)), spent, color=colour)
         if beside:

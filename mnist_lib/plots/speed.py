@@ -46,7 +46,7 @@ def step_times(profiles: Mapping[str, Mapping[str, float]], title: str) -> Figur
                 axis.text(left + width / 2, y, said, ha="center", va="center", fontsize=9, color=ink_on(STEP_COLOURS[kind]))
             left += width
         axis.text(left, y, f" {left:.0f} ms", va="center")
-    axis.set(yticks=range(len(profiles)), yticklabels=list(profiles), xlabel="milliseconds a step of 128 images", title=title)
+    axis.set(yticks=range(len(profiles)), yticklabels=list(profiles), xlabel="milliseconds per step of 128 images", title=title)
     axis.set_xlim(0, 1.18 * longest)
     axis.invert_yaxis()
     axis.tick_params(axis="y", length=0)
@@ -73,7 +73,7 @@ def ladder(rungs: Mapping[str, Sequence[float]], title: str) -> Figure:
     numbered = [f"{y}  {name}" if y else name for y, name in enumerate(rungs)]
     axis.set(yticks=range(len(rungs)), yticklabels=numbered)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11)
-    axis.set_xlabel("seconds an epoch of training\n(gain over the bar above: median of the rounds' ratios)")
+    axis.set_xlabel("seconds per epoch of training\n(gain over the bar above: median of the rounds' ratios)")
     axis.set_xlim(0, 1.4 * max(max(seconds) for seconds in rungs.values()))
     axis.invert_yaxis()
     axis.tick_params(axis="y", length=0)
