@@ -28,11 +28,16 @@ class Guesses:
         self.choices: dict[str, Sequence[str]] = {}
         self.measured: dict[str, Value] = {}
 
-    def ask(self, name: str, guess: Value | None, choices: Sequence[str] = ()) -> None:
-        """Keep a guess, a number or one of the choices, and say so. Anything else is refused, and the notebook goes on."""
+    def ask(self, name: str, guess: Value | None, *rest: int, choices: Sequence[str] = ()) -> None:
+        """Keep a guess, a number or one of the choices, and say so. Anything else is refused, and the notebook goes on.
+
+        A choice may be shortened to its first words. rest: what follows a comma inside of a number, to Python a second number.
+        """
         self.guessed[name], self.choices[name] = None, choices
         wanted = f"one of {', '.join(choices)}" if choices else "a number"
-        if guess is None:
+        if rest:
+            print(f"{name}: type the number without a comma, as in 4872.")
+        elif guess is None:
             print(f"{name}: put {wanted} in place of None, and run the cell.")
         elif (guess := _taken(guess, choices)) is None:
             print(f"{name}: the guess should be {wanted}.")
@@ -132,7 +137,8 @@ def verdict(guess: Value, measured: Value, percent: bool = False) -> str:
     if guess * measured <= 0:  # one of them is 0, or they have different signs
         return f"off by {_shown(abs(guess - measured))}"
     if percent:  # 91 for 99.85: near as a ratio, and far from it as a share
-        return f"off by {_shown(float(f'{abs(guess - measured):.3g}'))} points"
+        off = float(f"{abs(guess - measured):.3g}")
+        return f"off by {_shown(off)} {'point' if off == 1 else 'points'}"
     factor, way = max(guess / measured, measured / guess), "high" if guess > measured else "low"
     if factor <= 1.1:
         return "within a tenth"
@@ -149,8 +155,10 @@ def is_percent(name: str) -> bool:
 def _taken(guess, choices: Sequence[str]) -> Value | None:
     """A guess as it is kept, or None if it is not a valid one."""
     if choices:
-        return next((choice for choice in choices if _same(guess, choice)), None)
+        begin = [choice for choice in choices if choice.casefold().startswith(str(guess).strip().casefold())]
+        return next((choice for choice in choices if _same(guess, choice)), begin[0] if len(begin) == 1 else None)
     try:
+        guess = guess.replace(",", "").rstrip("% ") if isinstance(guess, str) else guess
         number = float(guess) if not isinstance(guess, bool) else math.nan
     except Exception:  # whatever was put in place of None
         return None

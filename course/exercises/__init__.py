@@ -10,6 +10,7 @@ from contextlib import nullcontext, redirect_stdout
 
 from course.exercises import ablation, architecture, augmentation, fields, inside, speed, training
 from course.exercises.checking import NotYet, Unwritten, line_of, watched
+from mnist_lib.support.paths import ROOT
 
 NOTEBOOKS = {
     "01_architecture": architecture,
@@ -60,7 +61,8 @@ def _judged(name: str, answer) -> tuple[bool, str, bool]:
         return False, str(why), False
     except NotYet as why:
         place = line_of(why.__context__, answer) if why.__context__ else ""
-        return False, f"not yet. {why}{place}", True
+        between = "" if str(why).startswith("\n") else " "
+        return False, f"not yet.{between}{why}{place}", True
     except Exception as error:  # whatever a learner hands in, the notebook goes on
         inputs = [f"\n  input: {note}" for note in getattr(error, "__notes__", ())[-1:]]  # the last is the most telling
         stopped = f"your answer could not be checked ({type(error).__name__}: {error})."
@@ -74,4 +76,5 @@ def _help(name: str) -> str:
     if tries < 2:
         return ""
     hint = f"\n  Hint: {EXERCISES[name][1]}"
-    return hint + (f"\n  Solution: notebooks/{SOLUTION[name]}" if tries > 2 else "")
+    there = (ROOT / "notebooks" / SOLUTION[name]).is_file()  # not in a handout
+    return hint + (f"\n  Solution: notebooks/{SOLUTION[name]}" if there and tries > 2 else "")

@@ -90,6 +90,11 @@ SLIPS = {
         stdev, factor=lambda n: _quantile(n + 1)
     ),
     "the other way round: this is the interval of without minus with": lambda a, b: _right(b, a),
+    "the ends are swapped: the lower one comes first": lambda a, b: _right(a, b).flip(0),
+    "divided by n; the mean of n values varies less by the root of n": _slip(stdev, root=lambda n: n),
+    "this is the mean and the half width; the two ends are asked for": lambda a, b: torch.tensor(
+        [float(_right(a, b).mean()), float(_right(a, b).diff()) / 2]
+    ),
     "the one-sided t: 95 % in the middle leave 2.5 % on each side": _slip(stdev, factor=lambda n: _one_side(n)),
 }
 
@@ -169,6 +174,7 @@ SEED_SLIPS = {
         torch.tensor(math.ceil((1.96 * s / d) ** 2))
     ),
     "a search that begins at n = 1: one difference has no spread, and t is not a number there": lambda s, d: torch.tensor(1),
+    "a search that begins at n = 3: two pairs may be enough": lambda s, d: _enough(s, d).clamp(min=3),
     "the whole width is compared; half of it reaches from the mean to 0": lambda s, d: _enough(s, d, share=2),
     "this is the last n that is not enough; one more is enough": lambda s, d: _enough(s, d) - 1,
     "Student's t with n degrees of freedom; one is spent on the mean, which leaves n - 1": lambda s, d: _enough(
@@ -180,7 +186,7 @@ SEED_SLIPS = {
 
 
 def _seeds(answer: Callable) -> bool:
-    pairs = [(0.1, 0.05), (0.2, 0.05), (0.05, 0.05), (0.07, 0.03), (0.15, 0.02), (0.3, 0.11), (0.04, 0.09)]
+    pairs = [(0.1, 0.05), (0.2, 0.05), (0.05, 0.05), (0.07, 0.03), (0.15, 0.02), (0.3, 0.11), (0.04, 0.09), (0.001, 0.05)]
     cases = [(f"differences with a standard deviation of {s:g} points, a mean difference of {d:g}", (s, d)) for s, d in pairs]
     return compare(answer, _enough, SEED_SLIPS, cases)
 

@@ -169,6 +169,7 @@ def _batch_norm(answer: Callable) -> bool:
         "all maps are normalised together; each map should have its own mean and variance": over((0, 1, 2, 3)),
         "the variance divides by n - 1; BatchNorm's divides by n": over((0, 2, 3), unbiased=True),
         "eps is outside the root; it should be added to the variance": over((0, 2, 3), outside=True),
+        "the variance divides by n - 1, and eps is outside the root": over((0, 2, 3), unbiased=True, outside=True),
         "eps is missing": lambda x, g, b: _affine(
             (x - x.mean((0, 2, 3), keepdim=True)) / x.var((0, 2, 3), unbiased=False, keepdim=True).sqrt(), g, b
         ),
@@ -181,6 +182,23 @@ def _batch_norm(answer: Callable) -> bool:
         "gamma and beta are swapped": lambda x, g, b: whole(x, b, g),
         "beta is added before gamma scales": lambda x, g, b: whole(x, g, g * b),
     }
+
+    def attempt(x: Tensor, gamma: Tensor, beta: Tensor):
+        try:
+            return untouched(answer)(x, gamma, beta)
+        except RuntimeError as error:
+            if "size of tensor" not in str(error):
+                raise
+            raise NotYet(
+                "It looks like this slip: what has one number per map (gamma, beta, or a mean without keepdim=True) does not "
+                "lie along x's axis of maps: give it the shape (1, C, 1, 1)."
+                + case(
+                    f"x of shape {tuple(x.shape)}, gamma and beta of shape {tuple(gamma.shape)}",
+                    "a tensor of x's shape",
+                    f"{error}",
+                )
+            ) from None
+
     generator, cases = torch.Generator().manual_seed(3), []
     for shape, mean, spread in (((2, 3, 4, 5), 7.0, 0.02), ((4, 2, 3, 5), 7.0, 0.02), ((3, 4, 2, 6), -2.0, 3.0)):
         x = torch.randn(shape, generator=generator, dtype=torch.float64)
@@ -188,7 +206,7 @@ def _batch_norm(answer: Callable) -> bool:
         gamma, beta = torch.randn(2, shape[1], generator=generator, dtype=torch.float64)
         words = f"x of shape {shape}, a map's values about {mean:g}, standard deviation about {spread:g}; random gamma, beta"
         cases.append((words, (x, gamma, beta)))
-    return compare(untouched(answer), right, slips, cases)
+    return compare(attempt, right, slips, cases)
 
 
 def _affine(x: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:

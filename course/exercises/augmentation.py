@@ -47,6 +47,7 @@ TURN_SLIPS = {
     "positions are cut off, not rounded: 4.9 is nearest to 5": {"whole": torch.trunc},
     "positions are rounded down: 4.9 is nearest to 5": {"whole": torch.floor},
     "int(position + 0.5) turns -0.7 into 0, because int cuts towards 0: use round": {"whole": lambda at: torch.trunc(at + 0.5)},
+    "row and column are swapped where the image is read: it is indexed [row, column]": {"swapped": True},
     "outside the image the border is repeated: it should be 0 there": {"outside": "border"},
     "negative positions wrap round: in Python, index -1 is the last pixel. Outside the image it is 0": {"outside": "negative"},
     "what leaves on one side comes back on the other: outside the image it is 0": {"outside": "wrap"},
@@ -62,8 +63,10 @@ def _turned(
     radians: bool = False,
     whole: Callable = torch.round,
     outside: str = "zero",
+    swapped: bool = False,
 ) -> Tensor:
     """The image (28, 28) turned clockwise, nearest pixel; each argument puts a slip in."""
+    image = image.T if swapped else image
     angle = way * (degrees if radians else math.radians(degrees))
     cos, sin = math.cos(angle), math.sin(angle if forward else -angle)
     row, column = torch.meshgrid(*[torch.arange(SIDE, dtype=torch.float64)] * 2, indexing="ij")
@@ -338,9 +341,11 @@ def _require_the_draws(draws: Tensor) -> None:
         raise NotYet(_slip(slip, words, expected, f"each time {first[0]} down and {first[1]} to the right"))
     for axis, name in ((down, "up and down"), (right, "to the left and right")):
         if (axis == axis[0]).all():
-            raise NotYet(_slip(f"one draw per batch for the moves {name}: each image needs its own", words))
+            got = f"all of them moved by {int(axis[0])}"
+            raise NotYet(_slip(f"one draw per batch for the moves {name}: each image needs its own", words, expected, got))
     if (down == right).all() or (down == -right).all():
-        raise NotYet(_slip("one draw for both directions: each needs its own", words))
+        got = f"the first image moved by {first[0]} down and {first[1]} to the right, and all others by as much in both, too"
+        raise NotYet(_slip("one draw for both directions: each needs its own", words, expected, got))
     for axis, name in ((down, "down"), (right, "to the right")):
         counts = torch.stack([(axis == move).sum() for move in range(-FARTHEST, FARTHEST + 1)]).tolist()
         got = f"{name}, {', '.join(f'{move}: {count}' for move, count in zip(range(-3, 4), counts))}"

@@ -74,7 +74,11 @@ def to_tensor(value) -> Tensor:
     """What a learner returns, a tensor, an array or nested lists, in float64."""
     if value is None:
         raise Unwritten
-    return torch.as_tensor(value).detach().double()
+    if isinstance(value, Tensor):
+        return value.detach().double()
+    if isinstance(value, tuple | list) and any(one is None for one in value):
+        raise NotYet(f"It returns {value!r}: put numbers in place of None.")
+    return torch.as_tensor(value.copy() if hasattr(value, "strides") else value, dtype=torch.float64)  # [::-1] of an array
 
 
 def alike(a: Tensor, b: Tensor) -> bool:
@@ -190,6 +194,8 @@ def _given(one) -> str:
         return f"a network ({type(one).__name__})"
     if isinstance(one, float):
         return f"{one:g}"
+    if isinstance(one, torch.optim.Optimizer):
+        return f"an optimizer ({type(one).__name__})"
     if callable(one) or isinstance(one, torch.Generator):
         return f"a {'generator' if isinstance(one, torch.Generator) else 'function'}"
     shown = repr(one)

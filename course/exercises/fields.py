@@ -262,6 +262,18 @@ def _poison(net: nn.Module, unit: tuple[int, int], size: tuple[int, int], keep=F
     return seen
 
 
+def _anywhere(net: nn.Module, unit: tuple[int, int], size: tuple[int, int]) -> Tensor:
+    """Which pixels kill any unit of the output, whichever is asked about."""
+    seen = torch.zeros(size, dtype=torch.bool)
+    for row in range(size[0]):
+        for col in range(size[1]):
+            image = torch.zeros(1, 1, *size)
+            image[0, 0, row, col] = float("nan")
+            with torch.no_grad():
+                seen[row, col] = net(image).isnan().any()
+    return seen
+
+
 def _dying(net: nn.Module, unit: tuple[int, int], size: tuple[int, int]) -> Tensor:
     """The other way round: which units die when the pixel in the unit's place is poisoned."""
     image = torch.zeros(1, 1, *size)
@@ -289,6 +301,7 @@ SLIPS_2B: dict[str, Callable] = {
     ),
     "only map 0 is looked at: the unit is dead if it is nan in any map": lambda n, u, s: _poison(n, u, s, maps=slice(1)),
     "all maps must die: the unit is dead if it is nan in any map": lambda n, u, s: _poison(n, u, s, every=True),
+    "the whole output is looked at, not the one unit that is asked about": _anywhere,
     "true and false are swapped": lambda n, u, s: ~_poison(n, u, s),
     "row and column of the pixels are swapped": lambda n, u, s: _poison(n, u, s).T,
     "row and column of the unit are swapped: a map is indexed [row, column]": lambda n, u, s: _poison(n, u[::-1], s),

@@ -49,6 +49,11 @@ def of_groups(a, b, **settings):
     return tuple(stats.ttest_ind(a, b, **settings).confidence_interval(0.95))
 
 
+def divided_by_n(with_, without):
+    d = np.subtract(*columns(with_, without))
+    return d.mean() + np.array([-1, 1]) * stats.t.ppf(0.975, len(d) - 1) * d.std(ddof=1) / len(d)
+
+
 WRONG_INTERVALS = {
     "in the order in which they are listed": numpy_with(pair=lambda a, b: (list(a.values()), list(b.values()))),
     "shifts all seeds after it": numpy_with(pair=lambda a, b: ([a[s] for s in sorted(a)], [b[s] for s in sorted(b)])),
@@ -62,6 +67,9 @@ WRONG_INTERVALS = {
     "n degrees of freedom": numpy_with(freedom=0),
     "the other way round": numpy_with(sign=-1),
     "the one-sided t": numpy_with(quantile=0.95),
+    "the ends are swapped": lambda a, b: by_numpy(a, b)[::-1],
+    "varies less by the root of n": lambda a, b: divided_by_n(a, b),
+    "the mean and the half width": lambda a, b: (np.mean(by_numpy(a, b)), np.ptp(by_numpy(a, b)) / 2),
 }
 
 
@@ -88,7 +96,9 @@ def test_the_librarys_own_function_is_no_answer(name, finished, capsys):
     assert f"It calls {finished.__name__}, which does the exercise for you" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("answer", [lambda a, b: 0.1, lambda a, b: (1, 2, 3), lambda a, b: "wide", lambda a: a, 5])
+@pytest.mark.parametrize(
+    "answer", [lambda a, b: 0.1, lambda a, b: (1, 2, 3), lambda a, b: "wide", lambda a, b: (None, None), lambda a: a, 5]
+)
 def test_what_is_no_interval_is_refused_with_a_hint(answer, capsys):
     assert not check("6a", answer)
     assert "Hint:" in capsys.readouterr().out
@@ -161,6 +171,7 @@ WRONG_SEEDS = {
     "1.96 belongs to the normal distribution": searched(lambda n, s: 1.96 * s / np.sqrt(n)),
     "in a formula": lambda s, d: int(np.ceil((1.96 * s / d) ** 2)),
     "begins at n = 1": searched_from_one,
+    "begins at n = 3": lambda s, d: max(3, searched(lambda n, s: stats.t.ppf(0.975, n - 1) * s / np.sqrt(n))(s, d)),
     "the whole width": searched(lambda n, s: 2 * stats.t.ppf(0.975, n - 1) * s / np.sqrt(n)),
     "one more is": searched(less=1),
     "n degrees of freedom": searched(lambda n, s: stats.t.ppf(0.975, n) * s / np.sqrt(n)),

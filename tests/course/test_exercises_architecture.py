@@ -235,6 +235,9 @@ WRONG_BATCH_NORM = [
     ("all maps are normalised together", lambda x, g, b: normalised(x, g, b, axes=None)),
     ("the variance divides by n - 1", lambda x, g, b: normalised(x, g, b, correction=1)),
     ("eps is outside the root", lambda x, g, b: normalised(x, g, b, inside=0.0, outside=1e-5)),
+    ("n - 1, and eps is outside the root", lambda x, g, b: normalised(x, g, b, correction=1, inside=0.0, outside=1e-5)),
+    ("give it the shape (1, C, 1, 1)", lambda x, g, b: x * g + b),
+    ("a mean without keepdim=True", lambda x, g, b: x - x.mean((0, 2, 3))),
     ("eps is missing", lambda x, g, b: normalised(x, g, b, inside=0.0)),
     ("no affine step", lambda x, g, b: normalised(x, g * 0 + 1, b * 0)),
     ("beta is missing", lambda x, g, b: normalised(x, g, b * 0)),
@@ -323,7 +326,7 @@ def test_what_has_no_name_is_refused_with_its_case(name, answer, said, capsys):
 def test_a_gamma_without_its_shape_is_told_the_shape(capsys):
     assert not check("1c", lambda x, gamma, beta: x * gamma + beta)
     said = capsys.readouterr().out
-    assert "could not be checked (RuntimeError: The size of tensor a" in said and "Print the shapes of mean and gamma" in said
+    assert "got: The size of tensor a" in said and "Print the shapes of mean and gamma" in said
     assert "\n  line " in said and "x * gamma + beta" in said and "\n  input: x of shape (2, 3, 4, 5)" in said
 
 

@@ -84,6 +84,7 @@ WRONG_TURN = {
     "the forward map": forward,
     "It calls affine, which does the exercise for you": turn_by_the_library,
     "image is changed in place": turn_in_place,
+    "row and column are swapped where the image is read": lambda i, d: turn_by_loops(i.T.clone(), d),
     "degrees are taken for radians": lambda i, d: turn_by_loops(i, d, convert=float),
     "positions are cut off": lambda i, d: turn_by_loops(i, d, pick=int),
     "positions are rounded down": lambda i, d: turn_by_loops(i, d, pick=math.floor),

@@ -210,13 +210,13 @@ def weights_of_one(net, unit, size):
     return by_pixels(net, unit, size)
 
 
-def with_nan(net, unit, size, dead):
+def with_nan(net, unit, size, dead, whole=False):
     seen = torch.zeros(size, dtype=torch.bool)
     for row in range(size[0]):
         for column in range(size[1]):
             image = torch.zeros(1, 1, *size)
             image[0, 0, row, column] = float("nan")
-            seen[row, column] = dead(net(image)[0, :, unit[0], unit[1]]).any()
+            seen[row, column] = dead(net(image) if whole else net(image)[0, :, unit[0], unit[1]]).any()
     return seen
 
 
@@ -237,6 +237,7 @@ WRONG_MEASURES = [
     ("the poison stays in the image", poison_stays),
     ("a small change or a gradient in place of poison", changed),
     ("a small change or a gradient in place of poison", gradient),
+    ("the whole output is looked at", lambda n, u, s: with_nan(n, u, s, torch.isnan, whole=True)),
     ("only map 0 is looked at", one_map),
     ("all maps must die", all_maps),
     ("true and false are swapped", lambda *case: ~by_pixels(*case)),

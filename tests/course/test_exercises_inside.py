@@ -61,6 +61,7 @@ WRONG_EVIDENCE = {
     "the weights of the digit that the network answers": lambda n, x, d: by_convolution(n, x, int(n(x[None]).argmax())),
     "the weights of another digit": lambda n, x, d: by_convolution(n, x, d - 1),
     "the sum over the places is the logit": lambda n, x, d: by_convolution(n, x, d) / 36,
+    "the 16 products are averaged": lambda n, x, d: by_convolution(n, x, d) / 16,
     "conv6's maps": lambda n, x, d: weighed(maps_of(n, "conv6", x[None])[0], n, d),
     "the bias is added at every place": lambda n, x, d: n.conv8(maps_of(n, "conv7", x[None]))[0, d],
     "before BatchNorm": lambda n, x, d: weighed(raw_conv7(n, x, "conv7"), n, d),
@@ -111,7 +112,19 @@ def inside(top, side):
     return min(max(top, 0), 28 - side)
 
 
+def cut_off(net, layer, map, images, k):
+    """Patches whose boxes end at the image's border."""
+    start, jump, side = box_of(layer)
+    found = []
+    for image, said in zip(images, maps_of(net, layer, images)[:, map]):
+        row, column = divmod(int(said.argmax()), said.shape[1])
+        top, left = start + jump * row, start + jump * column
+        found.append(image[:, max(top, 0) : top + side, max(left, 0) : left + side])
+    return torch.stack(found[:k])
+
+
 WRONG_PATCHES = {
+    "a patch is cut off, so the patches differ in size": cut_off,
     "It calls top_patches, which does the exercise for you": lambda *case: interpret.top_patches(*case).patches,
     "the last row and column are missing": lambda *case: patches(*case)[:, :, :-1, :-1],
     "ranked by the mean over the map": lambda *case: patches(*case, rank=lambda one: one.mean()),

@@ -164,6 +164,7 @@ WRONG_COUNTS = {
     "the bias is counted": counting(
         lambda c, before, after: by_loops(c, None, after) + (0 if c.bias is None else len(c.bias) * after[0] * after[1])
     ),
+    "groups are ignored: a filter reads": counting(lambda c, before, after: 2 * by_loops(c, None, after) * c.groups),
     "twice as many": counting(lambda c, before, after: 2 * by_loops(c, None, after)),
     "one side of the output only": counting(lambda c, before, after: c.weight.numel() * after[1]),
     "one side of the kernel only": counting(lambda c, before, after: by_loops(c, None, after) // c.kernel_size[0]),

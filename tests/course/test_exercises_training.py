@@ -41,6 +41,7 @@ WRONG_CROSS_ENTROPY = {
         -of_label(a.softmax(1), y).log().mean()
     ),
     "a small number keeps the probability above 0": lambda a, y: -(of_label(a.softmax(1), y) + 1e-9).log().mean(),
+    "the sum runs over the whole batch": lambda a, y: -of_label(a.exp() / a.exp().sum(), y).log().mean(),
     "softmax over the images": lambda a, y: -of_label(probabilities(a, 0), y).log().mean(),
     "softmax twice": lambda a, y: -of_label(probabilities(probabilities(a)), y).log().mean(),
     "the losses are added up": lambda a, y: -of_label(probabilities(a), y).log().sum(),
@@ -117,7 +118,24 @@ def with_net_zero_grad(net, optimizer, images, labels):
     return loss
 
 
+def moved_by_hand(net, optimizer, images, labels):
+    loss = F.cross_entropy(net.train()(images), labels)
+    optimizer.zero_grad()
+    loss.backward()
+    with torch.no_grad():
+        for weight in net.parameters():
+            weight -= 0.1 * weight.grad
+    return loss.item()
+
+
+def loss_after_the_step(net, optimizer, images, labels):
+    training()(net, optimizer, images, labels)
+    return F.cross_entropy(net(images), labels).item()
+
+
 WRONG_TRAIN_STEP = {
+    "the weights are moved by hand": moved_by_hand,
+    "this is the loss after the step": loss_after_the_step,
     "no zero_grad": training("train forward loss backward step"),
     "the step comes before backward": training("train forward loss zero step backward"),
     "the step comes before backward: it uses the last batch's gradients": training("train forward loss step zero backward"),
@@ -209,6 +227,10 @@ def one_hot(a, y):
 
 
 WRONG_GRADIENT = {
+    "It calls backward, which does the exercise for you": by_autograd_alone,
+    "It calls grad, which does the exercise for you": lambda a, y: torch.autograd.grad(by_logsumexp(a.requires_grad_(), y), a)[
+        0
+    ],
     "not divided by the number of images": lambda a, y: a.softmax(1) - one_hot(a, y),
     "the sign": lambda a, y: (one_hot(a, y) - a.softmax(1)) / len(a),
     "the 1 of the label is missing": lambda a, y: a.softmax(1) / len(a),
@@ -233,7 +255,7 @@ RIGHT = {
         by_autograd,
         with_net_zero_grad,
     ],
-    "4c": [softmax_minus_one_hot, label_by_label, by_autograd_alone, lambda a, y: softmax_minus_one_hot(a, y).tolist()],
+    "4c": [softmax_minus_one_hot, label_by_label, lambda a, y: softmax_minus_one_hot(a, y).tolist()],
     "4d": [rule(), in_place, number_by_number, with_numpy, by_sgd, lambda p, v, g, lr, m: list(rule()(p, v, g, lr, m))],
 }
 WRONG = {"4a": WRONG_CROSS_ENTROPY, "4b": WRONG_TRAIN_STEP, "4c": WRONG_GRADIENT, "4d": WRONG_STEP}

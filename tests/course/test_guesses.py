@@ -31,12 +31,25 @@ def test_reveal_shows_the_answer_to_a_guess():
     assert html == "<p><b>maps: 1,200.</b> You said 600: too low by a factor of 2. 2 &gt; 1.</p>"
 
 
-@pytest.mark.parametrize("guess, kept", [("A", "A"), (" b ", "B"), ("C", None), (1, None), (["A"], None)])
+@pytest.mark.parametrize("guess, kept", [("A", "A"), (" b ", "B"), ("", None), ("C", None), (1, None), (["A"], None)])
 def test_ask_keeps_one_of_the_choices(guess, kept, capsys):
     guesses = Guesses()
     guesses.ask("row", guess, choices=("A", "B"))
     assert guesses.guessed["row"] == kept
     assert capsys.readouterr().out == (f"row: you say {kept}.\n" if kept else "row: the guess should be one of A, B.\n")
+
+
+def test_ask_takes_the_first_words_of_a_choice():
+    guesses = Guesses()
+    guesses.ask("way", "cosine", choices=("always", "cosine from the top", "one cycle"))
+    assert guesses.guessed["way"] == "cosine from the top"
+
+
+def test_ask_says_that_a_comma_makes_two_numbers(capsys):
+    guesses = Guesses()
+    guesses.ask("n", 4, 872)
+    assert guesses.guessed["n"] is None
+    assert capsys.readouterr().out == "n: type the number without a comma, as in 4872.\n"
 
 
 @pytest.mark.parametrize(
@@ -45,6 +58,8 @@ def test_ask_keeps_one_of_the_choices(guess, kept, capsys):
         (3, 3),
         (3.0, 3),
         ("99.5", 99.5),
+        ("1,000", 1000),
+        ("31 %", 31),
         (True, None),
         (10**400, None),
         (torch.ones(2), None),
@@ -88,6 +103,7 @@ def test_verdict_says_how_near(guess, measured, words):
     "name, guess, measured, words",
     [
         ("read correctly, in %", 91, 99.85, "off by 8.85 points"),
+        ("read correctly, in %", 98, 99, "off by 1 point"),
         ("empty places in 100", 8, 7.6, "off by 0.4 points"),
         ("degrees clockwise, below 90 %", 30, 40, "too low by 25 %"),
         ("images read correctly", 9100, 9985, "within a tenth"),
