@@ -116,7 +116,10 @@ def for_the_book(notebook: NotebookNode, name: str, known: set[str]) -> Notebook
 
 
 def on_the_site(text: str, name: str, known: set[str]) -> str:
-    """A page's Markdown with links to what the site has, else to the repository, and pictures for the site's themes."""
+    """A page's Markdown with links to what the site has, else to the repository, and pictures for the site's themes.
+
+    Where the repository is not GitHub's, nothing is known of its pages' addresses: such a link is its words alone.
+    """
     text = re.sub(r"<picture>.*?</picture>", lambda picture: two_themes(picture[0]), text, flags=re.DOTALL)
     text = re.sub(r"\[!\[Open In Colab\]\([^)]*\)\]", "[Open in Colab]", text)
 
@@ -129,6 +132,8 @@ def on_the_site(text: str, name: str, known: set[str]) -> str:
             return link[0]
         if path == "README.md":
             return f"{link[1]}({'../' * name.count('/')}index.md)"
+        if not repository().startswith("https://github.com/"):
+            return link[1][1:-1]
         return f"{link[1]}({repository()}/tree/main/{path}{f'#{anchor}' if anchor else ''})"
 
     return re.sub(r"(\[[^\]]*\])\(([^)\s]+)\)", on_the_site_or_not, text)

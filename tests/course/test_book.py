@@ -4,6 +4,7 @@ import functools
 import http.server
 import importlib.util
 import re
+import runpy
 import threading
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from course import browser, outline
+from course.book import build as build_module
 from course.book.build import DOWNLOAD, build, for_the_book, on_the_site
 from course.report.course_tables import COURSE, repository
 from mnist_lib.support.paths import ROOT
@@ -117,6 +119,20 @@ def test_on_the_site_links_hold():
     assert DOWNLOAD in (ROOT / "README.md").read_text()
     picture = on_the_site('<picture>\n<img src="figures/a-light.png" alt="A"></picture>', "README.md", set())
     assert picture.count("<img") == 2 and 'src="figures/a-dark.png" class="only-dark"' in picture
+
+
+def test_an_address_that_is_not_githubs_gives_no_link_to_its_pages(monkeypatch):
+    monkeypatch.setattr(build_module, "repository", lambda: "https://git.example.org/a/b")
+    assert on_the_site("[a](glossary.md) [b](../LICENSE#x)", "notebooks/01.md", {"notebooks/glossary.md"}) == "[a](glossary.md) b"
+
+
+@builder
+@pytest.mark.parametrize(("address", "links"), [("https://github.com/a/b", True), ("https://git.example.org/a/b", False)])
+def test_the_theme_launches_colab_from_github_alone(address, links, monkeypatch):
+    monkeypatch.setenv("MNIST_LIB_REPOSITORY", address)
+    monkeypatch.setenv("MNIST_LIB_BOOK_SOURCE", "source")
+    options = runpy.run_path(str(ROOT / "course/book/conf.py"))["html_theme_options"]
+    assert bool(options.get("launch_buttons")) == bool(options.get("repository_url")) == options["use_repository_button"] == links
 
 
 @pytest.fixture(scope="module")
