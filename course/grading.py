@@ -1,4 +1,4 @@
-"""The assignment, graded: every submission of a folder is trained on a thousand images a seed and judged by 5,000 others.
+"""The assignment, graded: every submission of a folder is trained on 300 images a seed and judged by 5,000 others.
 
 A submission is data (submission.py). What is trained is this library's code alone, in processes of its own with a limit of
 time and memory, and what they measured comes back to this process: nothing that lies in the folder can stand for a result.
@@ -173,7 +173,7 @@ def run_one(recipe: TrainConfig, seed: int, data: str) -> float:
 
 
 def share(dataset: Dataset, seed: int) -> Dataset:
-    """A seed's own training images: a thousand to train on, and 5,000 others in the place of the test images.
+    """A seed's own training images: 300 to train on, and 5,000 others in the place of the test images.
 
     So they are read once, at the end, and the test images of MNIST are not there at all.
     """

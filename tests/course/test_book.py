@@ -123,7 +123,8 @@ def test_on_the_site_links_hold():
 
 def test_an_address_that_is_not_githubs_gives_no_link_to_its_pages(monkeypatch):
     monkeypatch.setattr(build_module, "repository", lambda: "https://git.example.org/a/b")
-    assert on_the_site("[a](glossary.md) [b](../LICENSE#x)", "notebooks/01.md", {"notebooks/glossary.md"}) == "[a](glossary.md) b"
+    text = "[a](glossary.md) [b](../LICENSE#x)"
+    assert on_the_site(text, "notebooks/01.md", {"notebooks/glossary.md"}) == "[a](glossary.md) b"
 
 
 @builder
@@ -132,7 +133,7 @@ def test_the_theme_launches_colab_from_github_alone(address, links, monkeypatch)
     monkeypatch.setenv("MNIST_LIB_REPOSITORY", address)
     monkeypatch.setenv("MNIST_LIB_BOOK_SOURCE", "source")
     options = runpy.run_path(str(ROOT / "course/book/conf.py"))["html_theme_options"]
-    assert bool(options.get("launch_buttons")) == bool(options.get("repository_url")) == options["use_repository_button"] == links
+    assert ("launch_buttons" in options) == ("repository_url" in options) == options["use_repository_button"] == links
 
 
 @pytest.fixture(scope="module")

@@ -80,8 +80,8 @@ def test_a_file_alone_and_no_file_at_all(small, tmp_path, capsys):
     ):
         assert main(["grade", str(folder)]) == 1
         assert capsys.readouterr().err.startswith(said)
-    assert main(["grade", str(tmp_path), "--first", "6"]) == 1
-    assert "at most 5" in capsys.readouterr().err
+    assert main(["grade", str(tmp_path), "--first", "7"]) == 1
+    assert "at most 6" in capsys.readouterr().err
 
 
 def test_other_images_than_mnist_judge_nothing(nearby, tmp_path, capsys):
@@ -122,9 +122,9 @@ def test_a_seeds_images_are_its_own_and_never_the_test_images(mnist):
     places = []
     for seed in range(10):
         part = share(mnist, seed)
-        assert (len(part.train_labels), len(part.test_labels)) == (1_000, 5_000) and part.name != "MNIST"
+        assert (len(part.train_labels), len(part.test_labels)) == (300, 5_000) and part.name != "MNIST"
         places += [part.train_images.data_ptr(), part.test_images.data_ptr()]
-        assert torch.equal(part.test_labels, mnist.train_labels[6_000 * seed + 1_000 : 6_000 * (seed + 1)])
+        assert torch.equal(part.test_labels, mnist.train_labels[5_300 * seed + 300 : 5_300 * (seed + 1)])
     assert len(set(places)) == 20 and mnist.test_images.data_ptr() not in places
 
 
