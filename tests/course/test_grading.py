@@ -58,7 +58,7 @@ def test_a_folder_is_graded_and_no_attack_gains_anything(small, tmp_path, monkey
     assert {name for name, row in rows.items() if row["passed"] == "yes"} == {"ada.toml", "bob.toml", "?[2Jclear.toml"}
     assert rows["bob.toml"]["same recipe as"] == "ada.toml" and not rows["ada.toml"]["same recipe as"]
     assert rows["bob.toml"]["mean"] == rows["ada.toml"]["mean"] and rows["ada.toml"]["seeds"] == "5"
-    assert rows["ada.toml"]["steps"] == "8" and int(rows["ada.toml"]["parameters"]) < 300
+    assert rows["ada.toml"]["steps"] == "3" and int(rows["ada.toml"]["parameters"]) < 300
     assert rows["cat.toml"]["missing"].startswith("Seed ") and "failed" in rows["cat.toml"]["missing"]
     assert rows["patch.py"]["missing"] == "It is no .toml file, so it was not opened."
     assert rows["exit.toml"]["missing"].startswith("The file is not TOML: ")

@@ -38,29 +38,27 @@ def written(folder, *cells: str, name="01.ipynb"):
 
 
 def test_a_folder_of_notebooks_becomes_a_table(tmp_path, capsys, monkeypatch):
-    """One that is right, and sees nothing of this machine's; one that cheats, one that ends early, one that is none.
+    """One that is right and cheats, and sees nothing of this machine's; one that ends early, one that is none.
 
-    Each starts an interpreter and a kernel, which takes seconds: so they share a run, and no cell imports what it needs not.
+    Each starts an interpreter and a kernel, and seconds go into what these import: so they are few, and share a run.
     """
     monkeypatch.setenv("A_SECRET", "1")
     looks = LOOKS + CALLS if cut_off() else LOOKS
-    honest = "honest = convolve if not found else None"
-    written(tmp_path / "ada", looks, CONVOLVE, honest, 'check("1a", honest)', 'check("1b", 7)')  # asked without an import
+    cheat, honest = "check = lambda *a: True", "honest = convolve if not found else None"
+    written(tmp_path / "ada", looks, CONVOLVE, honest, cheat, 'check("1a", honest)', 'check("1b", 7)')
     (tmp_path / "ada/course").mkdir()
-    (tmp_path / "ada/course/exercises.py").write_text("check = lambda *a: True")
-    written(tmp_path / "bob", "def convolve(image, weight, bias):\n    return None", "check = lambda *a: True", CHECK)
+    (tmp_path / "ada/course/exercises.py").write_text(cheat)
     written(tmp_path / "cat", "import os; os._exit(0)", CHECK)
     (tmp_path / "dan").mkdir()
     (tmp_path / "dan/01.ipynb").write_text("import os")
     out = tmp_path / "exercises.csv"
     assert main(["exercises", str(tmp_path), "--out", str(out), "--workers", "2"]) == 1  # some do not pass
     rows = {(row["notebook"], row["exercise"]): row for row in csv.DictReader(out.read_text(encoding="utf-8-sig").splitlines())}
-    assert len(rows) == 4 * 4
+    assert len(rows) == 3 * 4
     assert [key for key, row in rows.items() if row["passed"] == "yes"] == [("ada/01.ipynb", "1a")]
     why = {key[0]: row["why not run to its end"] for key, row in rows.items()}
-    assert why == dict.fromkeys(("ada/01.ipynb", "bob/01.ipynb"), "") | dict.fromkeys(
-        ("cat/01.ipynb", "dan/01.ipynb"), "it is no notebook, or its kernel ended"
-    )
+    ended = "it is no notebook, or its kernel ended"
+    assert why == {"ada/01.ipynb": "", "cat/01.ipynb": ended, "dan/01.ipynb": ended}
     assert "ada/01.ipynb: 1 of 4 pass\n" in capsys.readouterr().out
 
 
