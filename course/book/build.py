@@ -64,13 +64,20 @@ def gather(source: Path, student: bool = False) -> None:
         (source / name).write_text(on_the_site(page.read_text(encoding="utf-8"), name.as_posix(), known), encoding="utf-8")
     readme = (ROOT / "README.md").read_text(encoding="utf-8").replace(DOWNLOAD, "[draw a digit](draw.md).")
     if student:
-        readme = re.sub(r"(?m)^.*(?:INSTRUCTOR\.md|notebooks/solutions).*\n", "", readme)
+        readme = re.sub(r"(?m)^.*(?:INSTRUCTOR\.md|notebooks/solutions).*\n", "", without_folds(readme))
     readme = on_the_site(readme, "README.md", known)
     (source / "index.md").write_text(readme + contents(pages), encoding="utf-8")
     (source / "draw.md").write_text(DRAW, encoding="utf-8")
     (source / "extra/draw").mkdir(parents=True)  # copied to the site as it is
     shutil.copytree(ROOT / "figures", source / "extra/figures")
     shutil.copy(ROOT / "docs/index.html", source / "extra/draw/index.html")
+
+
+def without_folds(readme: str) -> str:
+    """README without what it folds because notebooks ask for it: such a section is gone, of the opening only the fold."""
+    opening, *sections = readme.split("\n## ")
+    opening = re.sub(r"<details>.*?</details>\n*", "", opening, flags=re.DOTALL)
+    return "\n## ".join([opening, *(section for section in sections if "<details>" not in section)])
 
 
 DRAW = """# Draw for it

@@ -96,6 +96,21 @@ def test_book_shows_pictures_and_folds_setup_cells(site, name):
     assert len(re.findall(r'<details class="[^"]*hide above-input', html)) == len(hidden)
 
 
+def test_the_students_book_is_made_of_pages_without_answers(tmp_path):
+    """What Sphinx is given: no fold, no solution, no page that tells results, no stored answer."""
+    build_module.gather(tmp_path, student=True)
+    pages = {path.relative_to(tmp_path).as_posix(): path.read_text(encoding="utf-8") for path in tmp_path.rglob("*.md")}
+    assert set(pages) == {"index.md", "draw.md", "notebooks/glossary.md", "notebooks/formulas.md"}
+    assert not list(tmp_path.rglob("*solution*.md")) and not list(tmp_path.rglob("INSTRUCTOR*"))
+    for name, text in pages.items():
+        assert "<details>" not in text and not re.search(r"INSTRUCTOR|RESULTS|solutions/", text), name
+    assert "## The path" in pages["index.md"] and "## Running locally" in pages["index.md"] and "4,640" not in pages["index.md"]
+    for path in (tmp_path / "notebooks").glob("*.ipynb"):
+        notebook = nbformat.read(path, as_version=4)
+        shown = "\n".join(cell.source for cell in notebook.cells) + str([cell.get("outputs") for cell in notebook.cells])
+        assert "<details>" not in shown and "solutions/" not in shown, path.name
+
+
 def test_for_the_book_folds_a_cell_under_its_title():
     notebook = new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
     notebook.cells = [
