@@ -71,7 +71,7 @@ COMMANDS = {  # help, the function, which is imported when it is called, and its
         "course.grading:grade",
         parameter("folder", type=Path, help="with a .toml file for each submission; or one such file"),
         parameter("--out", type=whole, default=whole(OUT / "grades.csv"), help="the table (default out/grades.csv)"),
-        parameter("--first", type=int, default=0, help="the first seed (default 0, as students use; 5 holds out other images)"),
+        parameter("--first", type=int, default=0, help="the first seed (default 0, as students use; 8 holds out other images)"),
         WORKERS,
         DATA,
     ),

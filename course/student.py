@@ -30,6 +30,8 @@ COPIED = (  # files, and what folders hold
     "notebooks/formulas.md",
     *(f"course/{name}" for name in ("__init__.py", "__main__.py", "card.txt", "colab.py", "guesses.py", "exercises")),
     *(f"course/{name}.py" for name in ("grading", "run_exercises", "study", "submission")),
+    "course/photos",
+    *(f"benchmarks/{name}.py" for name in ("__init__", "classic", "common", "speed")),
     *(f"records/{name}.jsonl" for name in ("card", "quick", "best", "few")),
     *(f"records/studies/{name}.jsonl" for name in ("card", "quick", "fewest", "fewest long")),
     *(f"records/{name}" for name in ("card-seed-0.pt", "card-seed-0-epochs.pt", "label-votes.csv")),

@@ -19,8 +19,8 @@ from mnist_lib.trainer.ingredients import Freeze, Hardest, Muon, Settle, Whiten
 from mnist_lib.trainer.variants import Flatten, NoBatchNorm, NoBottleneck, TorchModules, Widths
 from mnist_lib.transforms import Augment
 
-IMAGES, HELD_OUT = 1_000, 5_000  # a seed's own: to train on, and to judge by
-PARAMETERS, WORK, BATCH, WORDS = 20_000, 20_480, 32, 50  # WORK: steps times batch_size, what the card takes for 20 epochs
+IMAGES, HELD_OUT = 300, 3_400  # a seed's own: to train on, and to judge by
+PARAMETERS, WORK, BATCH, WORDS = 20_000, 10_240, 32, 50  # WORK: steps times batch_size
 BYTES, MOST = 64 * 1024, 20  # of a file; of sentences on what is wrong with it
 INGREDIENTS = {
     kind.__name__: kind

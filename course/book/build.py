@@ -64,13 +64,20 @@ def gather(source: Path, student: bool = False) -> None:
         (source / name).write_text(on_the_site(page.read_text(encoding="utf-8"), name.as_posix(), known), encoding="utf-8")
     readme = (ROOT / "README.md").read_text(encoding="utf-8").replace(DOWNLOAD, "[draw a digit](draw.md).")
     if student:
-        readme = re.sub(r"(?m)^.*(?:INSTRUCTOR\.md|notebooks/solutions).*\n", "", readme)
+        readme = re.sub(r"(?m)^.*(?:INSTRUCTOR\.md|notebooks/solutions).*\n", "", without_folds(readme))
     readme = on_the_site(readme, "README.md", known)
     (source / "index.md").write_text(readme + contents(pages), encoding="utf-8")
     (source / "draw.md").write_text(DRAW, encoding="utf-8")
     (source / "extra/draw").mkdir(parents=True)  # copied to the site as it is
     shutil.copytree(ROOT / "figures", source / "extra/figures")
     shutil.copy(ROOT / "docs/index.html", source / "extra/draw/index.html")
+
+
+def without_folds(readme: str) -> str:
+    """README without what it folds because notebooks ask for it: such a section is gone, of the opening only the fold."""
+    opening, *sections = readme.split("\n## ")
+    opening = re.sub(r"<details>.*?</details>\n*", "", opening, flags=re.DOTALL)
+    return "\n## ".join([opening, *(section for section in sections if "<details>" not in section)])
 
 
 DRAW = """# Draw a digit
@@ -116,7 +123,10 @@ def for_the_book(notebook: NotebookNode, name: str, known: set[str]) -> Notebook
 
 
 def on_the_site(text: str, name: str, known: set[str]) -> str:
-    """A page's Markdown with links to what the site has, else to the repository, and pictures for the site's themes."""
+    """A page's Markdown with links to what the site has, else to the repository, and pictures for the site's themes.
+
+    Where the repository is not GitHub's, nothing is known of its pages' addresses: such a link is its words alone.
+    """
     text = re.sub(r"<picture>.*?</picture>", lambda picture: two_themes(picture[0]), text, flags=re.DOTALL)
     text = re.sub(r"\[!\[Open In Colab\]\([^)]*\)\]", "[Open in Colab]", text)
 
@@ -129,6 +139,8 @@ def on_the_site(text: str, name: str, known: set[str]) -> str:
             return link[0]
         if path == "README.md":
             return f"{link[1]}({'../' * name.count('/')}index.md)"
+        if not repository().startswith("https://github.com/"):
+            return link[1][1:-1]
         return f"{link[1]}({repository()}/tree/main/{path}{f'#{anchor}' if anchor else ''})"
 
     return re.sub(r"(\[[^\]]*\])\(([^)\s]+)\)", on_the_site_or_not, text)

@@ -8,6 +8,7 @@ from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.util import logging
 
 REPOSITORY = os.environ["MNIST_LIB_REPOSITORY"]
+ON_GITHUB = REPOSITORY.startswith("https://github.com/")  # which the theme's links and Colab are made for
 
 project = "13,960 numbers"
 author = copyright = "the mnist_lib authors"
@@ -24,18 +25,21 @@ suppress_warnings = ["myst.strikethrough", "mystnb.unknown_mime_type"]
 
 html_theme = "sphinx_book_theme"
 html_theme_options = {
-    "repository_url": REPOSITORY,
-    "repository_branch": "main",
-    "use_repository_button": True,
+    "use_repository_button": ON_GITHUB,
     "use_download_button": False,
     "use_fullscreen_button": False,
     "show_toc_level": 2,
     "home_page_in_toc": True,
-    "launch_buttons": {"colab_url": "https://colab.research.google.com"},
     "navbar_persistent": [],  # the search is in the sidebar
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
+if ON_GITHUB:
+    html_theme_options |= {
+        "repository_url": REPOSITORY,
+        "repository_branch": "main",
+        "launch_buttons": {"colab_url": "https://colab.research.google.com"},
+    }
 html_static_path = ["static"]
 html_css_files = ["book.css"]
 html_extra_path = [os.path.join(os.environ["MNIST_LIB_BOOK_SOURCE"], "extra")]

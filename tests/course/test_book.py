@@ -4,6 +4,7 @@ import functools
 import http.server
 import importlib.util
 import re
+import runpy
 import threading
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from course import browser, outline
+from course.book import build as build_module
 from course.book.build import DOWNLOAD, build, for_the_book, on_the_site
 from course.report.course_tables import COURSE, repository
 from mnist_lib.support.paths import ROOT
@@ -94,6 +96,21 @@ def test_book_shows_pictures_and_folds_setup_cells(site, name):
     assert len(re.findall(r'<details class="[^"]*hide above-input', html)) == len(hidden)
 
 
+def test_the_students_book_is_made_of_pages_without_answers(tmp_path):
+    """What Sphinx is given: no fold, no solution, no page that tells results, no stored answer."""
+    build_module.gather(tmp_path, student=True)
+    pages = {path.relative_to(tmp_path).as_posix(): path.read_text(encoding="utf-8") for path in tmp_path.rglob("*.md")}
+    assert set(pages) == {"index.md", "draw.md", "notebooks/glossary.md", "notebooks/formulas.md"}
+    assert not list(tmp_path.rglob("*solution*.md")) and not list(tmp_path.rglob("INSTRUCTOR*"))
+    for name, text in pages.items():
+        assert "<details>" not in text and not re.search(r"INSTRUCTOR|RESULTS|solutions/", text), name
+    assert "## The path" in pages["index.md"] and "## Running locally" in pages["index.md"] and "4,640" not in pages["index.md"]
+    for path in (tmp_path / "notebooks").glob("*.ipynb"):
+        notebook = nbformat.read(path, as_version=4)
+        shown = "\n".join(cell.source for cell in notebook.cells) + str([cell.get("outputs") for cell in notebook.cells])
+        assert "<details>" not in shown and "solutions/" not in shown, path.name
+
+
 def test_for_the_book_folds_a_cell_under_its_title():
     notebook = new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
     notebook.cells = [
@@ -117,6 +134,21 @@ def test_on_the_site_links_hold():
     assert DOWNLOAD in (ROOT / "README.md").read_text()
     picture = on_the_site('<picture>\n<img src="figures/a-light.png" alt="A"></picture>', "README.md", set())
     assert picture.count("<img") == 2 and 'src="figures/a-dark.png" class="only-dark"' in picture
+
+
+def test_an_address_that_is_not_githubs_gives_no_link_to_its_pages(monkeypatch):
+    monkeypatch.setattr(build_module, "repository", lambda: "https://git.example.org/a/b")
+    text = "[a](glossary.md) [b](../LICENSE#x)"
+    assert on_the_site(text, "notebooks/01.md", {"notebooks/glossary.md"}) == "[a](glossary.md) b"
+
+
+@builder
+@pytest.mark.parametrize(("address", "links"), [("https://github.com/a/b", True), ("https://git.example.org/a/b", False)])
+def test_the_theme_launches_colab_from_github_alone(address, links, monkeypatch):
+    monkeypatch.setenv("MNIST_LIB_REPOSITORY", address)
+    monkeypatch.setenv("MNIST_LIB_BOOK_SOURCE", "source")
+    options = runpy.run_path(str(ROOT / "course/book/conf.py"))["html_theme_options"]
+    assert ("launch_buttons" in options) == ("repository_url" in options) == options["use_repository_button"] == links
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,12 @@ import sys
 
 import pytest
 
-from course import grading
+from course import grading, submission
 from course.__main__ import main
 from course.grading import Grade, Limit, cell, judge, mark_same_recipes, printable, share
 from course.submission import Submission, to_toml
 from mnist_lib.studies import runner
+from mnist_lib.support.paths import ROOT
 from mnist_lib.trainer import TrainingError
 from mnist_lib.trainer.config import TrainConfig
 from mnist_lib.trainer.recipes import BEST, CARD
@@ -21,7 +22,7 @@ FAST = f"{PARAGRAPH}[recipe]\nepochs = 1\naugment = false\n[recipe.ingredients.W
 
 @pytest.fixture
 def small(nearby, monkeypatch, digits):
-    """The stand-in as if it were MNIST, its shares small: five seeds take a second."""
+    """The stand-in as if it were MNIST, its shares small: eight seeds take a second."""
     monkeypatch.setattr(grading, "MNIST_SHA256", digits.sha256)
     monkeypatch.setattr(grading, "IMAGES", 64)
     monkeypatch.setattr(grading, "HELD_OUT", 80)
@@ -57,8 +58,8 @@ def test_a_folder_is_graded_and_no_attack_gains_anything(small, tmp_path, monkey
     said = capsys.readouterr().out
     assert {name for name, row in rows.items() if row["passed"] == "yes"} == {"ada.toml", "bob.toml", "?[2Jclear.toml"}
     assert rows["bob.toml"]["same recipe as"] == "ada.toml" and not rows["ada.toml"]["same recipe as"]
-    assert rows["bob.toml"]["mean"] == rows["ada.toml"]["mean"] and rows["ada.toml"]["seeds"] == "5"
-    assert rows["ada.toml"]["steps"] == "8" and int(rows["ada.toml"]["parameters"]) < 300
+    assert rows["bob.toml"]["mean"] == rows["ada.toml"]["mean"] and rows["ada.toml"]["seeds"] == "8"
+    assert rows["ada.toml"]["steps"] == "3" and int(rows["ada.toml"]["parameters"]) < 300
     assert rows["cat.toml"]["missing"].startswith("Seed ") and "failed" in rows["cat.toml"]["missing"]
     assert rows["patch.py"]["missing"] == "It is no .toml file, so it was not opened."
     assert rows["exit.toml"]["missing"].startswith("The file is not TOML: ")
@@ -70,7 +71,7 @@ def test_a_folder_is_graded_and_no_attack_gains_anything(small, tmp_path, monkey
 
 def test_a_file_alone_and_no_file_at_all(small, tmp_path, capsys):
     (tmp_path / "ada.toml").write_text(FAST)
-    rows = graded(tmp_path / "ada.toml", tmp_path, "--first", "5")
+    rows = graded(tmp_path / "ada.toml", tmp_path, "--first", "8")
     assert rows["ada.toml"]["passed"] == "no"
     assert rows["ada.toml"]["missing"].startswith("The lower end of the 95 % interval is ")
     (tmp_path / "empty").mkdir()
@@ -80,8 +81,8 @@ def test_a_file_alone_and_no_file_at_all(small, tmp_path, capsys):
     ):
         assert main(["grade", str(folder)]) == 1
         assert capsys.readouterr().err.startswith(said)
-    assert main(["grade", str(tmp_path), "--first", "6"]) == 1
-    assert "at most 5" in capsys.readouterr().err
+    assert main(["grade", str(tmp_path), "--first", "9"]) == 1
+    assert "at most 8" in capsys.readouterr().err
 
 
 def test_other_images_than_mnist_judge_nothing(nearby, tmp_path, capsys):
@@ -120,12 +121,29 @@ def test_a_seeds_images_are_its_own_and_never_the_test_images(mnist):
     import torch
 
     places = []
-    for seed in range(10):
+    for seed in range(16):
         part = share(mnist, seed)
-        assert (len(part.train_labels), len(part.test_labels)) == (1_000, 5_000) and part.name != "MNIST"
+        assert (len(part.train_labels), len(part.test_labels)) == (300, 3_400) and part.name != "MNIST"
         places += [part.train_images.data_ptr(), part.test_images.data_ptr()]
-        assert torch.equal(part.test_labels, mnist.train_labels[6_000 * seed + 1_000 : 6_000 * (seed + 1)])
-    assert len(set(places)) == 20 and mnist.test_images.data_ptr() not in places
+        assert torch.equal(part.test_labels, mnist.train_labels[3_700 * seed + 300 : 3_700 * (seed + 1)])
+    assert len(set(places)) == 32 and mnist.test_images.data_ptr() not in places
+
+
+def test_the_task_says_the_numbers_that_grade():
+    text = " ".join((ROOT / "assignment/README.md").read_text(encoding="utf-8").split())
+    for said in (
+        f"**{submission.IMAGES}**",
+        f"{submission.HELD_OUT:,} other images",
+        f"{submission.PARAMETERS:,} parameters",
+        f"Steps times `batch_size` is at most {submission.WORK:,}, and `batch_size` is at least {submission.BATCH}",
+        f"at least {submission.WORDS} words",
+        f"**more than {grading.GOAL:g} %**",
+        f"is above {grading.GOAL:g} %",
+        f"{grading.SECONDS} seconds of the processor's time",
+        f"`--first {grading.SEEDS}`",
+    ):
+        assert said in text, said
+    assert 2 * grading.SEEDS <= grading.SHARES  # the students' and the grader's
 
 
 def test_the_lower_end_decides(monkeypatch):
@@ -154,9 +172,6 @@ def test_cells_and_lines_do_no_more_than_show_their_text():
 
 
 def test_the_file_to_begin_with_lacks_only_the_paragraph(capsys):
-    from course import submission
-    from mnist_lib.support.paths import ROOT
-
     with pytest.raises(submission.SubmissionError, match=r"^The paragraph has 0 words, at least 50 are asked for\.$"):
         submission.read(ROOT / "assignment/submission.toml")
     assert (ROOT / "assignment/submission.toml").read_text() == to_toml(CARD)

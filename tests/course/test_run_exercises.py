@@ -20,6 +20,14 @@ def convolve(image, weight, bias):
     return torch.stack([torch.stack([(patch * weight).sum() + bias for patch in row]) for row in patches])
 """
 CHECK = 'from course.exercises import check\ncheck("1a", convolve)'
+LOOKS = """import os, socket
+found = [name for name in ("course", "../ada") if os.path.exists(name)] + [name for name in os.environ if name == "A_SECRET"]
+"""
+CALLS = """try:
+    socket.create_connection(("127.0.0.1", 22), 2)
+except OSError as error:
+    found += [error] if error.errno != 101 else []  # the network is unreachable, and not a port closed
+"""
 
 
 def written(folder, *cells: str, name="01.ipynb"):
@@ -29,48 +37,33 @@ def written(folder, *cells: str, name="01.ipynb"):
     return folder / name
 
 
-def test_a_folder_of_notebooks_becomes_a_table(tmp_path, capsys):
-    written(tmp_path / "ada", CONVOLVE, CHECK)
-    written(tmp_path / "bob", "def convolve(image, weight, bias):\n    return None", "check = lambda *a: True", CHECK)
-    (tmp_path / "cat").mkdir()
-    (tmp_path / "cat/01.ipynb").write_text("import os")
+def test_a_folder_of_notebooks_becomes_a_table(tmp_path, capsys, monkeypatch):
+    """One that is right and cheats, and sees nothing of this machine's; one that ends early, one that is none.
+
+    Each starts an interpreter and a kernel, and seconds go into what these import: so they are few, and share a run.
+    """
+    monkeypatch.setenv("A_SECRET", "1")
+    looks = LOOKS + CALLS if cut_off() else LOOKS
+    cheat, honest = "check = lambda *a: True", "honest = convolve if not found else None"
+    written(tmp_path / "ada", looks, CONVOLVE, honest, cheat, 'check("1a", honest)', 'check("1b", 7)')
+    (tmp_path / "ada/course").mkdir()
+    (tmp_path / "ada/course/exercises.py").write_text(cheat)
+    written(tmp_path / "cat", "import os; os._exit(0)", CHECK)
+    (tmp_path / "dan").mkdir()
+    (tmp_path / "dan/01.ipynb").write_text("import os")
     out = tmp_path / "exercises.csv"
     assert main(["exercises", str(tmp_path), "--out", str(out), "--workers", "2"]) == 1  # some do not pass
     rows = {(row["notebook"], row["exercise"]): row for row in csv.DictReader(out.read_text(encoding="utf-8-sig").splitlines())}
     assert len(rows) == 3 * 4
     assert [key for key, row in rows.items() if row["passed"] == "yes"] == [("ada/01.ipynb", "1a")]
-    assert rows["cat/01.ipynb", "1a"]["why not run to its end"] == "it is no notebook, or its kernel ended"
+    why = {key[0]: row["why not run to its end"] for key, row in rows.items()}
+    ended = "it is no notebook, or its kernel ended"
+    assert why == {"ada/01.ipynb": "", "cat/01.ipynb": ended, "dan/01.ipynb": ended}
     assert "ada/01.ipynb: 1 of 4 pass\n" in capsys.readouterr().out
 
 
-def test_a_notebook_that_does_not_end_or_ends_early(tmp_path):
-    cells = CONVOLVE, "import time; time.sleep(600)", CHECK
-    assert outcome(written(tmp_path, *cells), 5) == ({}, "it took longer than 5 s")
-    cells = CONVOLVE, "import os; os._exit(0)", CHECK
-    assert outcome(written(tmp_path, *cells), 300) == ({}, "it is no notebook, or its kernel ended")
-
-
-def test_a_notebook_has_no_network_no_secrets_and_nothing_planted(tmp_path, monkeypatch):
-    if not cut_off():
-        pytest.skip("this system has no unshare")
-    monkeypatch.setenv("A_SECRET", "1")
-    (tmp_path / "course").mkdir()
-    (tmp_path / "course/exercises.py").write_text("check = lambda *a: True")
-    looks = """import os, socket
-found = []
-if "A_SECRET" in os.environ or os.path.exists("course"):
-    found.append("something")
-try:
-    socket.create_connection(("127.0.0.1", 22), 2)
-except OSError as error:
-    found += [error] if error.errno != 101 else []  # the network is unreachable, and not a port closed
-"""
-    found = f"{CONVOLVE}\nhonest = convolve if not found else None"
-    assert outcome(written(tmp_path, looks, found, 'check("1a", honest)', 'check("1b", 7)'), 300) == (
-        {"1a": True, "1b": False},
-        "",
-    )
-    assert outcome(written(tmp_path, "honest = 7", 'check("1a", honest)'), 300) == ({"1a": False}, "")
+def test_a_notebook_that_does_not_end(tmp_path):
+    assert outcome(written(tmp_path, "import time; time.sleep(600)", CHECK), 3) == ({}, "it took longer than 3 s")
 
 
 def test_names(tmp_path):

@@ -1,5 +1,6 @@
 """The handout has every question and no answer, stands alone, and runs."""
 
+import ast
 import os
 import re
 import shutil
@@ -42,13 +43,13 @@ def test_a_handout_takes_the_place_of_nothing_but_a_handout(name, tmp_path, caps
     assert (tmp_path / "notebooks/01.ipynb").read_text() == (tmp_path / "file").read_text() == "mine"
 
 
-def test_an_earlier_handout_is_renewed_and_its_git_folder_stays(tmp_path):
-    for _ in range(2):
-        student.write_handout(tmp_path / "out")
-        (tmp_path / "out/.git").mkdir(exist_ok=True)
-        assert not (tmp_path / "out/stale.md").exists()
-        (tmp_path / "out/stale.md").touch()
-    assert (tmp_path / "out/.git").is_dir()
+def test_an_earlier_handout_is_renewed_and_its_git_folder_stays(out):
+    (out.parent / ".git").mkdir()
+    (out.parent / "stale.md").touch()
+    before = {path: path.read_bytes() for path in files(out) if path.name != "stale.md"}
+    student.write_handout(out.parent, "https://github.com/teacher/class")
+    assert (out.parent / ".git").is_dir() and {path: path.read_bytes() for path in files(out)} == before
+    (out.parent / ".git").rmdir()
 
 
 def files(out) -> list[Path]:
@@ -127,40 +128,57 @@ def alone() -> dict[str, str]:
     }
 
 
-NIGHTLY = [path.stem if path.stem[:2] == "01" else pytest.param(path.stem, marks=pytest.mark.nightly) for path in PATHS]
+def test_what_its_notebooks_import_and_read_is_in_it(out):
+    """Of all seven by day, without running them: every import of a package of the handout's, every committed file."""
+    asked = {}
+    for path in sorted(out.glob("*.ipynb")):
+        code = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code")
+        asked |= dict.fromkeys(re.findall(r'committed\("([^"]+)"\)', code), path.name)
+        for node in ast.walk(ast.parse(code)):
+            if isinstance(node, ast.ImportFrom) and (ROOT / node.module.split(".")[0]).is_dir():
+                base = node.module.replace(".", "/")
+                names = [f"{base}/{alias.name}.py" for alias in node.names if (ROOT / base / f"{alias.name}.py").is_file()]
+                package = f"{base}/__init__.py" if (ROOT / base).is_dir() else f"{base}.py"
+                asked |= dict.fromkeys([package, *names], path.name)
+    assert len(asked) > 30
+    assert {name: by for name, by in asked.items() if not (out.parent / name).is_file()} == {}
 
 
-@pytest.mark.parametrize("stem", NIGHTLY)
-def test_it_runs_elsewhere_to_its_end_with_stubs_and_with_solutions(out, stem, tmp_path):
-    """In a copy, by papermill: nothing stops, no copy of the packages but its own is used, and stubs gain nothing."""
+def execute(path: Path, done: Path) -> list[str]:
+    """Run a notebook of a handout, as from its folder -> the points that its tests show."""
+    import papermill  # here: slow to import
+
+    papermill.execute_notebook(path, done, {"DATA": "digits"}, kernel_name="python3", cwd=str(path.parent), progress_bar=False)
+    cells = nbformat.read(done, as_version=4).cells
+    return [cell.outputs[-1]["data"]["text/plain"] for cell in cells if cell.metadata.get("nbgrader", {}).get("grade")]
+
+
+@pytest.fixture
+def elsewhere(out, tmp_path, monkeypatch) -> Path:
+    """The notebooks of a copy, in an environment in which Python finds no other copy of the packages."""
     shutil.copytree(out.parent, tmp_path / "class", ignore=shutil.ignore_patterns("__pycache__"))
-    path = tmp_path / f"class/notebooks/{stem}.ipynb"
-    for version in ("stubs", "solutions"):
-        if version == "solutions":
-            nbformat.write(solved(path), path)
-        done = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "papermill",
-                "-p",
-                "DATA",
-                "digits",
-                "--cwd",
-                str(path.parent),
-                str(path),
-                str(tmp_path / "done.ipynb"),
-            ],
-            cwd=tmp_path,
-            env=alone() | {"MNIST_LIB_OUT": str(tmp_path / "out")},
-            capture_output=True,
-            text=True,
-            timeout=600,
-        )
-        assert done.returncode == 0, done.stderr[-2000:]
-        cells = nbformat.read(tmp_path / "done.ipynb", as_version=4).cells
-        points = [cell.outputs[-1]["data"]["text/plain"] for cell in cells if cell.metadata.get("nbgrader", {}).get("grade")]
-        assert len(points) >= 3 and set(points) == {"0" if version == "stubs" else "1"}
+    for name, value in (alone() | {"MNIST_LIB_OUT": str(tmp_path / "out")}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    return tmp_path / "class/notebooks"
+
+
+@pytest.mark.daily
+def test_it_runs_elsewhere_to_its_end_with_stubs_and_solutions(elsewhere):
+    """One notebook, half of it solved: nothing stops, stubs gain nothing, solutions all."""
+    path = elsewhere / "01_architecture.ipynb"
+    nbformat.write(solved(path, ["1b", "1d"]), path)
+    assert execute(path, elsewhere / "done.ipynb") == ["0", "1", "0", "1"]
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("stem", [path.stem for path in PATHS])
+def test_all_run_elsewhere_with_stubs_and_with_solutions(stem, elsewhere):
+    path = elsewhere / f"{stem}.ipynb"
+    points = execute(path, elsewhere / "done.ipynb")
+    assert len(points) >= 3 and set(points) == {"0"}
+    nbformat.write(solved(path), path)
+    assert execute(path, elsewhere / "done.ipynb") == ["1"] * len(points)
 
 
 def texts(notebook) -> list[str]:
