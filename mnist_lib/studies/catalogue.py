@@ -156,6 +156,11 @@ EVEN = {  # a convolution with pooling, four separable ones about as wide; named
     "2478": ("conv 10 pooled", "sep 20", "sep 20", "sep 20", "sep 19"),
     "3502": ("conv 12 pooled", "sep 24", "sep 25", "sep 25", "sep 25"),
 }
+LATER = {  # a separable convolution more, and pooled after the first of them
+    "990, pooled later": ("conv 4", "sep 6 pooled", "sep 10", "sep 10", "sep 10", "sep 10"),
+    "1773, pooled later": ("conv 6", "sep 10 pooled", "sep 15", "sep 15", "sep 15", "sep 14"),
+    "2332, pooled later": ("conv 6", "sep 12 pooled", "sep 18", "sep 18", "sep 18", "sep 18"),
+}
 NARROW = ("conv 6 pooled", "sep 10", "sep 10", "sep 10", "sep 10")
 SCREENING_STUDY = Study(  # which shape and recipe: seeds 0 and 1 choose, and do not count later
     "frontier screening",
@@ -175,12 +180,14 @@ SCREENING_STUDY = Study(  # which shape and recipe: seeds 0 and 1 choose, and do
         "940, x0.4, 120 epochs": separable(replace(WEAKER, epochs=120), *NARROW),
         "988, three": separable(HARD, "conv 6 pooled", "sep 13", "sep 13", "sep 13"),
         "988, three, x0.4": separable(WEAKER, "conv 6 pooled", "sep 13", "sep 13", "sep 13"),
-    },
+    }
+    | {f"{name}, x0.4": separable(WEAKER, *EVEN[name]) for name in ("994", "1786", "2478")}
+    | {f"{name}, x0.4": separable(WEAKER, *steps) for name, steps in LATER.items()},
     seeds=1,
 )
 FRONTIER_STUDY = Study(  # seeds 2 to 7 count
     "frontier",
-    {name: separable(WEAKER, *steps) for name, steps in EVEN.items()} | {"2478, x0.7": separable(HARD, *EVEN["2478"])},
+    {name: separable(WEAKER, *steps) for name, steps in (EVEN | LATER).items()},
     seeds=8,
 )
 CLAIMS = {  # what others report of networks of few numbers: single results of test images, {who and when: (numbers, %)}
