@@ -3,7 +3,6 @@
 Questions, stubs and the opening pictures stay. An exercise becomes two cells, the stub and its test, with nbgrader's metadata.
 """
 
-import ast
 import copy
 import re
 import shutil
@@ -18,8 +17,8 @@ from course.report.course_tables import repository
 from mnist_lib.support.paths import ROOT, write_whole
 
 NOTEBOOKS = ROOT / "notebooks"
-BECAUSE = "*Because* (write it in your own words):"
-MEASURED = "*What you measured* (write it in your own words):"
+BECAUSE = "*Because* (double-click this text and write it in your own words):"
+MEASURED = "*What you measured* (double-click this text and write it in your own words):"
 COPIED = (  # files, and what folders hold
     "LICENSE",
     ".gitignore",
@@ -118,7 +117,6 @@ def without_answers(notebook: NotebookNode) -> NotebookNode:
     for cell in handed.cells:
         if cell.cell_type == "code":
             ended |= "guesses.summary()" in cell.source
-            cell.source = without_because(cell.source)
         elif cell.cell_type == "markdown":
             cell.source = ending(cell.source) if ended else questions_only(cell.source)
     return handed
@@ -152,19 +150,6 @@ def grading(name: str, solution: bool = False, grade: bool = False, locked: bool
     return {"schema_version": 3, "grade_id": name, **kinds, **points}
 
 
-def without_because(code: str) -> str:
-    """A cell whose guesses.reveal(...) say what was measured, and not why: their third argument, where it is text, is gone."""
-    if "guesses.reveal(" not in code:
-        return code
-    shorter = code
-    for call in ast.walk(ast.parse(code)):
-        if isinstance(call, ast.Call) and ast.unparse(call.func) == "guesses.reveal":
-            for node in [*call.args[2:3], *(word.value for word in call.keywords if word.arg == "because")]:
-                if isinstance(node, ast.JoinedStr | ast.Constant):
-                    shorter = shorter.replace(ast.get_source_segment(code, node), '""')
-    return shorter
-
-
 def questions_only(text: str) -> str:
     """Markdown whose folds are replaced by a line for the student's own because, without sentences that lead to solutions."""
     text = re.sub(r"<details>.*?</details>", BECAUSE, text, flags=re.DOTALL)
@@ -172,7 +157,7 @@ def questions_only(text: str) -> str:
     text = re.sub(
         rf"\s*\bSolutions\b[^.?!:\n]*:\s*{solutions}\.?", "", text
     )  # "Solutions to all exercises:", and the link below it
-    text = re.sub(rf"\s*[^.?!\n]*{solutions}[^.\n]*\.?", "", text)
+    text = re.sub(rf"\s*(?:(?!\n\n)[^.?!*])*{solutions}[^.\n]*\.?", "", text)  # the sentence, from its first line on
     return text.strip("\n")
 
 
