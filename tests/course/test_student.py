@@ -262,10 +262,8 @@ def test_without_answers_takes_out_answers_and_nothing_else():
     assert answer.outputs == summary.outputs == []
     assert answer.source == reveal
     assert because.source == "*Because* (double-click this text and write it in your own words):\n\nGo on."
-    assert (
-        end.source
-        == "*What you measured* (double-click this text and write it in your own words):\n\n**Further reading**\n\n- A book.\n\nNext is 2."
-    )
+    measured = "*What you measured* (double-click this text and write it in your own words):"
+    assert end.source == f"{measured}\n\n**Further reading**\n\n- A book.\n\nNext is 2."
 
 
 def test_links_to_what_is_not_there_become_words(tmp_path):
