@@ -72,7 +72,10 @@ def accuracy_over_parameters(
     easier: how many points more of the test images are read than of held-out ones: the right axis.
     """
     figure, ((axis,),) = new_figure(1, 1, (8, 4))
-    ticks = sorted({row.parameters for rows in studies.values() for row in rows})
+    ticks: list[int] = []
+    for parameters in sorted({row.parameters for rows in studies.values() for row in rows}):
+        if not ticks or parameters > 1.15 * ticks[-1]:  # nearer ones would be written over each other
+            ticks.append(parameters)
     looks = ((BLUE, SKY, "D", 0.99), (ORANGE, YELLOW, "o", 1.01))  # beside one another, not on one another
     for (name, rows), look in zip(studies.items(), looks[: len(studies)], strict=True):
         means_over_parameters(axis, name, rows, *look)
@@ -96,7 +99,7 @@ def means_over_parameters(axis: Axes, name: str, rows: Sequence, colour: str, do
     """A dot for each seed, and where there are several, their mean and its interval; aside moves them to one side."""
     each = [(aside**3 * row.parameters, value) for row in rows for value in row.values.values()]
     axis.plot(*zip(*each), ".", ms=7, color=dots, mew=0)
-    several = [row for row in rows if row.interval]
+    several = sorted((row for row in rows if len(row.values) > 2), key=lambda row: row.parameters)
     if several:
         x, means = [aside * row.parameters for row in several], [row.mean for row in several]
         ends = [[row.mean - row.interval[0] for row in several], [row.interval[1] - row.mean for row in several]]

@@ -78,13 +78,31 @@ def test_seeds_are_stacked_over_their_mean_and_its_interval():
 
 
 def test_accuracy_over_parameters_has_each_mean_between_its_ends():
-    rows = [Row("a", 1000, {0: 98.0, 1: 99.0}, 98.5, (97.0, 99.1)), Row("b", 2000, {0: 99.0, 1: 99.4}, 99.2, (98.9, 99.3))]
+    rows = [
+        Row("a", 1000, {0: 98.0, 1: 99.0, 2: 98.5}, 98.5, (97.0, 99.1)),
+        Row("b", 2000, {0: 99.0, 1: 99.4, 2: 99.2}, 99.2, (98.9, 99.3)),
+        Row("c", 3000, {0: 99.3, 1: 99.5}, 99.4, (98.1, 100.7)),  # dots, and no interval: two values say too little
+    ]
     [axis] = plots.accuracy_over_parameters({"short": rows}, "data", 99.4, "the goal").axes
     [means] = axis.containers
     assert list(means[0].get_ydata()) == [98.5, 99.2] and list(means[0].get_xdata()) == pytest.approx([1000, 2000], rel=0.02)
     assert ends(means, down=True) == [pytest.approx((97.0, 99.1)), pytest.approx((98.9, 99.3))]
-    assert means.get_label() == "short, 2 seeds: mean, 95 % interval"
-    assert sorted(axis.lines[0].get_ydata()) == [98.0, 99.0, 99.0, 99.4]
+    assert means.get_label() == "short, 3 seeds: mean, 95 % interval"
+    assert sorted(axis.lines[0].get_ydata()) == [98.0, 98.5, 99.0, 99.0, 99.2, 99.3, 99.4, 99.5]
+
+
+def test_accuracy_over_parameters_has_claims_on_the_axis_of_test_images():
+    rows = [Row("a", 1000, {0: 98.0, 1: 99.0, 2: 98.5}, 98.5, (97.0, 99.1))]
+    figure = plots.accuracy_over_parameters(
+        {"short": rows}, "data", 99.2, "the goal", claims={"They": (700, 99.03)}, easier=0.15
+    )
+    [axis] = figure.axes
+    [claim] = [line for line in axis.lines if line.get_marker() == "s"]
+    assert claim.get_markerfacecolor() == "none" and (*claim.get_xdata(), *claim.get_ydata()) == (700, pytest.approx(98.88))
+    [right] = axis.child_axes
+    assert right.get_ylabel() == "test images, 0.15 points easier (%)" and "They" in {text.get_text() for text in axis.texts}
+    figure.draw_without_rendering()
+    assert right.get_ylim() == pytest.approx([end + 0.15 for end in axis.get_ylim()])
 
 
 # What a network learned
