@@ -47,7 +47,8 @@ def by_step(
     for axis, (what, lines) in zip(axes, panels.items()):
         for name, values in lines.items():
             marker = "o" if len(values) <= 30 else None  # few are seen one by one
-            axis.plot(range(1, len(values) + 1), values, marker=marker, ms=4, color=colours[name], label=name)
+            ends = f"{name}: {values[-1]:.3f} at the end" if what in log and len(names) > 2 else name  # lines that lie close
+            axis.plot(range(1, len(values) + 1), values, marker=marker, ms=4, color=colours[name], label=ends)
         axis.set(xlabel=along, ylabel=f"{what} (log scale)" if what in log else what, yscale="log" if what in log else "linear")
         if goals and what in goals:
             reference_line(axis, goals[what], f"{goals[what]:g}")
@@ -69,20 +70,20 @@ def valley(height: Callable[[Tensor], Tensor], paths: Mapping[str, Tensor], titl
         levels = float(heights.max()) * np.array((0.01, 0.04, 0.1, 0.2, 0.35, 0.55, 0.8))
         axis.contour(x, y, heights, levels, colors=plt.rcParams["axes.edgecolor"], linewidths=0.7)
         axis.plot(*path.T, "o-", ms=3, lw=1.2, color=BLUE)
+        axis.plot(*path[0], "o", ms=9, mfc="none", mew=2, color=ORANGE)
+        axis.annotate("start", path[0].tolist(), (9, -4), textcoords="offset points", fontsize=9)
         axis.plot(0, 0, "*", ms=13, color=GREEN)
-        axis.set(title=name, ylabel="steep")
-    axes.flat[-1].set_xlabel("gentle")
+        axis.set(title=name, ylabel="y (steep)")
+    axes.flat[-1].set_xlabel("x (gentle)")
     figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     return figure
 
 
 def curves(history: Sequence[dict], title: str, epochs: int | None = None, final: dict | None = None) -> Figure:
-    """Loss and error by epoch, from Run.history, a line for each network; final, a record's "test" entry, adds the one reading
-    of the test set.
-    """
+    """Loss and error by epoch, from Run.history; final, a record's "test" entry, adds the one reading of the test set."""
 
     def errors(entries: Sequence[dict], name: str) -> np.ndarray:
-        return 100 * (1 - np.array([entry[name] for entry in entries]))  # (epochs,) or (epochs, members)
+        return 100 * (1 - np.array([entry[name] for entry in entries]))  # (epochs,)
 
     figure, ((left, right),) = new_figure(1, 2, (10.5, 3.4))
     at = [entry["epoch"] for entry in history]

@@ -252,6 +252,8 @@ def test_by_step_gives_a_name_one_colour_and_each_panel_its_scale():
     drawn = {line.get_label(): line for line in loss.lines}
     assert drawn["b"].get_color() == rate.lines[0].get_color() != drawn["a"].get_color()
     assert drawn["a"].get_xdata().tolist() == [1, 2] and list(drawn["a"].get_ydata()) == [2, 1]
+    [many] = plots.by_step({"loss": {name: [1, 0.5] for name in "abc"}}, "data", log=["loss"]).axes
+    assert [line.get_label() for line in many.lines] == [f"{name}: 0.500 at the end" for name in "abc"]
 
 
 def test_valley_shows_each_path_as_it_was_walked():
@@ -259,6 +261,7 @@ def test_valley_shows_each_path_as_it_was_walked():
     axes = plots.valley(lambda place: place.square().sum(-1), {"a": path, "b": path / 2}, "data").axes
     assert [axis.get_title("left") for axis in axes] == ["a", "b"]
     assert axes[1].lines[0].get_xydata().tolist() == (path / 2).tolist()
+    assert axes[0].lines[1].get_xydata().tolist() == [[-3.0, 1.0]] and axes[0].texts[0].get_text() == "start"
 
 
 def test_mistakes_shows_the_wrong_ones_and_only_those():
