@@ -136,8 +136,8 @@ export class View {
   }
 
   about() {
-    const { chosen } = this.pad;
-    return chosen !== null ? `Test digit no. ${this.network.places[chosen]}: it comes prepared.`
+    const { chosen, given } = this.pad;
+    return chosen !== null ? `Test digit no. ${this.network.places[chosen]}: it comes prepared.` : given ? "From a picture: it comes prepared."
       : this.prepared ? "Cropped, fitted into 20×20, centred by its mass." : "The pad made small, nothing else.";
   }
 

@@ -1,4 +1,4 @@
-// The drawing pad: strokes by mouse, finger, pen or keyboard, or one of the test digits in their place.
+// The drawing pad: strokes by mouse, finger, pen or keyboard, or in their place a test digit, or an image from elsewhere.
 
 import { bitmap, el, within } from "./dom.js";
 import { paintInk } from "./colours.js";
@@ -12,7 +12,7 @@ const APART = 40; // pixels between strokes of two digits
 export class Pad {
   /** digits: uint8, 784 for each. changed(): something else lies on the pad. */
   constructor(digits, changed) {
-    Object.assign(this, { digits, changed, strokes: [], cleared: [], chosen: null, stroke: null, thick: 24 });
+    Object.assign(this, { digits, changed, strokes: [], cleared: [], chosen: null, given: null, stroke: null, thick: 24 });
     this.pen = { x: PAD_SIZE / 2, y: PAD_SIZE / 2, down: false };
     this.ink = el("canvas", { width: PAD_SIZE, height: PAD_SIZE }).getContext("2d", { willReadFrequently: true });
     Object.assign(this.ink, { lineCap: "round", lineJoin: "round" });
@@ -38,8 +38,8 @@ export class Pad {
   // -- strokes --
 
   begin(point) {
-    if (this.chosen !== null) this.strokes = [];
-    this.chosen = null;
+    if (this.chosen !== null || this.given) this.strokes = [];
+    this.chosen = this.given = null;
     this.cleared = [];
     this.stroke = { width: this.thick, points: [point] };
     this.strokes.push(this.stroke);
@@ -69,9 +69,15 @@ export class Pad {
     this.changed();
   }
 
+  /** These strokes and nothing else. */
+  put(strokes) {
+    Object.assign(this, { strokes, chosen: null, given: null });
+    this.redraw();
+  }
+
   /** Takes back the last stroke, the choice of a test digit, or clearing. */
   undo() {
-    if (this.chosen !== null) this.chosen = null;
+    if (this.chosen !== null || this.given) this.chosen = this.given = null;
     else if (this.strokes.length) this.strokes.pop();
     else [this.strokes, this.cleared] = [this.cleared, []];
     this.redraw();
@@ -79,15 +85,20 @@ export class Pad {
 
   clear() {
     this.cleared = this.strokes;
-    this.strokes = [];
-    this.chosen = null;
-    this.redraw();
+    this.put([]);
   }
 
   /** Show the digit with this number; what was drawn comes back by undo. */
   take(i) {
     this.lift();
-    this.chosen = i;
+    Object.assign(this, { chosen: i, given: null });
+    this.changed();
+  }
+
+  /** Show an image from elsewhere, prepared as a test digit is: Float32Array(784) from 0 to 1. */
+  give(image) {
+    this.lift();
+    Object.assign(this, { chosen: null, given: image });
     this.changed();
   }
 
@@ -156,7 +167,12 @@ export class Pad {
   // -- images --
 
   get drawn() {
-    return this.chosen === null && this.strokes.length > 0;
+    return !this.whole && this.strokes.length > 0;
+  }
+
+  /** The image that lies on the pad in place of strokes, or null. */
+  get whole() {
+    return this.chosen !== null ? this.digit(this.chosen) : this.given;
   }
 
   /** A test digit, Float32Array(784) from 0 to 1. */
@@ -166,7 +182,7 @@ export class Pad {
 
   /** What lies on the pad as 28 x 28: Float32Array(784). prepared: as MNIST's makers did. */
   image(prepared) {
-    if (this.chosen !== null) return this.digit(this.chosen);
+    if (this.whole) return this.whole;
     if (!this.strokes.length) return new Float32Array(SIDE * SIDE);
     const { data } = this.ink.getImageData(0, 0, PAD_SIZE, PAD_SIZE);
     for (let i = 0; i < this.alpha.length; i++) this.alpha[i] = data[4 * i + 3] / 255;
@@ -191,8 +207,8 @@ export class Pad {
   draw(theme) {
     const context = this.canvas.getContext("2d");
     context.clearRect(0, 0, PAD_SIZE, PAD_SIZE);
-    if (this.chosen !== null) {
-      paintInk(theme, this.grey.words, this.digit(this.chosen));
+    if (this.whole) {
+      paintInk(theme, this.grey.words, this.whole);
       this.grey.put();
       context.imageSmoothingEnabled = false;
       context.drawImage(this.grey.canvas, 0, 0, PAD_SIZE, PAD_SIZE);
