@@ -49,12 +49,12 @@ export class View {
   }
 
   build(digits) {
-    const { network } = this, take = (i) => this.take(i), many = network.epochs.length > 1;
+    const { network } = this, take = (i) => this.take(i);
     this.pad = new Pad(digits, () => this.refresh());
     this.digits = network.labels.length ? new Digits(network, this.pad, take) : null;
     this.answer = new Answer(this.net.logits.length, () => this.asItWas());
-    this.epochs = many ? new Epochs(network.epochs, (epoch) => this.setEpoch(epoch)) : null;
-    this.maps = new Maps(this, (unit, byHand) => this.pick(unit, byHand), this.epochs && this.epochs.node);
+    this.epochs = new Epochs(network, (epoch) => this.setEpoch(epoch));
+    this.maps = new Maps(this, (unit, byHand) => this.pick(unit, byHand), this.epochs.node);
     this.shown = new Shown(this, {
       poison: (pixel) => (this.tabs.poison.set(pixel), this.showTab("poison")),
       choose: (unit) => this.pick(unit),
@@ -117,7 +117,7 @@ export class View {
     const dead = tab.poisoned?.() ?? null, lost = (dead?.at(-1).out ?? this.net.logits).every(Number.isNaN), known = chosen !== null && this.network.labels[chosen] >= 0;
     this.pad.draw(theme);
     this.digits?.draw(theme);
-    this.epochs?.draw(this.epoch);
+    this.epochs.draw(this.epoch);
     this.maps.draw(theme, { dead, cone: Boolean(tab.cone) });
     this.answer.draw(theme, {
       image: this.image, logits: this.logits, shares: lost ? null : this.logits && softmax(this.logits), best: lost ? -1 : this.best, lost,
@@ -187,6 +187,15 @@ export class View {
   setEpoch(epoch) {
     if (epoch === this.epoch || !this.network.epochs.includes(epoch)) return;
     this.choose(epoch);
+    this.refresh();
+  }
+
+  /** The same layers with the numbers of other epochs, of which one is shown; network and weights as at first. */
+  setEpochs(network, weights) {
+    Object.assign(this, { network, nets: networks(network, weights) });
+    this.choose(network.epoch);
+    this.epochs.set(network);
+    this.digits?.judge(network);
     this.refresh();
   }
 
@@ -272,6 +281,7 @@ function render({ model, el: root }) {
   const view = new View(root.appendChild(el("div")), content, { changed: tell, start });
   const heard = {
     "change:epoch": () => view.setEpoch(model.get("epoch")),
+    "change:weights": () => view.setEpochs(model.get("network"), bytes("weights")),
     "change:chosen": () => model.get("chosen") !== null && model.get("chosen") !== view.pad.chosen && view.take(model.get("chosen")),
     "change:unit": () => {
       const unit = numbered(model.get("unit"));

@@ -13,7 +13,7 @@ const KEYS = {
 };
 
 export class Maps {
-  /** choose(unit, byHand): one was clicked, or reached by keyboard. epochs: the slider's element, or null. */
+  /** choose(unit, byHand): one was clicked, or reached by keyboard. epochs: the slider's element. */
   constructor(view, choose, epochs) {
     Object.assign(this, { view, choose });
     const { layers } = view.net, learnt = view.network.parameters.toLocaleString("en");
