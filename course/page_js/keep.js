@@ -12,7 +12,7 @@ export class Keep {
     this.tools = el("div", { className: "in-tools" }, el("button", { onclick: () => this.copy() }, "Copy link"),
       el("button", { onclick: () => this.save() }, "Save picture"));
     this.node = el("div", { className: "in-keep" }, this.tools, this.told);
-    view.answer.node.append(this.node);
+    view.top.after(this.node);
   }
 
   async copy() {

@@ -9,8 +9,8 @@ import { Learning } from "./learning.js";
 import { Photos } from "./photo/photos.js";
 
 export async function open(root, packed) {
-  const view = await mount(root, packed), code = document.getElementById("worker").textContent, photos = new Photos(view, new Keep(view).tools, code);
-  view.pad.node.parentNode.append(challenges());
+  const view = await mount(root, packed), code = document.getElementById("worker").textContent, photos = new Photos(view, new Keep(view), code);
+  view.top.parentNode.append(challenges());
   follow(view, location.hash);
   addEventListener("hashchange", () => follow(view, location.hash));
   if (!packed.training || !canLearn(view.network.layers)) return { view, photos };

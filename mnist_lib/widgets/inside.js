@@ -64,7 +64,8 @@ export class View {
       apart: new Apart(this), poison: new Poison(this), evidence: new Evidence(this), off: new Off(this), turn: new Turning(this),
     };
     this.status = el("div", { className: "in-hidden", role: "status", "aria-live": "polite" });
-    const left = el("div", { className: "in-left" }, this.pad.node, this.answer.node, this.digits && this.digits.node);
+    this.top = el("div", { className: "in-top" }, this.pad.node, this.answer.node);
+    const left = el("div", { className: "in-left" }, this.top, this.digits && this.digits.node);
     this.root.classList.add("inside");
     this.root.replaceChildren(
       el("div", { className: "in-grid" }, left, this.maps.node, this.shown.node, this.buildPanel()), this.status);

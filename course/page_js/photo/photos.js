@@ -8,8 +8,8 @@ const SHARE_OF_FRAME = 8; // milliseconds in which digits are read before a fram
 const SMALL = 44; // CSS pixels: the longer side of a cropped digit, and an image of 28x28
 
 export class Photos {
-  /** view: of inside.js; tools: where its buttons go; code: the workers' text. */
-  constructor(view, tools, code) {
+  /** view: of inside.js; keep: whose buttons these stand beside; code: the workers' text. */
+  constructor(view, { node, tools }, code) {
     Object.assign(this, { view, code, digits: [], reading: 0, shown: null });
     tools.append(...this.chooser("Read a photo", {}), ...this.chooser("Take a photo", { capture: "environment" }, "in-touch"));
     this.told = el("p", { className: "in-quiet", role: "status" });
@@ -20,7 +20,7 @@ export class Photos {
       el("div", { className: "in-founds", tabIndex: 0, role: "group", "aria-label": "The digits in the photo" }, this.list),
       el("button", { onclick: () => this.putAway() }, "Put the photo away"));
     this.node = el("section", { className: "in-photos", "aria-label": "A photo of handwriting" }, this.told, this.steps);
-    view.answer.node.after(this.node);
+    node.after(this.node);
     this.tell("Or paste or drop a picture of handwriting.");
     this.listen();
     const drawn = view.changed;

@@ -12,7 +12,7 @@ export class Epochs {
     this.slider = el("input", { type: "range", min: 0, step: 1, oninput: () => choose(this.epochs[+this.slider.value]) });
     this.button = el("button", { className: "in-play", onclick: () => (this.playing ? this.stop() : this.play()) }, "Play");
     this.choose = choose;
-    this.node = el("div", { className: "in-epochs" }, el("label", {}, el("b", {}, "The network"), this.slider, this.name), this.score, this.button);
+    this.node = el("div", { className: "in-epochs" }, el("label", {}, el("b", {}, "The network"), this.slider, this.name), this.button, this.score);
     this.set(network);
   }
 

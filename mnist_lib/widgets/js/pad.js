@@ -8,6 +8,7 @@ import { SIDE } from "./network.js";
 const PAD_SIZE = 280; // of the pad, in its own pixels
 const PAD_EDGE = 10; // how near to the pad's edge the keyboard's pen goes
 const APART = 40; // pixels between strokes of two digits
+const TOO_THICK = 0.2; // of a digit's longer side, for a pen
 
 export class Pad {
   /** digits: uint8, 784 for each. changed(): something else lies on the pad. */
@@ -192,7 +193,11 @@ export class Pad {
   /** What one should know of a drawing, for the network can't say it. */
   advice() {
     if (!this.drawn) return "";
-    const spans = this.strokes.map(({ points }) => [Math.min(...points.map(([x]) => x)), Math.max(...points.map(([x]) => x))]);
+    const span = (points, axis) => [Math.min(...points.map((p) => p[axis])), Math.max(...points.map((p) => p[axis]))];
+    const all = this.strokes.flatMap(({ points }) => points), thick = Math.max(...this.strokes.map(({ width }) => width));
+    const long = thick + Math.max(...[0, 1].map((axis) => span(all, axis)).map(([low, high]) => high - low));
+    if (thick > TOO_THICK * long) return "This is small for so thick a pen: its strokes run together. Draw it larger, or with a thinner pen.";
+    const spans = this.strokes.map(({ points }) => span(points, 0));
     spans.sort((one, other) => one[0] - other[0]);
     let end = spans[0][1];
     const apart = spans.some(([left, right]) => {

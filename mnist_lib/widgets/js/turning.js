@@ -1,6 +1,6 @@
 // The digit turned, moved, scaled: as far as the augmentation goes, and beyond, until the answer gives way.
 
-import { el, printed, sharp } from "./dom.js";
+import { el, printed, sharp, withArticle } from "./dom.js";
 import { turn } from "./image.js";
 import { best, softmax } from "./questions.js";
 
@@ -62,7 +62,8 @@ export class Turning {
     const write = (text, x, y, align) => ((context.textAlign = align), context.fillText(text, x, y));
     const ends = [min, max].map((value) => `${printed(value, value % 1 ? 1 : 0)}${unit}`);
     write(ends[0], 4, CURVE_HEIGHT - 4, "left"), write(ends[1], width - 4, CURVE_HEIGHT - 4, "right");
-    write("100 %", 8, y(1) + 13, "left"), write("0 %", 8, y(0) - 4, "left");
+    write(name + (unit === "°" ? " (degrees)" : unit === " px" ? " (pixels)" : " (times)"), width / 2, CURVE_HEIGHT - 4, "center");
+    write(`100 % sure of ${withArticle(answer)}`, 8, y(1) + 13, "left"), write("0 %", 8, y(0) - 4, "left");
     context.beginPath();
     for (let i = 0; i < CURVE_POINTS; i++) {
       const value = min + ((max - min) * i) / (CURVE_POINTS - 1);
@@ -76,6 +77,6 @@ export class Turning {
     context.arc(x(here), y(read(here)[answer]), 5, 0, 7);
     context.fillStyle = theme.mark;
     context.fill();
-    this.told.textContent = `How sure it is of a ${answer} along “${name}”. Shaded: as far as the augmentation goes.`;
+    this.told.textContent = `How sure it is of ${withArticle(answer)} along “${name}”. Shaded: as far as the augmentation goes.`;
   }
 }
