@@ -28,7 +28,7 @@ export class Learning {
       el("div", { className: "in-buttons" }, this.button, this.other, this.back, this.settings.node), this.news);
     view.maps.node.querySelector("figure").before(this.node);
     const drawn = view.changed;
-    view.changed = (now) => (drawn(now), this.curves.draw(now.theme, this));
+    view.changed = (now) => (drawn(now), this.curves.draw(now, this));
     this.clear("idle");
   }
 

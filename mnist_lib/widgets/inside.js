@@ -24,7 +24,7 @@ const SPEAK = 400; // milliseconds of rest before a screen reader is told
  *  chosen first, {digit, unit, epoch}, all optional, digit null for an empty pad. `changed(view)` is called after every frame. */
 export class View {
   constructor(root, { network, weights, digits }, { changed = () => {}, start = {} } = {}) {
-    Object.assign(this, { root, network, changed, off: null, turned: { ...STILL }, prepared: true, key: "" });
+    Object.assign(this, { root, network, changed, off: null, turned: { ...STILL }, prepared: true, sizes: 0 });
     this.nets = networks(network, weights);
     this.choose(start.epoch ?? network.epoch);
     this.unit = start.unit ?? this.firstUnit();
@@ -101,6 +101,13 @@ export class View {
 
   // -- one frame --
 
+  /** The width of a node, measured when the view has another size, and not in every frame: to measure, the browser lays out the page. */
+  widthOf(node) {
+    if (this.measured !== this.sizes) (this.measured = this.sizes), (this.widths = new Map());
+    if (!this.widths.get(node)) this.widths.set(node, node.clientWidth);
+    return this.widths.get(node);
+  }
+
   refresh() {
     this.frame ??= requestAnimationFrame(() => this.draw());
   }
@@ -165,7 +172,10 @@ export class View {
 
   watch() {
     const again = () => this.refresh();
-    const resized = new ResizeObserver(again), themes = new MutationObserver(again), dark = matchMedia("(prefers-color-scheme: dark)");
+    const resized = new ResizeObserver(([{ contentRect: { width } }]) => {
+      if (width !== this.wide) (this.wide = width), this.sizes++, again(); // its height changes with what it says
+    });
+    const themes = new MutationObserver(again), dark = matchMedia("(prefers-color-scheme: dark)");
     resized.observe(this.root);
     dark.addEventListener("change", again);
     for (const node of [document.body, document.documentElement]) themes.observe(node, { attributes: true });

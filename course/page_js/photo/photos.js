@@ -114,9 +114,9 @@ export class Photos {
     if (i >= 0) this.choose(i);
   }
 
-  draw({ theme, net, off, pad }) {
+  draw(view) {
     if (!this.digits.length) return;
-    const given = this.digits.findIndex(({ image }) => image === pad.given), wide = this.node.clientWidth;
+    const { theme, net, off, pad } = view, given = this.digits.findIndex(({ image }) => image === pad.given), wide = view.widthOf(this.node);
     this.digits.forEach(({ button }, i) => button.setAttribute("aria-pressed", i === given));
     if (this.theme !== theme) this.digits.forEach(({ small }) => small.forEach(({ words, put, plane }) => (paintInk(theme, words, plane.values), put())));
     const key = [theme.key, given, wide].join(";");

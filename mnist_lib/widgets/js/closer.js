@@ -39,7 +39,8 @@ export class Closer {
   place({ clientX, clientY }) {
     const { clientWidth, clientHeight } = document.documentElement, { width, height } = this.node.getBoundingClientRect();
     const maps = this.node.parentNode.getBoundingClientRect(), below = clientY + AWAY + height <= clientHeight;
-    const beside = maps.right + AWAY + width <= clientWidth ? maps.right + AWAY : Math.max(0, clientX - AWAY - width);
+    const sides = [maps.right + AWAY, maps.left - AWAY - width, Math.max(0, clientX - AWAY - width)];
+    const beside = sides.find((left) => left >= 0 && left + width <= clientWidth);
     const left = below ? Math.max(0, Math.min(clientX + AWAY, clientWidth - width)) : beside;
     Object.assign(this.node.style, { left: `${left}px`, top: `${below ? clientY + AWAY : Math.max(0, clientHeight - height - AWAY)}px` });
   }

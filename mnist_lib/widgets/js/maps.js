@@ -45,7 +45,7 @@ export class Maps {
 
   // How large each layer's tiles are, and how many lie in a line.
   layout() {
-    const width = Math.floor(this.node.clientWidth);
+    const width = this.view.widthOf(this.node);
     if (this.laid === width || width < 50) return;
     this.laid = width;
     const across = width >= 480 ? 16 : 8;

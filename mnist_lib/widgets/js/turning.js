@@ -44,7 +44,7 @@ export class Turning {
   // How sure the network is of what it reads in the digit as it was, along the slider moved last.
   drawCurve(theme) {
     const { plain, turned, twin, off } = this.view, { min, max, trained, name, unit } = SLIDERS[this.along];
-    const width = this.curve.clientWidth || 340, context = sharp(this.curve, width, CURVE_HEIGHT);
+    const width = this.view.widthOf(this.curve) || 340, context = sharp(this.curve, width, CURVE_HEIGHT);
     this.told.textContent = "Draw a digit first: there is no answer yet.";
     if (!plain.some((v) => v > 0)) return;
     const read = (value) => softmax(twin.run(turn(plain, { ...turned, [this.along]: value }), { off }).at(-1));
