@@ -1,5 +1,7 @@
 """The page as a place to learn, to keep and to share, in a real browser: what test_inside_browser.py does not ask."""
 
+import re
+
 import pytest
 import torch
 
@@ -17,13 +19,13 @@ pytestmark = pytest.mark.skipif(browser.find() is None, reason="needs a browser:
 __all__ = ["chromium"]  # a fixture
 
 QUICK = """Object.defineProperty(learning.settings, 'values',
-  {get: () => ({rate: %s, batch: 8, digits: 200, augment: true, steps: %d})})"""
+  {configurable: true, get: () => ({rate: %s, batch: 8, digits: 200, augment: true, steps: %d})})"""
 STATE = "state => learning.state === state && learning.waiting === null"
 
 
 def begin(page, steps: int, rate: float = 0.1) -> None:
     page.evaluate(QUICK % (rate, steps))
-    page.get_by_role("button", name="Start from nothing").click()
+    page.get_by_role("button", name=re.compile("Start from nothing|Again with another seed")).first.click()
 
 
 def test_it_learns_from_nothing_and_can_be_stopped(chromium):
@@ -71,6 +73,23 @@ def test_a_training_that_diverges_says_so(chromium):
         page.evaluate("inside.draw()")
         assert "No answer: all of its numbers are NaN" in page.locator(".in-verdict").text_content()
         assert page.get_by_role("button", name="Again with another seed").is_visible()
+
+
+def test_a_rate_that_overshoots_says_that_nothing_is_learnt(chromium):
+    """With the largest rate offered BatchNorm keeps the numbers finite: the loss rises, and ends where guessing is."""
+    with opened(chromium) as page:
+        assert page.locator(".in-settings select").first.locator("option").last.get_attribute("value") == "10"
+        begin(page, 60, 10)
+        page.wait_for_function(STATE, arg="over", timeout=120_000)
+        most, loss, accuracy = page.evaluate(
+            "[Math.max(...learning.losses), learning.judged.at(-1).loss, learning.judged.at(-1).accuracy]"
+        )
+        assert most > 4.7 and loss > 2.1 and accuracy < 0.25
+        told = page.locator(".in-learn p").first.text_content()
+        assert "it has learnt nothing" in told and f"the loss rose to {most:.1f}: choose a smaller rate" in told
+        begin(page, 60)
+        page.wait_for_function(STATE, arg="over", timeout=120_000)
+        assert "done: now take it apart" in page.locator(".in-learn p").first.text_content()
 
 
 @pytest.mark.nightly
@@ -268,7 +287,7 @@ def test_each_epoch_says_how_many_test_digits_it_reads_right(chromium, mnist):
             net.load_state_dict(recorded_epochs()[epoch])
             with torch.no_grad():
                 right = net(normalise(mnist.test_images[:1000])).argmax(1).eq(mnist.test_labels[:1000]).float().mean()
-            assert page.locator(".in-score").text_content() == f"{100 * right:.1f} % of 1,000 test digits right"
+            assert page.locator(".in-score").text_content() == f"{100 * right:.1f}\xa0% of 1,000 test digits right"
 
 
 def test_play_runs_over_the_epochs(chromium):

@@ -4,6 +4,7 @@ import { bitmap, el, many, percent, sharp, withArticle } from "../../../mnist_li
 import { paintInk } from "../../../mnist_lib/widgets/js/colours.js";
 import { best, softmax } from "../../../mnist_lib/widgets/js/questions.js";
 
+const TOUCH = navigator.maxTouchPoints > 0, HINT = TOUCH ? "" : "Or paste or drop a picture of handwriting.";
 const SHARE_OF_FRAME = 8; // milliseconds in which digits are read before a frame may be drawn
 const SMALL = 44; // CSS pixels: the longer side of a cropped digit, and an image of 28x28
 
@@ -11,7 +12,7 @@ export class Photos {
   /** view: of inside.js; keep: whose buttons these stand beside; code: the workers' text. */
   constructor(view, { node, tools }, code) {
     Object.assign(this, { view, code, digits: [], reading: 0, shown: null });
-    tools.append(...this.chooser("Read a photo", {}), ...this.chooser("Take a photo", { capture: "environment" }, "in-touch"));
+    tools.append(...this.chooser("Read a photo", {}), ...(TOUCH ? this.chooser("Take a photo", { capture: "environment" }) : []));
     this.told = el("p", { className: "in-quiet", role: "status" });
     this.picture = el("canvas", { className: "in-photo", role: "img", onclick: (event) => this.point(event) });
     this.list = el("ol", { className: "in-found" });
@@ -21,16 +22,16 @@ export class Photos {
       el("button", { onclick: () => this.putAway() }, "Put the photo away"));
     this.node = el("section", { className: "in-photos", "aria-label": "A photo of handwriting" }, this.told, this.steps);
     node.after(this.node);
-    this.tell("Or paste or drop a picture of handwriting.");
+    this.tell(HINT);
     this.listen();
     const drawn = view.changed;
     view.changed = (now) => (drawn(now), this.draw(now));
   }
 
-  chooser(name, options, className = "") {
+  chooser(name, options) {
     const input = el("input", { type: "file", accept: "image/*", hidden: true, onchange: () => (this.read(input.files[0]), (input.value = "")) });
     for (const [key, value] of Object.entries(options)) input.setAttribute(key, value);
-    return [input, el("button", { className, onclick: () => input.click() }, name)];
+    return [input, el("button", { onclick: () => input.click() }, name)];
   }
 
   listen() {
@@ -79,7 +80,7 @@ export class Photos {
     this.choose(0);
   }
 
-  putAway(sentence = "Or paste or drop a picture of handwriting.") {
+  putAway(sentence = HINT) {
     this.reading++;
     Object.assign(this, { digits: [], grey: null, found: null });
     this.list.replaceChildren();

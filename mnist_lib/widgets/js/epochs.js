@@ -41,7 +41,7 @@ export class Epochs {
     const text = epoch === null ? "the one that learns" : epoch === 0 ? "before any training" : `after ${many(epoch, "epoch")}`;
     const at = this.epochs.indexOf(epoch), { right, of } = this.right[at] ?? {};
     if (at >= 0) this.slider.value = at;
-    this.score.textContent = of ? `${((100 * right) / of).toFixed(1)} % of ${many(of, "test digit")} right` : "";
+    this.score.textContent = of ? `${((100 * right) / of).toFixed(1)} % of ${many(of, "test digit")} right` : "";
     this.name.value = text;
     this.slider.setAttribute("aria-valuetext", text);
   }
