@@ -1,5 +1,6 @@
 """The page without a kernel, docs/index.html, or of a reader's own run: the view of inside.js, and a network that learns."""
 
+import copy
 import re
 from pathlib import Path
 
@@ -79,7 +80,17 @@ def shown(net: DigitNet, dataset: Dataset, epochs: dict | None = None) -> tuple[
     wrong = [i for i, answer in enumerate(read(net, dataset.test_images)) if answer != labels[i]]
     places = [*range(DIGITS), *(i for i in wrong if i >= DIGITS)]
     network, weights, digits = content(net, dataset.test_images[places], labels[places], epochs)
-    return network | {"places": places}, weights, digits
+    return network | {"places": places, "right": _right(net, dataset, epochs or {})}, weights, digits
+
+
+def _right(net: DigitNet, dataset: Dataset, epochs: dict) -> list[dict[str, int]]:
+    """How many of the first test images the network read right after each epoch; the slider says it."""
+    twin, told = copy.deepcopy(net), []
+    for epoch in sorted(epochs):
+        twin.load_state_dict(epochs[epoch])
+        answers = torch.tensor(read(twin, dataset.test_images[:DIGITS]))
+        told.append({"right": int((answers == dataset.test_labels[:DIGITS]).sum()), "of": DIGITS})
+    return told
 
 
 def write_page(dataset: Dataset | None = None) -> Path:

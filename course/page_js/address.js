@@ -10,11 +10,14 @@ export function written(strokes) {
     const places = kept.slice(0, 65535).flat().map((v) => Math.min(255, Math.max(0, Math.round(v / GRID))));
     return [width, (places.length / 2) >> 8, (places.length / 2) & 255, ...places];
   });
-  return btoa(bytes.map((byte) => String.fromCharCode(byte)).join("")).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+  return asText(bytes);
 }
 
+const asText = (bytes) => btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join("")).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+const asBytes = (text) => Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (letter) => letter.charCodeAt(0));
+
 export function strokesOf(text) {
-  const bytes = Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (letter) => letter.charCodeAt(0)), strokes = [];
+  const bytes = asBytes(text), strokes = [];
   for (let at = 0; at < bytes.length; ) {
     const [width, high, low] = bytes.slice(at, at + 3), count = 256 * high + low;
     at += 3;
@@ -29,6 +32,7 @@ export function strokesOf(text) {
 export function addressOf({ pad, unit, net, tab, epoch }) {
   const { layer, map, row, col } = unit, state = new URLSearchParams();
   if (pad.chosen !== null) state.set("digit", pad.chosen);
+  else if (pad.given) state.set("image", asText(pad.given.map((v) => Math.round(255 * v))));
   else if (pad.strokes.length) state.set("strokes", written(pad.strokes));
   state.set("unit", [net.layers[layer].name, map, row, col].join());
   state.set("tab", tab);
@@ -46,10 +50,9 @@ export function follow(view, hash) {
   view.setEpoch(number("epoch"));
   const digit = number("digit");
   if (digit >= 0 && digit < view.network.labels.length) view.take(digit);
-  if (!state.get("strokes")) return;
   try {
-    const strokes = strokesOf(state.get("strokes"));
-    Object.assign(view.pad, { strokes, chosen: null });
-    view.pad.redraw();
+    const image = asBytes(state.get("image") ?? "");
+    if (image.length === view.net.input.length) view.pad.give(Float32Array.from(image, (v) => v / 255));
+    if (state.get("strokes")) view.pad.put(strokesOf(state.get("strokes")));
   } catch {} // a link that was cut short
 }

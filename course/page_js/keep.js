@@ -9,9 +9,10 @@ export class Keep {
   constructor(view) {
     this.view = view;
     this.told = el("p", { className: "in-quiet", role: "status" });
-    this.node = el("div", { className: "in-keep" }, el("div", { className: "in-tools" },
-      el("button", { onclick: () => this.copy() }, "Copy link"), el("button", { onclick: () => this.save() }, "Save picture")), this.told);
-    view.answer.node.append(this.node);
+    this.tools = el("div", { className: "in-tools" }, el("button", { onclick: () => this.copy() }, "Copy link"),
+      el("button", { onclick: () => this.save() }, "Save picture"));
+    this.node = el("div", { className: "in-keep" }, this.tools, this.told);
+    view.top.after(this.node);
   }
 
   async copy() {

@@ -28,7 +28,7 @@ export class Learning {
       el("div", { className: "in-buttons" }, this.button, this.other, this.back, this.settings.node), this.news);
     view.maps.node.querySelector("figure").before(this.node);
     const drawn = view.changed;
-    view.changed = (now) => (drawn(now), this.curves.draw(now.theme, this));
+    view.changed = (now) => (drawn(now), this.curves.draw(now, this));
     this.clear("idle");
   }
 
@@ -126,9 +126,10 @@ export class Learning {
     this.about.textContent = running ? this.progress(last, losses.length, run)
       : `${this.learnt} random numbers, ${this.training.labels.length.toLocaleString("en")} digits to learn from, all in your browser. About a `
         + "minute. Your own digit is answered all the while.";
-    if (state !== this.said) this.news.textContent = { learning: "It learns.", paused: "Paused.", over: this.about.textContent,
+    const end = state === "over" && last?.step === run.steps, said = `${state}${end}`;
+    if (said !== this.said) this.news.textContent = { learning: "It learns.", paused: "Paused.", over: end ? this.about.textContent : "",
       diverged: this.about.textContent }[state] ?? "";
-    this.said = state;
+    this.said = said;
   }
 
   progress(last, step, { steps, rate }) {
@@ -136,6 +137,9 @@ export class Learning {
       return `It diverged at step ${step}: with a learning rate of ${rate} each step overshot, until its numbers were no numbers any more `
         + "(NaN, purple). Choose a smaller rate and start again.";
     const right = last ? ` · ${(100 * last.accuracy).toFixed(1)} % of ${this.test.toLocaleString("en")} test digits right` : "";
-    return `Step ${step} of ${steps}${right} · ${Math.round(this.seconds)} s${this.state === "over" ? " · done: now take it apart" : ""}`;
+    const guessing = Math.log(this.view.net.logits.length), most = Math.max(...this.losses), overshot = most > 2 * guessing;
+    const end = last?.loss < 0.9 * guessing ? "done: now take it apart" : `done, and it has learnt nothing: guessing costs ${guessing.toFixed(1)} too.`
+      + (overshot ? ` With a learning rate of ${rate} its steps overshot, and the loss rose to ${most.toFixed(1)}: choose a smaller rate and start again.` : "");
+    return `Step ${step} of ${steps}${right} · ${Math.round(this.seconds)} s${this.state === "over" && last?.step === steps ? ` · ${end}` : ""}`;
   }
 }

@@ -1,4 +1,4 @@
-// The page alone: the view, and beside it a network that learns.
+// The page alone: the view, what it is given and what is taken away, and beside it a network that learns.
 
 import { mount, unpacked } from "../../mnist_lib/widgets/inside.js";
 import { follow } from "./address.js";
@@ -6,14 +6,14 @@ import { canLearn } from "./can_learn.js";
 import { challenges } from "./challenges.js";
 import { Keep } from "./keep.js";
 import { Learning } from "./learning.js";
+import { Photos } from "./photo/photos.js";
 
 export async function open(root, packed) {
-  const view = await mount(root, packed);
-  new Keep(view);
-  view.pad.node.parentNode.append(challenges());
+  const view = await mount(root, packed), code = document.getElementById("worker").textContent, photos = new Photos(view, new Keep(view), code);
+  view.top.parentNode.append(challenges());
   follow(view, location.hash);
   addEventListener("hashchange", () => follow(view, location.hash));
-  if (!packed.training || !canLearn(view.network.layers)) return { view };
+  if (!packed.training || !canLearn(view.network.layers)) return { view, photos };
   const images = await unpacked(packed.training.images), labels = Uint8Array.from(packed.training.labels);
-  return { view, learning: new Learning(view, { images, labels }, packed.training.test, document.getElementById("worker").textContent) };
+  return { view, photos, learning: new Learning(view, { images, labels }, packed.training.test, code) };
 }

@@ -1,5 +1,7 @@
-// What runs beside the page, so that the page stays quick: the training, and in a second worker the one who tests it.
+// What runs beside the page, so that the page stays quick: the training, in a second worker the one who tests
+// it, in a third the one who reads a photo.
 
+import { readFile } from "./photo/reader.js";
 import { Trainee } from "./trainee.js";
 import { Training } from "./training.js";
 
@@ -29,6 +31,7 @@ const orders = {
   start: ({ network, images, labels, settings }) => ((training = new Training(network, images, labels, settings)), (going = true), tell(), work()),
   pause: () => ((going = false), training && tell()),
   go: () => ((going = true), work()),
+  picture: async ({ file }) => postMessage(await readFile(file)),
   test: ({ network, images, labels }) => (judge = { net: new Trainee(network, JUDGED), images: Float32Array.from(images, (v) => v / 255), labels }),
   read: ({ step, numbers }) => {
     const { net, images, labels } = judge;

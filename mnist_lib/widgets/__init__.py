@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-ROOMS = {"explorer": "sliders", "slider": "sliders", "Inside": "inside"}
+ROOMS = {"explorer": "sliders", "slider": "sliders", "Inside": "inside", "Following": "following"}
 
 
 def __getattr__(name: str):

@@ -24,7 +24,7 @@ const SPEAK = 400; // milliseconds of rest before a screen reader is told
  *  chosen first, {digit, unit, epoch}, all optional, digit null for an empty pad. `changed(view)` is called after every frame. */
 export class View {
   constructor(root, { network, weights, digits }, { changed = () => {}, start = {} } = {}) {
-    Object.assign(this, { root, network, changed, off: null, turned: { ...STILL }, prepared: true, key: "" });
+    Object.assign(this, { root, network, changed, off: null, turned: { ...STILL }, prepared: true, sizes: 0 });
     this.nets = networks(network, weights);
     this.choose(start.epoch ?? network.epoch);
     this.unit = start.unit ?? this.firstUnit();
@@ -49,12 +49,12 @@ export class View {
   }
 
   build(digits) {
-    const { network } = this, take = (i) => this.take(i), many = network.epochs.length > 1;
+    const { network } = this, take = (i) => this.take(i);
     this.pad = new Pad(digits, () => this.refresh());
     this.digits = network.labels.length ? new Digits(network, this.pad, take) : null;
     this.answer = new Answer(this.net.logits.length, () => this.asItWas());
-    this.epochs = many ? new Epochs(network.epochs, (epoch) => this.setEpoch(epoch)) : null;
-    this.maps = new Maps(this, (unit, byHand) => this.pick(unit, byHand), this.epochs && this.epochs.node);
+    this.epochs = new Epochs(network, (epoch) => this.setEpoch(epoch));
+    this.maps = new Maps(this, (unit, byHand) => this.pick(unit, byHand), this.epochs.node);
     this.shown = new Shown(this, {
       poison: (pixel) => (this.tabs.poison.set(pixel), this.showTab("poison")),
       choose: (unit) => this.pick(unit),
@@ -64,7 +64,8 @@ export class View {
       apart: new Apart(this), poison: new Poison(this), evidence: new Evidence(this), off: new Off(this), turn: new Turning(this),
     };
     this.status = el("div", { className: "in-hidden", role: "status", "aria-live": "polite" });
-    const left = el("div", { className: "in-left" }, this.pad.node, this.answer.node, this.digits && this.digits.node);
+    this.top = el("div", { className: "in-top" }, this.pad.node, this.answer.node);
+    const left = el("div", { className: "in-left" }, this.top, this.digits && this.digits.node);
     this.root.classList.add("inside");
     this.root.replaceChildren(
       el("div", { className: "in-grid" }, left, this.maps.node, this.shown.node, this.buildPanel()), this.status);
@@ -100,6 +101,13 @@ export class View {
 
   // -- one frame --
 
+  /** The width of a node, measured when the view has another size, and not in every frame: to measure, the browser lays out the page. */
+  widthOf(node) {
+    if (this.measured !== this.sizes) (this.measured = this.sizes), (this.widths = new Map());
+    if (!this.widths.get(node)) this.widths.set(node, node.clientWidth);
+    return this.widths.get(node);
+  }
+
   refresh() {
     this.frame ??= requestAnimationFrame(() => this.draw());
   }
@@ -117,7 +125,7 @@ export class View {
     const dead = tab.poisoned?.() ?? null, lost = (dead?.at(-1).out ?? this.net.logits).every(Number.isNaN), known = chosen !== null && this.network.labels[chosen] >= 0;
     this.pad.draw(theme);
     this.digits?.draw(theme);
-    this.epochs?.draw(this.epoch);
+    this.epochs.draw(this.epoch);
     this.maps.draw(theme, { dead, cone: Boolean(tab.cone) });
     this.answer.draw(theme, {
       image: this.image, logits: this.logits, shares: lost ? null : this.logits && softmax(this.logits), best: lost ? -1 : this.best, lost,
@@ -136,8 +144,8 @@ export class View {
   }
 
   about() {
-    const { chosen } = this.pad;
-    return chosen !== null ? `Test digit no. ${this.network.places[chosen]}: it comes prepared.`
+    const { chosen, given } = this.pad;
+    return chosen !== null ? `Test digit no. ${this.network.places[chosen]}: it comes prepared.` : given ? "From a picture: it comes prepared."
       : this.prepared ? "Cropped, fitted into 20×20, centred by its mass." : "The pad made small, nothing else.";
   }
 
@@ -164,7 +172,10 @@ export class View {
 
   watch() {
     const again = () => this.refresh();
-    const resized = new ResizeObserver(again), themes = new MutationObserver(again), dark = matchMedia("(prefers-color-scheme: dark)");
+    const resized = new ResizeObserver(([{ contentRect: { width } }]) => {
+      if (width !== this.wide) (this.wide = width), this.sizes++, again(); // its height changes with what it says
+    });
+    const themes = new MutationObserver(again), dark = matchMedia("(prefers-color-scheme: dark)");
     resized.observe(this.root);
     dark.addEventListener("change", again);
     for (const node of [document.body, document.documentElement]) themes.observe(node, { attributes: true });
@@ -187,6 +198,15 @@ export class View {
   setEpoch(epoch) {
     if (epoch === this.epoch || !this.network.epochs.includes(epoch)) return;
     this.choose(epoch);
+    this.refresh();
+  }
+
+  /** The same layers with the numbers of other epochs, of which one is shown; network and weights as at first. */
+  setEpochs(network, weights) {
+    Object.assign(this, { network, nets: networks(network, weights) });
+    this.choose(network.epoch);
+    this.epochs.set(network);
+    this.digits?.judge(network);
     this.refresh();
   }
 
@@ -272,6 +292,7 @@ function render({ model, el: root }) {
   const view = new View(root.appendChild(el("div")), content, { changed: tell, start });
   const heard = {
     "change:epoch": () => view.setEpoch(model.get("epoch")),
+    "change:weights": () => view.setEpochs(model.get("network"), bytes("weights")),
     "change:chosen": () => model.get("chosen") !== null && model.get("chosen") !== view.pad.chosen && view.take(model.get("chosen")),
     "change:unit": () => {
       const unit = numbered(model.get("unit"));

@@ -11,12 +11,13 @@ import torch
 import traitlets
 from torch import Tensor, nn
 
+from mnist_lib.receptive_field.tracing import copy_of
 from mnist_lib.support.paths import write_whole
 from mnist_lib.transforms import MEAN, STD
 from mnist_lib.widgets.bundle import HERE, script
-from mnist_lib.widgets.export import SIDE
+from mnist_lib.widgets.export import SIDE, numbers
 from mnist_lib.widgets.page import about_of, heading_of, page, title_of
-from mnist_lib.widgets.payload import content
+from mnist_lib.widgets.payload import content, read
 
 
 class Inside(anywidget.AnyWidget):
@@ -106,6 +107,25 @@ class Inside(anywidget.AnyWidget):
     def logits(self) -> Tensor | None:
         """The answers to `.image`, float (classes,), as the browser computed them; None while there is no ink."""
         return _floats(self.answers, 0) if self.answers else None
+
+    def add_epoch(self, epoch: int, model: nn.Module) -> None:
+        """Show the network as it is after this epoch, and give it a place on the slider. model has the layers of the first.
+
+        Raises:
+            ValueError: one sentence, for a model with other layers.
+        """
+        row, size = numbers(copy_of(model, "cpu", torch.float32)).numpy().astype("<f4").tobytes(), 4 * self.network["numbers"]
+        if len(row) != size:
+            raise ValueError("This network has other layers than the one that Inside was made of: give Inside one like it.")
+        epochs = self.network["epochs"]
+        rows = {known: self.weights[i * size : (i + 1) * size] for i, known in enumerate(epochs)} | {epoch: row}
+        network = self.network | {"epochs": sorted(rows), "epoch": epoch}
+        if self.digits:
+            images = torch.frombuffer(bytearray(self.digits), dtype=torch.uint8).reshape(-1, 1, SIDE, SIDE)
+            network["reads"] = read(model, images, network["mean"], network["std"])
+        with self.hold_sync():  # one message
+            self.network, self.weights = network, b"".join(rows[known] for known in sorted(rows))
+            self.epoch = epoch
 
     def save(self, path: str | Path) -> Path:
         """Write the view as a page of its own, for any browser: one file that needs neither Python nor the internet.

@@ -181,6 +181,28 @@ def test_what_is_drawn_comes_back_to_the_kernel(own):
     assert "True None" in own.evaluate(ADD_AND_RUN, drawn)  # the new view's empty pad took nothing away
 
 
+WATCHED = """from mnist_lib.model import DigitNet
+watched = Inside(DigitNet())
+watched"""
+TRAINED = """from mnist_lib.trainer import TrainConfig, train
+from mnist_lib.widgets import Following
+_run = train(TrainConfig(epochs=2), dataset.head(256, 50), [Following(watched)])
+print(len(_run.history), watched.network["epochs"])"""
+
+
+def test_a_run_is_followed_in_the_view(own):
+    """The maps are those of the run's last epoch, and the slider has one place an epoch."""
+    own.evaluate(ADD_AND_RUN, WATCHED)
+    view = own.locator(".inside").last
+    view.locator(".in-pad").wait_for()
+    assert view.locator(".in-epochs").is_hidden()
+    assert "2 [0, 1, 2]" in own.evaluate(ADD_AND_RUN, TRAINED)
+    view.get_by_text("after 2 epochs").wait_for()
+    assert view.locator(".in-epochs input").get_attribute("max") == "2"
+    view.locator(".in-epochs input").fill("0")
+    view.get_by_text("before any training").wait_for()
+
+
 @pytest.mark.nightly  # by day, its sliders alone are moved in the same way, and nbval runs the notebook
 @with_sliders
 def test_notebook_03_runs_and_its_sliders_change_the_picture(lab):

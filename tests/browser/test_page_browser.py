@@ -1,11 +1,16 @@
 """The page as a place to learn, to keep and to share, in a real browser: what test_inside_browser.py does not ask."""
 
+import re
+
 import pytest
 import torch
 
 from course import browser
 from course.page import PAGE, save_run
 from mnist_lib.model import DigitNet
+from mnist_lib.model.pretrained import recorded_epochs, recorded_net
+from mnist_lib.receptive_field import receptive_fields
+from mnist_lib.transforms import normalise
 from mnist_lib.widgets import Inside
 from tests.browser.test_inside_browser import SEVEN, chromium, draw, opened
 from tests.lib.test_export import LeNet
@@ -14,13 +19,13 @@ pytestmark = pytest.mark.skipif(browser.find() is None, reason="needs a browser:
 __all__ = ["chromium"]  # a fixture
 
 QUICK = """Object.defineProperty(learning.settings, 'values',
-  {get: () => ({rate: %s, batch: 8, digits: 200, augment: true, steps: %d})})"""
+  {configurable: true, get: () => ({rate: %s, batch: 8, digits: 200, augment: true, steps: %d})})"""
 STATE = "state => learning.state === state && learning.waiting === null"
 
 
 def begin(page, steps: int, rate: float = 0.1) -> None:
     page.evaluate(QUICK % (rate, steps))
-    page.get_by_role("button", name="Start from nothing").click()
+    page.get_by_role("button", name=re.compile("Start from nothing|Again with another seed")).first.click()
 
 
 def test_it_learns_from_nothing_and_can_be_stopped(chromium):
@@ -68,6 +73,23 @@ def test_a_training_that_diverges_says_so(chromium):
         page.evaluate("inside.draw()")
         assert "No answer: all of its numbers are NaN" in page.locator(".in-verdict").text_content()
         assert page.get_by_role("button", name="Again with another seed").is_visible()
+
+
+def test_a_rate_that_overshoots_says_that_nothing_is_learnt(chromium):
+    """With the largest rate offered BatchNorm keeps the numbers finite: the loss rises, and ends where guessing is."""
+    with opened(chromium) as page:
+        assert page.locator(".in-settings select").first.locator("option").last.get_attribute("value") == "10"
+        begin(page, 60, 10)
+        page.wait_for_function(STATE, arg="over", timeout=120_000)
+        most, loss, accuracy = page.evaluate(
+            "[Math.max(...learning.losses), learning.judged.at(-1).loss, learning.judged.at(-1).accuracy]"
+        )
+        assert most > 4.7 and loss > 2.1 and accuracy < 0.25
+        told = page.locator(".in-learn p").first.text_content()
+        assert "it has learnt nothing" in told and f"the loss rose to {most:.1f}: choose a smaller rate" in told
+        begin(page, 60)
+        page.wait_for_function(STATE, arg="over", timeout=120_000)
+        assert "done: now take it apart" in page.locator(".in-learn p").first.text_content()
 
 
 @pytest.mark.nightly
@@ -118,19 +140,154 @@ def test_a_map_of_zeros_has_an_outline(chromium):
         assert drawn > 0
 
 
-def test_a_map_under_the_mouse_is_enlarged(chromium):
-    with opened(chromium) as page:
+MARKED = """(canvas, [x, y]) => {  // how much of the mark's colour is within a pixel and a half of here
+  const ratio = canvas.width / canvas.clientWidth, context = canvas.getContext("2d");
+  const mark = [1, 3, 5].map((i) => parseInt(inside.theme.mark.slice(i, i + 2), 16));
+  const {data} = context.getImageData(Math.round((x - 1.5) * ratio), Math.round((y - 1.5) * ratio), Math.ceil(3 * ratio), Math.ceil(3 * ratio));
+  let near = 0;
+  for (let i = 0; i < data.length; i += 4)
+    near += data[i + 3] > 60 && mark.every((v, k) => Math.abs(v - data[i + k]) < 40);
+  return near; }"""  # noqa: E501
+
+
+def shows_what_it_is_made_of(page, unit: dict) -> None:
+    """The box of the unit's field on the digit, and in every map before it a box around its inputs, as torch's layers say."""
+    name = page.evaluate("(layer) => inside.net.layers[layer].name", unit["layer"])
+    top, left, bottom, right = receptive_fields(recorded_net(), (28, 28))[name].box(unit["row"], unit["col"])
+    digit, scale = page.locator(".in-closers canvas").nth(1), 132 / 28
+    for corner, inward in (((left, top), 1), ((right + 1, bottom + 1), -1)):
+        assert digit.evaluate(MARKED, [min(max(v, 0), 28) * scale + inward for v in corner]) > 0
+    assert digit.evaluate(MARKED, [(left + right + 1) / 2 * scale, (max(top, 0) + bottom + 1) / 2 * scale]) == 0
+    places = page.evaluate(
+        """({layer, row, col}) => { const {maps, net} = inside, before = layer - 1, one = maps.rows[before];
+          const {kernel, stride, pad} = net.layers[layer], [n, rows, cols] = net.layers[before].shape;
+          return Array.from({length: n}, (_, map) => { const [x, y] = maps.corner(one, map);
+            return [one.canvas.offsetLeft + x + (col * stride[1] - pad[1]) * one.tile / cols,
+              one.canvas.offsetTop + y + (row * stride[0] - pad[0]) * one.high / rows,
+              kernel[1] * one.tile / cols, kernel[0] * one.high / rows]; }); }""",
+        unit,
+    )
+    lines = page.locator(".in-lines")
+    for x, y, wide, high in places:
+        assert lines.evaluate(MARKED, [x, y]) > 0 and lines.evaluate(MARKED, [x + wide, y + high / 2]) > 0
+    above = page.evaluate("(layer) => inside.maps.rows[layer - 2].canvas.offsetTop + 4", unit["layer"])
+    assert lines.evaluate(MARKED, [places[0][0], above]) == 0  # not what those are made of
+
+
+@pytest.mark.parametrize("width", [1440, 1024])
+def test_a_unit_under_the_mouse_is_enlarged_with_what_it_sees_and_is_made_of(chromium, width):
+    with opened(chromium, viewport={"width": width, "height": 900}) as page:
         page.locator(".in-maps > figure canvas").nth(4).hover(position={"x": 30, "y": 20})
         told = page.locator(".in-closer").inner_text()
         unit = page.evaluate("([clientX, clientY]) => inside.maps.unitAt(4, {clientX, clientY})", hovered(page))
-        assert "conv4, map 0" in told and f"row {unit['row']}, column {unit['col']}: " in told
+        shape, out = page.evaluate("[inside.net.layers[4].shape, Array.from(inside.net.layers[4].out)]")
+        value = out[(unit["map"] * shape[1] + unit["row"]) * shape[2] + unit["col"]]
+        assert "conv4, map 0" in told and f"row {unit['row']}, column {unit['col']}: {value:.4f}".replace("-", "−") in told
+        shows_what_it_is_made_of(page, unit)
+        closer, maps = (page.locator(part).bounding_box() for part in (".in-closer", ".in-maps > figure:nth-of-type(4) canvas"))
+        beside = closer["x"] >= maps["x"] + maps["width"] or closer["x"] + closer["width"] <= maps["x"]
+        assert beside or closer["y"] >= maps["y"] + maps["height"]  # the lines stay in sight
         page.mouse.move(2, 2)
-        assert page.locator(".in-closer").is_hidden()
+        assert page.locator(".in-closer").is_hidden() and page.locator(".in-lines").is_hidden()
+
+
+def test_a_unit_reached_by_keyboard_is_enlarged_too(chromium):
+    with opened(chromium) as page:
+        page.evaluate("inside.setUnit({layer: 4, map: 2, row: 3, col: 4}); inside.draw()")
+        page.locator(".in-play").focus()
+        for _ in range(12):
+            page.keyboard.press("Tab")
+            if (page.evaluate("document.activeElement.ariaLabel") or "").startswith("conv4:"):
+                break
+        assert "conv4, map 2" in page.locator(".in-closer").inner_text()
+        page.keyboard.press("ArrowRight")
+        page.evaluate("inside.draw()")
+        assert "row 3, column 5: " in page.locator(".in-closer").inner_text()
+        shows_what_it_is_made_of(page, {"layer": 4, "map": 2, "row": 3, "col": 5})
+        page.keyboard.press("Tab")
+        assert "conv5, map 0" in page.locator(".in-closer").inner_text()  # the first unit there, which Enter would choose
+        page.evaluate("document.activeElement.blur()")
+        assert page.locator(".in-closer").is_hidden() and page.locator(".in-lines").is_hidden()
 
 
 def hovered(page) -> list[float]:
     box = page.locator(".in-maps > figure canvas").nth(4).bounding_box()
     return [box["x"] + 30, box["y"] + 20]
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (360, 740)])
+def test_on_a_phone_pad_and_answer_stay_in_view_above_the_maps(chromium, width, height):
+    phone = {"viewport": {"width": width, "height": height}, "has_touch": True, "is_mobile": True, "reduced_motion": "reduce"}
+
+    def boxes(*parts):
+        return [page.locator(part).first.bounding_box() for part in parts]
+
+    with opened(chromium, **phone) as page:
+        draw(page)
+        for layer in (0, 4, 9):
+            canvas = page.locator(".in-maps > figure canvas").nth(layer)
+            canvas.evaluate("(node) => node.scrollIntoView({block: 'center'})")
+            page.wait_for_timeout(150)
+            pad, verdict, bars, maps = boxes(
+                ".in-pad", ".in-verdict b", ".in-bars", f".in-maps > figure:nth-of-type({layer + 1})"
+            )
+            for part in (pad, verdict, bars):
+                assert part["y"] >= 0 and part["y"] + part["height"] <= height / 2, layer
+                assert part["x"] >= 0 and part["x"] + part["width"] <= width
+            assert pad["width"] >= 160 and height > maps["y"] + maps["height"] and maps["y"] > pad["y"] + pad["height"], layer
+        page.locator(".in-maps > figure canvas").nth(4).tap(position={"x": 20, "y": 20})
+        page.wait_for_timeout(300)
+        top, seen, pad = boxes(".in-top", ".in-see h3", ".in-pad")
+        assert pad["y"] >= 0 and top["y"] + top["height"] <= seen["y"] < height / 2
+        page.get_by_role("button", name="Back to the maps").tap()
+        page.wait_for_timeout(300)
+        top, heading = boxes(".in-top", ".in-maps h3")
+        assert top["y"] + top["height"] <= heading["y"] < height / 2
+
+
+def test_a_small_drawing_with_a_thick_pen_gets_a_hint(chromium):
+    with opened(chromium) as page:
+        small = [(120 + x / 5, 120 + y / 5) for x, y in SEVEN]
+        draw(page, small)
+        assert "Draw it larger, or with a thinner pen" in page.locator(".in-advice").text_content()
+        page.evaluate("inside.pad.clear(); inside.pad.thick = 10")
+        draw(page, [(100 + x / 3, 100 + y / 3) for x, y in SEVEN])
+        assert "larger" not in page.locator(".in-advice").text_content()
+
+
+def test_the_call_to_draw_covers_nothing_of_the_pad(chromium):
+    for width in (1440, 390):
+        with opened(chromium, viewport={"width": width, "height": 844}, reduced_motion="reduce") as page:
+            pad, hint, tools = (
+                page.locator(part).first.bounding_box() for part in (".in-pad", ".in-hint", ".in-draw .in-tools")
+            )
+            assert pad["y"] + pad["height"] <= hint["y"] and hint["y"] + hint["height"] <= tools["y"] + 1
+
+
+def test_the_turning_curve_names_its_axes(chromium):
+    with opened(chromium) as page:
+        for key, axis in (("angle", "Turn (degrees)"), ("scale", "Scale (times)"), ("right", "Move right (pixels)")):
+            written = page.evaluate(
+                """(key) => { inside.showTab("turn"); inside.draw(); const {turn} = inside.tabs; turn.along = key;
+                  const context = turn.curve.getContext("2d"), written = [], fill = context.fillText;
+                  context.fillText = function (text, ...place) { written.push(text); fill.call(this, text, ...place); };
+                  turn.drawCurve(inside.theme);
+                  delete context.fillText;
+                  return written; }""",
+                key,
+            )
+            assert axis in written and "100 % sure of a 7" in written and "0 %" in written
+
+
+def test_each_epoch_says_how_many_test_digits_it_reads_right(chromium, mnist):
+    with opened(chromium) as page:
+        for epoch in (0, 1, 20):
+            page.evaluate("(epoch) => { inside.setEpoch(epoch); inside.draw(); }", epoch)
+            net = recorded_net()
+            net.load_state_dict(recorded_epochs()[epoch])
+            with torch.no_grad():
+                right = net(normalise(mnist.test_images[:1000])).argmax(1).eq(mnist.test_labels[:1000]).float().mean()
+            assert page.locator(".in-score").text_content() == f"{100 * right:.1f}\xa0% of 1,000 test digits right"
 
 
 def test_play_runs_over_the_epochs(chromium):

@@ -10,8 +10,10 @@ import torch
 from mnist_lib.model import DigitNet
 from mnist_lib.model.pretrained import recorded_epochs
 from mnist_lib.support.paths import ROOT
+from mnist_lib.trainer import Callback, TrainConfig, train
 from mnist_lib.transforms import normalise
-from mnist_lib.widgets import Inside
+from mnist_lib.widgets import Following, Inside
+from mnist_lib.widgets.export import numbers
 
 
 def test_inside_reads_a_model_as_in_evaluation_and_leaves_it_in_training():
@@ -97,4 +99,45 @@ def test_widgets_load_nothing_before_a_name_is_used():
     assert not {"anywidget", "ipywidgets", "matplotlib", "torch"} & set(loaded)
     for path in (ROOT / "mnist_lib/widgets").glob("*.py"):
         found = set(re.findall(r"(?:from|import) mnist_lib\.(\w+)", path.read_text()))
+        if path.name == "following.py":  # what a training is given, so that it is watched
+            found -= {"trainer"}
         assert found <= {"widgets", "receptive_field", "transforms", "support", "data", "model"}, path.name
+
+
+# A run that is followed
+
+
+def test_a_run_is_followed_epoch_by_epoch_and_comes_out_the_same(digits):
+    """Every epoch's numbers are the run's own after it, the slider ends at the last, and watching changes no bit."""
+    config = TrainConfig(epochs=2, seed=3)
+    data = digits.head(256, 50)
+    view, states = Inside(DigitNet(), data.train_images[:20], data.train_labels[:20]), {}
+
+    class Keep(Callback):
+        def on_epoch(self, run):
+            states[len(run.history)] = numbers(run.model)
+
+    run = train(config, data, [Following(view), Keep()])
+    assert view.network["epochs"] == [0, 1, 2] and view.epoch == view.network["epoch"] == 2
+    rows = torch.frombuffer(bytearray(view.weights), dtype=torch.float32).reshape(3, -1)
+    for epoch, state in states.items():
+        assert torch.equal(rows[epoch], state)
+    assert not torch.equal(rows[0], rows[1]) and not torch.equal(rows[1], rows[2])
+    with torch.no_grad():
+        answers = run.model.eval()(normalise(data.train_images[:20] / 255)).argmax(1)
+    assert view.network["reads"] == answers.tolist()
+    alone = train(config, data)
+    assert all(torch.equal(a, b) for a, b in zip(alone.model.state_dict().values(), run.model.state_dict().values()))
+
+
+def test_a_run_of_another_network_is_refused_before_it_begins(digits):
+    steps = []
+
+    class Count(Callback):
+        def on_step(self, run):
+            steps.append(run.step)
+
+    view = Inside(DigitNet(widths=(4, 4, 4, 4, 4, 4, 4)))
+    with pytest.raises(ValueError, match="This network has other layers than the one that Inside was made of"):
+        train(TrainConfig(epochs=1), digits.head(256, 50), [Following(view), Count()])
+    assert not steps and view.network["epochs"] == []

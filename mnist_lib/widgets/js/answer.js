@@ -18,7 +18,7 @@ export class Answer {
     this.glimpse.canvas.setAttribute("aria-hidden", "true"); // the larger one has a name
     this.note = el("span");
     this.changes = el("p", { className: "in-changes", hidden: true }, this.note, el("button", { onclick: asItWas }, "As it was"));
-    this.advice = el("p", { className: "in-quiet" });
+    this.advice = el("p", { className: "in-quiet in-advice" });
     this.rows = Array.from({ length: classes }, (_, i) => {
       const bar = el("span", { className: "in-bar" }), share = el("span", { className: "in-share" });
       return { bar, share, node: el("li", {}, el("b", {}, String(i)), el("span", { className: "in-track" }, bar), share) };

@@ -6,7 +6,8 @@ import { SIDE } from "./network.js";
 
 export class Digits {
   /** network: {labels, reads, places}, as Python gives them; a label of -1 is unknown. take(i): one was chosen. */
-  constructor({ labels, reads, places }, pad, take) {
+  constructor(network, pad, take) {
+    const { labels } = network;
     Object.assign(this, { pad, count: labels.length });
     const firsts = [...new Set(labels)].filter((digit) => digit >= 0).sort((a, b) => a - b).map((digit) => labels.indexOf(digit));
     this.small = firsts.map((i) => ({ i, grey: bitmap(SIDE, SIDE) }));
@@ -22,14 +23,20 @@ export class Digits {
     });
     const step = (by, name, sign) =>
       el("button", { onclick: () => take(((pad.chosen ?? (by > 0 ? -1 : 0)) + by + this.count) % this.count), "aria-label": name }, sign);
-    const wrong = labels.map((_, i) => i).filter((i) => labels[i] >= 0 && labels[i] !== reads[i]);
-    this.wrong = el("select", { onchange: () => this.wrong.value && take(+this.wrong.value), "aria-label": "Digits read wrong" },
-      el("option", { value: "" }, `Read wrong (${wrong.length})`),
-      ...wrong.map((i) => el("option", { value: i }, `no. ${places[i]}: ${withArticle(labels[i])}, read as ${reads[i]}`)));
+    this.wrong = el("select", { onchange: () => this.wrong.value && take(+this.wrong.value), "aria-label": "Digits read wrong" });
+    this.judge(network);
     this.node = el("section", { className: "in-digits" }, el("h3", {}, "Or take a test digit"),
       strip.length ? el("div", { className: "in-strip" }, ...strip) : null,
       el("div", { className: "in-tools" }, step(-1, "The test digit before", "‹"), this.number, step(1, "The next test digit", "›"),
-        wrong.length ? this.wrong : null), this.note);
+        this.wrong), this.note);
+  }
+
+  /** Lists those that this network reads wrong. */
+  judge({ labels, reads, places }) {
+    const wrong = labels.map((_, i) => i).filter((i) => labels[i] >= 0 && labels[i] !== reads[i]);
+    this.wrong.hidden = !wrong.length;
+    this.wrong.replaceChildren(el("option", { value: "" }, `Read wrong (${wrong.length})`),
+      ...wrong.map((i) => el("option", { value: i }, `no. ${places[i]}: ${withArticle(labels[i])}, read as ${reads[i]}`)));
   }
 
   draw(theme) {

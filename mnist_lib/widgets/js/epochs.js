@@ -5,15 +5,22 @@ import { el, many } from "./dom.js";
 const MOMENT = 900; // milliseconds
 
 export class Epochs {
-  constructor(epochs, choose) {
-    this.epochs = epochs;
+  /** network: {epochs, right}; right: [{right, of}], how many test digits it reads right after each epoch, or missing. */
+  constructor(network, choose) {
     this.name = el("output");
-    const max = epochs.length - 1;
-    this.slider = el("input", { type: "range", min: 0, max, step: 1, oninput: () => choose(epochs[+this.slider.value]) });
+    this.score = el("span", { className: "in-score" });
+    this.slider = el("input", { type: "range", min: 0, step: 1, oninput: () => choose(this.epochs[+this.slider.value]) });
     this.button = el("button", { className: "in-play", onclick: () => (this.playing ? this.stop() : this.play()) }, "Play");
     this.choose = choose;
-    this.node = el("label", {}, el("b", {}, "The network"), this.slider, this.name);
-    this.node = el("div", { className: "in-epochs" }, this.node, this.button);
+    this.node = el("div", { className: "in-epochs" }, el("label", {}, el("b", {}, "The network"), this.slider, this.name), this.button, this.score);
+    this.set(network);
+  }
+
+  /** One epoch leaves nothing to choose. */
+  set({ epochs, right = [] }) {
+    Object.assign(this, { epochs, right });
+    this.slider.max = Math.max(epochs.length - 1, 0);
+    this.node.hidden = epochs.length < 2;
   }
 
   /** From the first to the last, a moment each; once at the last, from the first again. */
@@ -32,7 +39,9 @@ export class Epochs {
 
   draw(epoch) {
     const text = epoch === null ? "the one that learns" : epoch === 0 ? "before any training" : `after ${many(epoch, "epoch")}`;
-    if (epoch !== null) this.slider.value = this.epochs.indexOf(epoch);
+    const at = this.epochs.indexOf(epoch), { right, of } = this.right[at] ?? {};
+    if (at >= 0) this.slider.value = at;
+    this.score.textContent = of ? `${((100 * right) / of).toFixed(1)} % of ${many(of, "test digit")} right` : "";
     this.name.value = text;
     this.slider.setAttribute("aria-valuetext", text);
   }

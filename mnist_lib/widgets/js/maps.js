@@ -3,6 +3,7 @@
 import { bitmap, el, many, sharp } from "./dom.js";
 import { Closer } from "./closer.js";
 import { largest, paint } from "./colours.js";
+import { Lines } from "./lines.js";
 import { SIDE } from "./network.js";
 
 const MAP_GAP = 3; // CSS pixels between maps
@@ -13,18 +14,19 @@ const KEYS = {
 };
 
 export class Maps {
-  /** choose(unit, byHand): one was clicked, or reached by keyboard. epochs: the slider's element, or null. */
+  /** choose(unit, byHand): one was clicked, or reached by keyboard. epochs: the slider's element. */
   constructor(view, choose, epochs) {
     Object.assign(this, { view, choose });
     const { layers } = view.net, learnt = view.network.parameters.toLocaleString("en");
     const shown = layers.reduce((n, layer) => n + layer.out.length, 0).toLocaleString("en");
     this.closer = new Closer(view);
+    this.lines = new Lines(this);
     this.rows = layers.map((layer, i) => this.row(layer, i));
     this.node = el("section", { className: "in-maps" }, el("h3", {}, "Every map, layer by layer"),
       el("p", { className: "in-quiet" }, `The network’s ${learnt} learnt numbers turn the digit into these ${shown}. `,
         el("b", { className: "in-blue" }, "Blue"), " is above zero, ", el("b", { className: "in-orange" }, "orange"),
         " below; the stronger the colour, the larger the number in its layer. Click any of them to see where it comes from."),
-      epochs, ...this.rows.map(({ figure }) => figure), this.closer.node);
+      epochs, ...this.rows.map(({ figure }) => figure), this.lines.node, this.closer.node);
   }
 
   row(layer, i) {
@@ -34,7 +36,8 @@ export class Maps {
     const canvas = el("canvas", {
       tabIndex: 0, role: "application",
       "aria-label": `${layer.name}: ${size}. Arrow keys move the chosen unit, Page Up and Page Down change the map.`,
-      onclick: (e) => this.click(i, e), onpointermove: (e) => this.point(i, e), onpointerleave: () => this.closer.hide(), onkeydown: (e) => this.key(i, e),
+      onclick: (e) => this.click(i, e), onpointermove: (e) => this.point(i, e), onpointerleave: () => this.away(), onkeydown: (e) => this.key(i, e),
+      onfocus: () => this.reach(i), onblur: () => this.away(),
     });
     const figure = el("figure", {}, el("figcaption", {}, el("b", {}, layer.name), ` ${size} · ${seen(layer.field)}`), canvas);
     return { figure, canvas, atlas: bitmap(width, height * maps), single };
@@ -42,7 +45,7 @@ export class Maps {
 
   // How large each layer's tiles are, and how many lie in a line.
   layout() {
-    const width = Math.floor(this.node.clientWidth);
+    const width = this.view.widthOf(this.node);
     if (this.laid === width || width < 50) return;
     this.laid = width;
     const across = width >= 480 ? 16 : 8;
@@ -76,6 +79,7 @@ export class Maps {
       if (i === this.rows.length - 1) this.names(context, row, layer, theme, top, Boolean(dead));
       this.mark(context, row, i, theme, cone);
     });
+    if (this.pointed) this.closeUp(...this.pointed);
   }
 
   // A map that is zero everywhere would not be seen at all.
@@ -112,7 +116,7 @@ export class Maps {
     context.beginPath();
     context.lineWidth = 1;
     if (cone && i < unit.layer) {
-      const field = net.layers[unit.layer].cone[i], made = this.madeOf(i);
+      const field = net.layers[unit.layer].cone[i], made = this.madeOf(unit, i);
       for (let m = 0; m < maps; m++) if (made === null || made.has(m)) box(m, field.rows[unit.row], field.cols[unit.col]);
     }
     if (i === unit.layer) {
@@ -131,12 +135,12 @@ export class Maps {
     context.stroke();
   }
 
-  // Pooling and grouped convolutions take some maps only: which maps of layer i is the unit made of? null: of all.
-  madeOf(i) {
-    const { unit, net } = this.view;
+  // Pooling and grouped convolutions take some maps only: which maps of layer i is a unit made of? null: of all.
+  madeOf(unit, i) {
+    const { layers } = this.view.net;
     let seen = new Set([unit.map]);
     for (let k = unit.layer; k > i; k--) {
-      const { kind, groups, inputs, shape } = net.layers[k];
+      const { kind, groups, inputs, shape } = layers[k];
       if (kind !== "conv") continue;
       if (groups === 1) return null;
       const size = inputs[0] / groups;
@@ -160,14 +164,35 @@ export class Maps {
 
   click(i, event) {
     const unit = this.unitAt(i, event);
-    this.closer.hide();
+    this.away();
     if (unit) this.choose(unit, true);
   }
 
+  // The unit under the mouse, or where the keyboard is: enlarged, with its value, what it sees and what it is made of.
   point(i, event) {
     const unit = event.pointerType === "mouse" ? this.unitAt(i, event) : null, [, rows, cols] = this.view.net.layers[i].shape;
-    if (unit && unit.row < rows && unit.col < cols && unit.row >= 0 && unit.col >= 0) this.closer.show(event, unit, this.rows[i].top);
-    else this.closer.hide();
+    if (unit && unit.row < rows && unit.col < cols && unit.row >= 0 && unit.col >= 0) this.closeUp(unit, event);
+    else this.away();
+  }
+
+  reach(i) {
+    const { canvas } = this.rows[i], { unit } = this.view;
+    if (!canvas.matches(":focus-visible")) return;
+    const here = unit.layer === i ? unit : { layer: i, map: 0, row: 0, col: 0 }, box = canvas.getBoundingClientRect();
+    const [x, y] = this.corner(this.rows[i], here.map), { tile } = this.rows[i];
+    this.closeUp(here, { clientX: box.left + x + tile, clientY: box.top + y });
+  }
+
+  closeUp(unit, event) {
+    this.pointed = [unit, event];
+    this.closer.show(event, unit, this.rows[unit.layer].top);
+    this.lines.draw(this.view.theme, unit);
+  }
+
+  away() {
+    this.pointed = null;
+    this.closer.hide();
+    this.lines.hide();
   }
 
   key(i, event) {
@@ -176,6 +201,7 @@ export class Maps {
     event.preventDefault();
     const here = unit.layer === i ? unit : { map: 0, row: 0, col: 0 };
     this.choose({ layer: i, map: here.map + by[0], row: here.row + by[1], col: here.col + by[2] });
+    this.reach(i);
   }
 }
 

@@ -1,4 +1,4 @@
-// The drawing pad: strokes by mouse, finger, pen or keyboard, or one of the test digits in their place.
+// The drawing pad: strokes by mouse, finger, pen or keyboard, or in their place a test digit, or an image from elsewhere.
 
 import { bitmap, el, within } from "./dom.js";
 import { paintInk } from "./colours.js";
@@ -8,11 +8,12 @@ import { SIDE } from "./network.js";
 const PAD_SIZE = 280; // of the pad, in its own pixels
 const PAD_EDGE = 10; // how near to the pad's edge the keyboard's pen goes
 const APART = 40; // pixels between strokes of two digits
+const TOO_THICK = 0.2; // of a digit's longer side, for a pen
 
 export class Pad {
   /** digits: uint8, 784 for each. changed(): something else lies on the pad. */
   constructor(digits, changed) {
-    Object.assign(this, { digits, changed, strokes: [], cleared: [], chosen: null, stroke: null, thick: 24 });
+    Object.assign(this, { digits, changed, strokes: [], cleared: [], chosen: null, given: null, stroke: null, thick: 24 });
     this.pen = { x: PAD_SIZE / 2, y: PAD_SIZE / 2, down: false };
     this.ink = el("canvas", { width: PAD_SIZE, height: PAD_SIZE }).getContext("2d", { willReadFrequently: true });
     Object.assign(this.ink, { lineCap: "round", lineJoin: "round" });
@@ -38,8 +39,8 @@ export class Pad {
   // -- strokes --
 
   begin(point) {
-    if (this.chosen !== null) this.strokes = [];
-    this.chosen = null;
+    if (this.chosen !== null || this.given) this.strokes = [];
+    this.chosen = this.given = null;
     this.cleared = [];
     this.stroke = { width: this.thick, points: [point] };
     this.strokes.push(this.stroke);
@@ -69,9 +70,15 @@ export class Pad {
     this.changed();
   }
 
+  /** These strokes and nothing else. */
+  put(strokes) {
+    Object.assign(this, { strokes, chosen: null, given: null });
+    this.redraw();
+  }
+
   /** Takes back the last stroke, the choice of a test digit, or clearing. */
   undo() {
-    if (this.chosen !== null) this.chosen = null;
+    if (this.chosen !== null || this.given) this.chosen = this.given = null;
     else if (this.strokes.length) this.strokes.pop();
     else [this.strokes, this.cleared] = [this.cleared, []];
     this.redraw();
@@ -79,15 +86,20 @@ export class Pad {
 
   clear() {
     this.cleared = this.strokes;
-    this.strokes = [];
-    this.chosen = null;
-    this.redraw();
+    this.put([]);
   }
 
   /** Show the digit with this number; what was drawn comes back by undo. */
   take(i) {
     this.lift();
-    this.chosen = i;
+    Object.assign(this, { chosen: i, given: null });
+    this.changed();
+  }
+
+  /** Show an image from elsewhere, prepared as a test digit is: Float32Array(784) from 0 to 1. */
+  give(image) {
+    this.lift();
+    Object.assign(this, { chosen: null, given: image });
     this.changed();
   }
 
@@ -156,7 +168,12 @@ export class Pad {
   // -- images --
 
   get drawn() {
-    return this.chosen === null && this.strokes.length > 0;
+    return !this.whole && this.strokes.length > 0;
+  }
+
+  /** The image that lies on the pad in place of strokes, or null. */
+  get whole() {
+    return this.chosen !== null ? this.digit(this.chosen) : this.given;
   }
 
   /** A test digit, Float32Array(784) from 0 to 1. */
@@ -166,7 +183,7 @@ export class Pad {
 
   /** What lies on the pad as 28 x 28: Float32Array(784). prepared: as MNIST's makers did. */
   image(prepared) {
-    if (this.chosen !== null) return this.digit(this.chosen);
+    if (this.whole) return this.whole;
     if (!this.strokes.length) return new Float32Array(SIDE * SIDE);
     const { data } = this.ink.getImageData(0, 0, PAD_SIZE, PAD_SIZE);
     for (let i = 0; i < this.alpha.length; i++) this.alpha[i] = data[4 * i + 3] / 255;
@@ -176,7 +193,11 @@ export class Pad {
   /** What one should know of a drawing, for the network can't say it. */
   advice() {
     if (!this.drawn) return "";
-    const spans = this.strokes.map(({ points }) => [Math.min(...points.map(([x]) => x)), Math.max(...points.map(([x]) => x))]);
+    const span = (points, axis) => [Math.min(...points.map((p) => p[axis])), Math.max(...points.map((p) => p[axis]))];
+    const all = this.strokes.flatMap(({ points }) => points), thick = Math.max(...this.strokes.map(({ width }) => width));
+    const long = thick + Math.max(...[0, 1].map((axis) => span(all, axis)).map(([low, high]) => high - low));
+    if (thick > TOO_THICK * long) return "This is small for so thick a pen: its strokes run together. Draw it larger, or with a thinner pen.";
+    const spans = this.strokes.map(({ points }) => span(points, 0));
     spans.sort((one, other) => one[0] - other[0]);
     let end = spans[0][1];
     const apart = spans.some(([left, right]) => {
@@ -191,8 +212,8 @@ export class Pad {
   draw(theme) {
     const context = this.canvas.getContext("2d");
     context.clearRect(0, 0, PAD_SIZE, PAD_SIZE);
-    if (this.chosen !== null) {
-      paintInk(theme, this.grey.words, this.digit(this.chosen));
+    if (this.whole) {
+      paintInk(theme, this.grey.words, this.whole);
       this.grey.put();
       context.imageSmoothingEnabled = false;
       context.drawImage(this.grey.canvas, 0, 0, PAD_SIZE, PAD_SIZE);

@@ -38,7 +38,7 @@ export class Shown {
 
   draw(theme, { image, dead, over, about }) {
     const { unit, net } = this.view, layer = net.layers[unit.layer], [, rows, cols] = layer.shape;
-    const side = Math.round(this.image.clientWidth) || 176;
+    const side = this.view.widthOf(this.image) || 176;
     paintInk(theme, this.grey.words, image);
     this.grey.put();
     const context = sharp(this.image, side, side);

@@ -1,6 +1,6 @@
 // The digit turned, moved, scaled: as far as the augmentation goes, and beyond, until the answer gives way.
 
-import { el, printed, sharp } from "./dom.js";
+import { el, printed, sharp, withArticle } from "./dom.js";
 import { turn } from "./image.js";
 import { best, softmax } from "./questions.js";
 
@@ -44,7 +44,7 @@ export class Turning {
   // How sure the network is of what it reads in the digit as it was, along the slider moved last.
   drawCurve(theme) {
     const { plain, turned, twin, off } = this.view, { min, max, trained, name, unit } = SLIDERS[this.along];
-    const width = this.curve.clientWidth || 340, context = sharp(this.curve, width, CURVE_HEIGHT);
+    const width = this.view.widthOf(this.curve) || 340, context = sharp(this.curve, width, CURVE_HEIGHT);
     this.told.textContent = "Draw a digit first: there is no answer yet.";
     if (!plain.some((v) => v > 0)) return;
     const read = (value) => softmax(twin.run(turn(plain, { ...turned, [this.along]: value }), { off }).at(-1));
@@ -62,7 +62,8 @@ export class Turning {
     const write = (text, x, y, align) => ((context.textAlign = align), context.fillText(text, x, y));
     const ends = [min, max].map((value) => `${printed(value, value % 1 ? 1 : 0)}${unit}`);
     write(ends[0], 4, CURVE_HEIGHT - 4, "left"), write(ends[1], width - 4, CURVE_HEIGHT - 4, "right");
-    write("100 %", 8, y(1) + 13, "left"), write("0 %", 8, y(0) - 4, "left");
+    write(name + (unit === "°" ? " (degrees)" : unit === " px" ? " (pixels)" : " (times)"), width / 2, CURVE_HEIGHT - 4, "center");
+    write(`100 % sure of ${withArticle(answer)}`, 8, y(1) + 13, "left"), write("0 %", 8, y(0) - 4, "left");
     context.beginPath();
     for (let i = 0; i < CURVE_POINTS; i++) {
       const value = min + ((max - min) * i) / (CURVE_POINTS - 1);
@@ -76,6 +77,6 @@ export class Turning {
     context.arc(x(here), y(read(here)[answer]), 5, 0, 7);
     context.fillStyle = theme.mark;
     context.fill();
-    this.told.textContent = `How sure it is of a ${answer} along “${name}”. Shaded: as far as the augmentation goes.`;
+    this.told.textContent = `How sure it is of ${withArticle(answer)} along “${name}”. Shaded: as far as the augmentation goes.`;
   }
 }

@@ -1,0 +1,45 @@
+// From the unit that is pointed at to the numbers it is made of, one layer before: a box around them in each map, and a line there.
+
+import { el, sharp } from "./dom.js";
+
+export class Lines {
+  /** maps: of maps.js; this lies over them. */
+  constructor(maps) {
+    this.maps = maps;
+    this.node = el("canvas", { className: "in-lines", hidden: true });
+    this.node.setAttribute("aria-hidden", "true");
+  }
+
+  draw(theme, unit) {
+    const { maps, node } = this, { net } = maps.view, { clientWidth, scrollHeight } = maps.node;
+    node.hidden = unit.layer === 0; // made of the image
+    if (node.hidden) return;
+    Object.assign(node.style, { width: `${clientWidth}px`, height: `${scrollHeight}px` });
+    const context = sharp(node, clientWidth, scrollHeight), before = unit.layer - 1, { rows, cols } = net.layers[unit.layer].cone[before];
+    const [x, y, w, h] = this.box(unit.layer, unit.map, [unit.row, unit.row], [unit.col, unit.col]), made = maps.madeOf(unit, before);
+    Object.assign(context, { strokeStyle: theme.mark, lineWidth: 1 });
+    for (let map = 0; map < net.layers[before].shape[0]; map++) {
+      if (made !== null && !made.has(map)) continue;
+      const [left, top, wide, high] = this.box(before, map, rows[unit.row], cols[unit.col]);
+      context.globalAlpha = 1;
+      context.strokeRect(left, top, wide, high);
+      context.globalAlpha = 0.45;
+      context.beginPath(), context.moveTo(x + w / 2, y), context.lineTo(left + wide / 2, top + high), context.stroke();
+    }
+    context.globalAlpha = 1;
+    context.lineWidth = 2;
+    context.strokeRect(x, y, w, h);
+  }
+
+  hide() {
+    this.node.hidden = true;
+  }
+
+  // Where these rows and columns of a map lie over all of the maps.
+  box(layer, map, [top, bottom], [left, right]) {
+    const row = this.maps.rows[layer], { canvas, tile, high } = row, [, rows, cols] = this.maps.view.net.layers[layer].shape;
+    const [x, y] = this.maps.corner(row, map), [t, b] = [Math.max(top, 0), Math.min(bottom, rows - 1)], [l, r] = [Math.max(left, 0), Math.min(right, cols - 1)];
+    const [w, h] = [tile / cols, high / rows];
+    return [canvas.offsetLeft + x + l * w, canvas.offsetTop + y + t * h, (r - l + 1) * w, (b - t + 1) * h];
+  }
+}
