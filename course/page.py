@@ -18,7 +18,7 @@ from mnist_lib.widgets.payload import content, read
 
 PAGE = ROOT / "docs" / "index.html"
 LEARNING = ROOT / "course" / "page_js"  # the modules with which the page learns
-DIGITS = 1000  # the first so many test images, then all others that the network reads wrong
+DIGITS = 1000  # the first so many test images, then all others that the network misreads
 LESSONS = 2000  # the first so many training images, for the network that learns in the page
 START = """const { view, learning } = await open(document.getElementById("inside"), packed);
 Object.assign(window, { inside: view, learning });"""
@@ -37,7 +37,7 @@ def page(dataset: Dataset) -> str:
         f"The network is the one recorded with seed 0: trained for {max(epochs)} epochs on MNIST’s 60,000 training images, it "
         f"reads {10_000 - wrong:,} of the 10,000 test images right. The snapshots of its training before the last are "
         f"kept in half precision. The first {DIGITS:,} test images are inside this page, and the other "
-        f"{len(network['labels']) - DIGITS} that it reads wrong. {_learns()} Nothing you draw leaves this page. "
+        f"{len(network['labels']) - DIGITS} that it misreads. {_learns()} Nothing you draw leaves this page. "
         f'MNIST: LeCun, Cortes and Burges. <a href="{repository()}">Train your own and look into it</a>.'
     )
     return _page(network, *rest, dataset, about)
@@ -84,7 +84,7 @@ def shown(net: DigitNet, dataset: Dataset, epochs: dict | None = None) -> tuple[
 
 
 def _right(net: DigitNet, dataset: Dataset, epochs: dict) -> list[dict[str, int]]:
-    """How many of the first test images the network read right after each epoch; the slider says it."""
+    """How many of the first test images the network read correctly after each epoch; the slider says it."""
     twin, told = copy.deepcopy(net), []
     for epoch in sorted(epochs):
         twin.load_state_dict(epochs[epoch])

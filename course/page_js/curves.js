@@ -1,4 +1,4 @@
-// Two curves of a training, side by side: how many test digits it reads right, and its loss.
+// Two curves of a training, side by side: how many test digits it reads correctly, and its loss.
 
 import { el, sharp } from "../../mnist_lib/widgets/js/dom.js";
 

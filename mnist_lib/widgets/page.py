@@ -51,7 +51,7 @@ def heading_of(network: dict) -> str:
 
 
 def about_of(network: dict) -> str:
-    """The footer: what a network's layers are, and how many of its digits it reads right."""
+    """The footer: what a network's layers are, and how many of its digits it reads correctly."""
     known = [(label, answer) for label, answer in zip(network["labels"], network["reads"]) if label >= 0]
     right = sum(label == answer for label, answer in known)
     counted = f" It reads {right:,} of the {len(known):,} digits inside this page right." if known else ""

@@ -37,6 +37,6 @@ def test_ten_digits_in_twelve_handwritings(chromium):
                 if read != digit:
                     wrong.append(f"{name}: a {digit} as {read}")
     count = 10 * len(HANDS)
-    print(f"{count - len(wrong)} of {count} read right; wrong: {', '.join(wrong) or 'none'}")
+    print(f"{count - len(wrong)} of {count} read correctly; wrong: {', '.join(wrong) or 'none'}")
     assert len(HANDS) == 12 and len(wrong) <= 3, wrong
     assert len([one for one in wrong if "a 1 as 7" not in one]) <= 1, wrong  # 99 of 100 of the others

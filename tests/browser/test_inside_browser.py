@@ -424,7 +424,7 @@ def test_a_map_switched_off_is_torch_s_with_zeros(view, mnist):
         after = net(normalise(images))
     assert (with_it, without) == (before, after.argmax(1).eq(labels).sum()) and without < with_it
     torch.testing.assert_close(torch.tensor(logits), after[0], rtol=0, atol=1e-3)
-    assert f"{with_it} are read right with it and {without} without it" in view.locator(".in-body").text_content()
+    assert f"{with_it} are read correctly with it and {without} without it" in view.locator(".in-body").text_content()
 
 
 def test_what_was_counted_without_a_map_is_not_said_of_another(view):
@@ -528,7 +528,7 @@ def test_all_of_it_by_keyboard(chromium):
             "Start from nothing",
             "Play",
             "Take a 0",
-            "Digits read wrong",
+            "Misread digits",
         } <= reached
         for tab in ("Poison", "Evidence", "Switch off", "Turn", "Take apart"):
             press("ArrowRight")

@@ -1,4 +1,4 @@
-// Test digits to choose from: one of each, any by its number, or one that is read wrong.
+// Test digits to choose from: one of each, any by its number, or one that is misread.
 
 import { bitmap, el, within, withArticle } from "./dom.js";
 import { paintInk } from "./colours.js";
@@ -23,7 +23,7 @@ export class Digits {
     });
     const step = (by, name, sign) =>
       el("button", { onclick: () => take(((pad.chosen ?? (by > 0 ? -1 : 0)) + by + this.count) % this.count), "aria-label": name }, sign);
-    this.wrong = el("select", { onchange: () => this.wrong.value && take(+this.wrong.value), "aria-label": "Digits read wrong" });
+    this.wrong = el("select", { onchange: () => this.wrong.value && take(+this.wrong.value), "aria-label": "Misread digits" });
     this.judge(network);
     this.node = el("section", { className: "in-digits" }, el("h3", {}, "Or take a test digit"),
       strip.length ? el("div", { className: "in-strip" }, ...strip) : null,
@@ -31,7 +31,7 @@ export class Digits {
         this.wrong), this.note);
   }
 
-  /** Lists those that this network reads wrong. */
+  /** Lists those that this network misreads. */
   judge({ labels, reads, places }) {
     const wrong = labels.map((_, i) => i).filter((i) => labels[i] >= 0 && labels[i] !== reads[i]);
     this.wrong.hidden = !wrong.length;

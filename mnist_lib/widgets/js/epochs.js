@@ -5,7 +5,7 @@ import { el, many } from "./dom.js";
 const MOMENT = 900; // milliseconds
 
 export class Epochs {
-  /** network: {epochs, right}; right: [{right, of}], how many test digits it reads right after each epoch, or missing. */
+  /** network: {epochs, right}; right: [{right, of}], how many test digits it reads correctly after each epoch, or missing. */
   constructor(network, choose) {
     this.name = el("output");
     this.score = el("span", { className: "in-score" });

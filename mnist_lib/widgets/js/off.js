@@ -86,7 +86,7 @@ export class Off {
     this.reading = null;
     this.told = job;
     const less = right[0] - right[1];
-    this.tested.textContent = `Of ${known.length.toLocaleString("en")} test digits ${right[0]} are read right with it and ${right[1]} `
+    this.tested.textContent = `Of ${known.length.toLocaleString("en")} test digits ${right[0]} are read correctly with it and ${right[1]} `
       + `without it: ${less > 0 ? `${less} fewer.` : less < 0 ? `${-less} more.` : "as many."}`;
     view.refresh();
     return right;
