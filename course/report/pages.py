@@ -62,7 +62,7 @@ def pages(studied: dict[str, Records], new: dict | None = None) -> dict[str, dic
             "SEEDS": results.seeds_result(card),
             "SPEED": results.speed_table(speed),
             "QUICK": results.quick_result(quick, card, speed),
-            "FEW": results.few_result(runs["few"], quick, studied),
+            "NARROW": results.narrow_result(runs["narrow"], quick, studied),
             **studies,
         },
         "INSTRUCTOR.md": {f"LESSON_{lesson.name[:2]}": course_tables.teaching_table(lesson) for lesson in course},

@@ -204,9 +204,9 @@ def settling_of(row: Row, first: Row) -> str:
     return f"{needed}" if needed < 1000 else "over 1,000"
 
 
-def few_result(few: list[dict], quick: list[dict], studied: dict[str, Records]) -> str:
+def narrow_result(narrow: list[dict], quick: list[dict], studied: dict[str, Records]) -> str:
     """What small networks are expected to read, from held-out images and `quick`'s test result; what the frozen one reads."""
-    known, read = Spread.of(quick).mean, Spread.of(few)
+    known, read = Spread.of(quick).mean, Spread.of(narrow)
 
     def expected(study: Study, variant: str) -> str:
         """`quick`'s test result and the variant's mean difference to it on the same held-out images, with its interval."""
@@ -219,9 +219,9 @@ def few_result(few: list[dict], quick: list[dict], studied: dict[str, Records]) 
     return (
         f"What such a network can be expected to read of the test images: the {known:.2f} % that `quick` reads, plus the "
         f"network's difference to `quick` on the same held-out images, seed by seed. For 3,834 numbers (`more late`) that is "
-        f"{late}, for 3,967 (`even`) {even}, and for {few[0]['parameters']:,} it is {chosen}. The first two intervals contain "
-        f"99.4, so these seeds cannot tell. The last network was frozen as `few`, and read the test images, once per seed: "
-        f"**{read.mean:.2f} %** (n = {len(few)}, {read.low:.2f} to {read.high:.2f})."
+        f"{late}, for 3,967 (`even`) {even}, and for {narrow[0]['parameters']:,} it is {chosen}. The first two intervals "
+        f"contain 99.4, so these seeds cannot tell. The last network was frozen as `narrow`, and read the test images, once per seed: "
+        f"**{read.mean:.2f} %** (n = {len(narrow)}, {read.low:.2f} to {read.high:.2f})."
     )
 
 

@@ -1,9 +1,8 @@
-"""What five people said of each of 100 doubtful labels of the MNIST test set. Source: records/label-votes.csv."""
+"""What five people said of each of 100 doubtful labels of the MNIST test set. Source: label_votes.csv."""
 
 import csv
+from pathlib import Path
 from typing import NamedTuple
-
-from mnist_lib.support.paths import committed
 
 
 class Votes(NamedTuple):
@@ -22,12 +21,8 @@ class Votes(NamedTuple):
 
 
 def label_votes() -> dict[int, Votes]:
-    """{index of the test image: its votes}, in the order of the test set.
-
-    Raises:
-        FileNotFoundError: one sentence, where the package was installed without its clone.
-    """
-    with open(committed("records/label-votes.csv"), encoding="utf-8", newline="") as file:
+    """{index of the test image: its votes}, in the order of the test set."""
+    with Path(__file__).with_name("label_votes.csv").open(encoding="utf-8", newline="") as file:
         table = csv.DictReader(line for line in file if not line.startswith("#"))
         rows = ({name: int(value) for name, value in row.items()} for row in table)
         return {

@@ -8,7 +8,7 @@ from mnist_lib.model import DigitNet
 from mnist_lib.studies.study import Study
 from mnist_lib.trainer.config import TrainConfig
 from mnist_lib.trainer.ingredients import Freeze, Hardest, Muon, Settle, Whiten
-from mnist_lib.trainer.recipes import BEST, CARD, FEW, LONG, QUICK
+from mnist_lib.trainer.recipes import BEST, CARD, LONG, NARROW, QUICK
 from mnist_lib.trainer.variants import Flatten, NoBatchNorm, NoBottleneck, Separable, TorchModules, Widths
 from mnist_lib.transforms import Augment
 
@@ -161,7 +161,7 @@ LATER = {  # a separable convolution more, and pooled after the first of them
     "1773, pooled later": ("conv 6", "sep 10 pooled", "sep 15", "sep 15", "sep 15", "sep 14"),
     "2332, pooled later": ("conv 6", "sep 12 pooled", "sep 18", "sep 18", "sep 18", "sep 18"),
 }
-NARROW = ("conv 6 pooled", "sep 10", "sep 10", "sep 10", "sep 10")
+SLIM = ("conv 6 pooled", "sep 10", "sep 10", "sep 10", "sep 10")
 SCREENING_STUDY = Study(  # which shape and recipe: seeds 0 and 1 choose, and do not count later
     "frontier screening",
     {
@@ -175,9 +175,9 @@ SCREENING_STUDY = Study(  # which shape and recipe: seeds 0 and 1 choose, and do
         "1634, one used 4 times, all images": separable(PLAIN, "conv 8 pooled", "sep 24 pooled", "again 4"),
         "1586, one used 3 times": separable(HARD, "conv 8 pooled", "sep 24", "again 3"),
         "1810, three": separable(HARD, "conv 8 pooled", "sep 20", "sep 20", "sep 20"),
-        "940, all images": separable(PLAIN, *NARROW),
-        "940, x0.4": separable(WEAKER, *NARROW),
-        "940, x0.4, 120 epochs": separable(replace(WEAKER, epochs=120), *NARROW),
+        "940, all images": separable(PLAIN, *SLIM),
+        "940, x0.4": separable(WEAKER, *SLIM),
+        "940, x0.4, 120 epochs": separable(replace(WEAKER, epochs=120), *SLIM),
         "988, three": separable(HARD, "conv 6 pooled", "sep 13", "sep 13", "sep 13"),
         "988, three, x0.4": separable(WEAKER, "conv 6 pooled", "sep 13", "sep 13", "sep 13"),
     }
@@ -196,7 +196,7 @@ CLAIMS = {  # what others report of networks of few numbers: single results of t
     "Grimov 2017": (3197, 99.25),  # the same
 }
 FROZEN = Study("frozen", {"card": CARD, "quick": QUICK}, seeds=20, held_out=0)
-FROZEN_FEW = Study("frozen few", {"few": FEW}, seeds=10, held_out=0)
+FROZEN_NARROW = Study("frozen narrow", {"narrow": NARROW}, seeds=10, held_out=0)
 FROZEN_BEST = Study("frozen best", {"best": BEST}, seeds=20, held_out=0)
 STUDIES = {
     study.name: study
@@ -213,6 +213,6 @@ STUDIES = {
         FRONTIER_STUDY,
         FROZEN,
         FROZEN_BEST,
-        FROZEN_FEW,
+        FROZEN_NARROW,
     )
 }

@@ -34,5 +34,5 @@ BEST = TrainConfig(
 LONG = replace(QUICK.without(Freeze), epochs=30)
 # 4,872 numbers: the smallest network of those tried whose expected test result lay above 99.4 % with its whole interval;
 # frozen before any of its test readings
-FEW = replace(LONG, ingredients=(Widths((9, 13, 7, 10, 10, 10, 10)), *LONG.ingredients))
-RECIPES = {"card": CARD, "quick": QUICK, "best": BEST, "few": FEW}
+NARROW = replace(LONG, ingredients=(Widths((9, 13, 7, 10, 10, 10, 10)), *LONG.ingredients))
+RECIPES = {"card": CARD, "quick": QUICK, "best": BEST, "narrow": NARROW}

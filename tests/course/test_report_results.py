@@ -75,7 +75,7 @@ def test_result_is_the_mean_over_seeds():
 
 def test_recipes_table_has_every_recipes_mean():
     rows = between("RECIPES", README)
-    for recipe, parameters in {"card": 13_960, "quick": 13_960, "best": 13_960, "few": 4_872}.items():
+    for recipe, parameters in {"card": 13_960, "quick": 13_960, "best": 13_960, "narrow": 4_872}.items():
         runs = runs_of(recipe)
         assert re.search(rf"\| `{recipe}` \| {parameters:,} \|[^|]+\| {len(runs)} \| \*\*{mean_of(runs):.2f} %\*\*", rows), (
             recipe
@@ -158,9 +158,9 @@ def test_settling_of_no_difference_takes_any_number_of_pairs():
     assert settling_of(other, first) == "over 1,000"
 
 
-def test_few_result_is_that_of_scipy():
-    """What `few` was expected to read, by plain arithmetic and scipy."""
-    told = between("FEW", RESULTS)
+def test_narrow_result_is_that_of_scipy():
+    """What `narrow` was expected to read, by plain arithmetic and scipy."""
+    told = between("NARROW", RESULTS)
     known, quick = mean_of(runs_of("quick")), held_out(runs_of("quick", "quick"))
     for study, variant in (("fewest long", "4872 numbers"), ("shapes", "even"), ("shapes", "more late")):
         small = held_out(runs_of(variant, study))
@@ -189,7 +189,7 @@ def test_line_of_the_frontier_is_what_frozen_recipes_say():
     gaps = []
     for recipe, study, variant in (
         ("quick", "quick", "quick"),
-        ("few", "fewest long", "4872 numbers"),
+        ("narrow", "fewest long", "4872 numbers"),
         ("card", "card", "card"),
     ):
         tested = [100 * run["test"]["accuracy"] for run in runs_of(recipe)]

@@ -35,7 +35,7 @@ from mnist_lib.support.paths import ROOT
 from mnist_lib.trainer import train
 from mnist_lib.trainer.config import TrainConfig
 from mnist_lib.trainer.ingredients import Hardest, Ingredient, Settle
-from mnist_lib.trainer.recipes import FEW, LONG, QUICK
+from mnist_lib.trainer.recipes import LONG, NARROW, QUICK
 from mnist_lib.trainer.variants import Flatten, NoBatchNorm, NoBottleneck, TorchModules, Widths
 
 SMALL = TrainConfig(epochs=1, batch_size=100, device="cpu", precision="float32", compiled="no")
@@ -165,7 +165,11 @@ def test_with_equal_steps_refuses_what_can_not_take_as_many():
 
 def test_frozen_recipes_have_nothing_left_to_run():
     """But for the card, which was read with five seeds: each run more would read the test images again."""
-    for study, names in ((catalogue.FROZEN, ["quick"]), (catalogue.FROZEN_BEST, ["best"]), (catalogue.FROZEN_FEW, ["few"])):
+    for study, names in (
+        (catalogue.FROZEN, ["quick"]),
+        (catalogue.FROZEN_BEST, ["best"]),
+        (catalogue.FROZEN_NARROW, ["narrow"]),
+    ):
         [runs] = recorded(study).values()
         assert all(sorted(runs[name]) == list(range(study.seeds)) for name in names)
 
@@ -176,7 +180,7 @@ def test_catalogue_trains_networks_of_fewer_numbers_alike():
     for name, config in (catalogue.FEWEST_STUDY.variants | catalogue.FEWEST_LONG_STUDY.variants).items():
         network = next(part for part in config.ingredients if isinstance(part, Widths)).network(DigitNet())
         assert name == f"{sum(p.numel() for p in network.parameters())} numbers"
-    assert catalogue.FEWEST_LONG_STUDY.variants["4872 numbers"] == FEW
+    assert catalogue.FEWEST_LONG_STUDY.variants["4872 numbers"] == NARROW
 
 
 def test_torch_modules_are_the_network():

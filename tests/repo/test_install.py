@@ -167,10 +167,9 @@ def test_a_command_of_before_says_where_it_went(installed, command):
 
 def test_what_lies_in_the_clone_is_one_sentence_without_it(installed):
     code = """
-from mnist_lib.interpret.human_labels import label_votes
 from mnist_lib.model.pretrained import recorded_epochs, recorded_net
 from mnist_lib.studies.records import benchmark, held_out, runs
-for ask in (lambda: runs("card"), held_out, lambda: benchmark("speed"), recorded_net, recorded_epochs, label_votes):
+for ask in (lambda: runs("card"), held_out, lambda: benchmark("speed"), recorded_net, recorded_epochs):
     try:
         print("It answered", ask())
     except FileNotFoundError as error:
@@ -178,7 +177,7 @@ for ask in (lambda: runs("card"), held_out, lambda: benchmark("speed"), recorded
 """
     said = python(installed, "-c", code).stdout.splitlines()
     ends = f" is not installed with mnist_lib: clone {PROJECT['urls']['Repository']} and work there."
-    names = (*3 * ["records/"], "records/card-seed-0.pt", "records/card-seed-0-epochs.pt", "records/label-votes.csv")
+    names = (*3 * ["records/"], "records/card-seed-0.pt", "records/card-seed-0-epochs.pt")
     assert said == [name + ends for name in names]
 
 
