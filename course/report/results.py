@@ -220,8 +220,8 @@ def narrow_result(narrow: list[dict], quick: list[dict], studied: dict[str, Reco
         f"What such a network can be expected to read of the test images: the {known:.2f} % that `quick` reads, plus the "
         f"network's difference to `quick` on the same held-out images, seed by seed. For 3,834 numbers (`more late`) that is "
         f"{late}, for 3,967 (`even`) {even}, and for {narrow[0]['parameters']:,} it is {chosen}. The first two intervals "
-        f"contain 99.4, so these seeds cannot tell. The last network was frozen as `narrow`, and read the test images, once per "
-        f"seed: **{read.mean:.2f} %** (n = {len(narrow)}, {read.low:.2f} to {read.high:.2f})."
+        f"contain 99.4, so these seeds cannot tell. The last network was frozen as `narrow`, and read the test images, once "
+        f"per seed: **{read.mean:.2f} %** (n = {len(narrow)}, {read.low:.2f} to {read.high:.2f})."
     )
 
 
