@@ -24,8 +24,8 @@ FAST = f"{PARAGRAPH}[recipe]\nepochs = 1\naugment = false\n[recipe.ingredients.W
 def small(nearby, monkeypatch, digits):
     """The stand-in as if it were MNIST, its shares small: eight seeds take a second."""
     monkeypatch.setattr(grading, "MNIST_SHA256", digits.sha256)
-    monkeypatch.setattr(grading, "IMAGES", 64)
-    monkeypatch.setattr(grading, "HELD_OUT", 80)
+    monkeypatch.setattr(grading, "IMAGES", 45)
+    monkeypatch.setattr(grading, "HELD_OUT", 48)
 
 
 def graded(folder, tmp_path, *options: str) -> dict[str, dict[str, str]]:
