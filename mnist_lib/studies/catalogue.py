@@ -8,7 +8,7 @@ from mnist_lib.model import DigitNet
 from mnist_lib.studies.study import Study
 from mnist_lib.trainer.config import TrainConfig
 from mnist_lib.trainer.ingredients import Freeze, Hardest, Muon, Settle, Whiten
-from mnist_lib.trainer.recipes import BEST, CARD, LONG, NARROW, QUICK
+from mnist_lib.trainer.recipes import BEST, CARD, LONG, NARROW, QUICK, TINY
 from mnist_lib.trainer.variants import Flatten, NoBatchNorm, NoBottleneck, Separable, TorchModules, Widths
 from mnist_lib.transforms import Augment
 
@@ -137,10 +137,7 @@ PLAIN = TrainConfig(  # for networks of few numbers: all images in every epoch
     augment=Augment().scaled(0.7),
     ingredients=(Whiten(), Settle(0.3)),
 )
-HARD = replace(
-    PLAIN, epochs=60, batch_size=256, ingredients=(*PLAIN.ingredients, Hardest(0.2))
-)  # as many images as in 12.8 epochs
-WEAKER = replace(HARD, augment=Augment().scaled(0.4))
+HARD = replace(TINY, augment=PLAIN.augment)  # as many images as in 12.8 epochs
 
 
 def separable(recipe: TrainConfig, *steps: str) -> TrainConfig:
@@ -179,18 +176,18 @@ SCREENING_STUDY = Study(  # which shape and recipe: seeds 0 and 1 choose, and do
         "1586, one used 3 times": separable(HARD, "conv 8 pooled", "sep 24", "again 3"),
         "1810, three": separable(HARD, "conv 8 pooled", "sep 20", "sep 20", "sep 20"),
         "940, all images": separable(PLAIN, *SLIM),
-        "940, x0.4": separable(WEAKER, *SLIM),
-        "940, x0.4, 120 epochs": separable(replace(WEAKER, epochs=120), *SLIM),
+        "940, x0.4": separable(TINY, *SLIM),
+        "940, x0.4, 120 epochs": separable(replace(TINY, epochs=120), *SLIM),
         "988, three": separable(HARD, "conv 6 pooled", "sep 13", "sep 13", "sep 13"),
-        "988, three, x0.4": separable(WEAKER, "conv 6 pooled", "sep 13", "sep 13", "sep 13"),
+        "988, three, x0.4": separable(TINY, "conv 6 pooled", "sep 13", "sep 13", "sep 13"),
     }
-    | {f"{name}, x0.4": separable(WEAKER, *EVEN[name]) for name in ("994", "1786", "2478")}
-    | {f"{name}, x0.4": separable(WEAKER, *steps) for name, steps in LATER.items() if name[:4] in ("990,", "1773", "2332")},
+    | {f"{name}, x0.4": separable(TINY, *EVEN[name]) for name in ("994", "1786", "2478")}
+    | {f"{name}, x0.4": separable(TINY, *steps) for name, steps in LATER.items() if name[:4] in ("990,", "1773", "2332")},
     seeds=1,
 )
 FRONTIER_STUDY = Study(  # seeds 2 to 7 count
     "frontier",
-    {name: separable(WEAKER, *steps) for name, steps in (EVEN | LATER).items()},
+    {name: separable(TINY, *steps) for name, steps in (EVEN | LATER).items()},
     seeds=8,
 )
 CLAIMS = {  # what others report of networks of few numbers: single results of test images, {who and when: (numbers, %)}
