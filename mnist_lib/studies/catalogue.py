@@ -174,6 +174,7 @@ SCREENING_STUDY = Study(  # which shape and recipe: seeds 0 and 1 choose, and do
         "1784, five, all images": separable(PLAIN, "conv 8 pooled", "sep 12", "sep 14", "sep 14", "sep 14", "sep 14"),
         "1634, one used 4 times, all images": separable(PLAIN, "conv 8 pooled", "sep 24 pooled", "again 4"),
         "1586, one used 3 times": separable(HARD, "conv 8 pooled", "sep 24", "again 3"),
+        "2478": separable(HARD, *EVEN["2478"]),
         "1810, three": separable(HARD, "conv 8 pooled", "sep 20", "sep 20", "sep 20"),
         "940, all images": separable(PLAIN, *SLIM),
         "940, x0.4": separable(TINY, *SLIM),
