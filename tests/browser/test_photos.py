@@ -91,10 +91,12 @@ def generated(seeds: range):
 # ---- the same rules ----
 
 
-@pytest.mark.parametrize("seeds", [range(1), pytest.param(range(1, 6), marks=pytest.mark.nightly)], ids=["day", "night"])
-def test_the_same_grey_picture_gives_the_same_digits(modules, seeds):
+@pytest.mark.parametrize(
+    "seeds, every", [(range(1), 4), pytest.param(range(6), 1, marks=pytest.mark.nightly)], ids=["day", "night"]
+)
+def test_the_same_grey_picture_gives_the_same_digits(modules, seeds, every):
     """Boxes to the pixel and images to one grey level; the number's last bit may round the other way."""
-    cases = {path.stem: path for path in PHOTOS} | generated(seeds)
+    cases = dict(list(({path.stem: path for path in PHOTOS} | generated(seeds)).items())[::every])
     found = {name: differences(from_grey(modules, source), python_s(source)) for name, source in cases.items()}
     boxes, images, _ = (max(column) for column in zip(*found.values()))
     print(f"{len(cases)} pictures: boxes at most {boxes:.2f} pixels apart, images {images:.0f} of 255")
@@ -114,10 +116,11 @@ def scattered(rng: np.random.Generator) -> np.ndarray:
     return picture
 
 
-def test_what_lies_scattered_is_joined_and_put_in_order_alike(modules):
-    """Which parts are one digit, which are none, and in which order: the same boxes, for 120 pictures drawn by chance."""
+@pytest.mark.parametrize("pictures", [30, pytest.param(120, marks=pytest.mark.nightly)])
+def test_what_lies_scattered_is_joined_and_put_in_order_alike(modules, pictures):
+    """Which parts are one digit, which are none, and in which order: the same boxes, for pictures drawn by chance."""
     rng, counts = np.random.default_rng(0), []
-    for i in range(120):
+    for i in range(pictures):
         picture = scattered(rng)
         ours, theirs = from_grey(modules, picture), python_s(picture)
         if isinstance(theirs, str):
@@ -126,7 +129,7 @@ def test_what_lies_scattered_is_joined_and_put_in_order_alike(modules):
         boxes, _, _ = differences(ours, theirs)  # images: a bar's middle lies between two pixels, and rounding decides
         assert boxes < 1e-9, i
         counts.append(len(theirs))
-    assert len(counts) > 60 and len({*counts}) > 4  # one digit, and many
+    assert len(counts) > pictures / 2 and len({*counts}) > 3  # one digit, and many
 
 
 def test_what_holds_no_digit_gets_the_same_sentence(modules):
@@ -271,7 +274,7 @@ def test_what_shows_no_digit_is_told_in_one_sentence_and_takes_nothing_away(chro
     (tmp_path / "notes.txt").write_text("7")
     with opened(chromium) as view:
         draw(view)
-        for name, said in (("empty.png", "No digit is found in the picture: "), ("notes.txt", "notes.txt is no picture")):
+        for name, said in (("empty.png", "No digit was found in the picture: "), ("notes.txt", "notes.txt is no picture")):
             view.locator("input[type=file]").first.set_input_files(tmp_path / name)
             view.wait_for_function("(said) => document.querySelector('.in-photos p').textContent.startsWith(said)", arg=said)
             assert view.evaluate("inside.best") == 7 and view.locator(".in-one").count() == 0

@@ -18,7 +18,7 @@ export function readPicture(values, height, width) {
   const ink = inkOf(grey, papers[+lightInk]), labels = partsOf(ink);
   const digits = inOrder(joined(labels)).map(({ box, members }) => digitOf(ink, labels, box, new Set(members)));
   if (!digits.length)
-    throw new RangeError("No digit is found in the picture: write larger or darker, with plain paper around.");
+    throw new RangeError("No digit was found in the picture: write larger or darker, with plain paper around it.");
   return { grey, lightInk, ink, digits };
 }
 
