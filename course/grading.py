@@ -164,7 +164,7 @@ def trained(grades: list[Grade], seeds: range, data: str, workers: int | None) -
 
 
 def run_one(recipe: TrainConfig, seed: int, data: str) -> float:
-    """On a worker: the share of the held-out images that are read right after the last step, in percent."""
+    """On a worker: the share of the held-out images that are read correctly after the last step, in percent."""
     import torch
 
     torch.set_num_threads(1)

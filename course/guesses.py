@@ -13,6 +13,7 @@ import base64
 import html
 import io
 import math
+import re
 from collections.abc import Sequence
 
 from PIL import Image
@@ -36,7 +37,7 @@ class Guesses:
         self.guessed[name], self.choices[name] = None, choices
         wanted = f"one of {', '.join(choices)}" if choices else "a number"
         if rest:
-            print(f"{name}: type the number without a comma, as in 4872.")
+            print(f"{name}: type the number without a comma, as in 4872, or with a point, as in 99.4.")
         elif guess is None:
             print(f"{name}: put {wanted} in place of None, and run the cell.")
         elif (guess := _taken(guess, choices)) is None:
@@ -158,7 +159,8 @@ def _taken(guess, choices: Sequence[str]) -> Value | None:
         begin = [choice for choice in choices if choice.casefold().startswith(str(guess).strip().casefold())]
         return next((choice for choice in choices if _same(guess, choice)), begin[0] if len(begin) == 1 else None)
     try:
-        guess = guess.replace(",", "").rstrip("% ") if isinstance(guess, str) else guess
+        if isinstance(guess, str):
+            guess = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", guess).rstrip("% ")  # 13,960; but 99,4 is none
         number = float(guess) if not isinstance(guess, bool) else math.nan
     except Exception:  # whatever was put in place of None
         return None

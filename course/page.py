@@ -35,7 +35,7 @@ def page(dataset: Dataset) -> str:
     wrong = sum(answer != label for answer, label in zip(network["reads"], network["labels"]))
     about = (
         f"The network is the one recorded with seed 0: trained for {max(epochs)} epochs on MNIST’s 60,000 training images, it "
-        f"reads {10_000 - wrong:,} of the 10,000 test images right. The snapshots of its training before the last are "
+        f"reads {10_000 - wrong:,} of the 10,000 test images correctly. The snapshots of its training before the last are "
         f"kept in half precision. The first {DIGITS:,} test images are inside this page, and the other "
         f"{len(network['labels']) - DIGITS} that it misreads. {_learns()} Nothing you draw leaves this page. "
         f'MNIST: LeCun, Cortes and Burges. <a href="{repository()}">Train your own and look into it</a>.'
@@ -62,7 +62,7 @@ def save_run(path: Path | str, out: Path | str, dataset: Dataset | None = None) 
     network, *rest = shown(net.eval(), dataset)
     wrong = sum(answer != label for answer, label in zip(network["reads"], network["labels"]))
     about = about_of(network | {"labels": []}).replace("Nothing you draw", f"{_learns()} Nothing you draw")
-    about = f"It reads {10_000 - wrong:,} of MNIST’s 10,000 test images right. {about} MNIST: LeCun, Cortes and Burges."
+    about = f"It reads {10_000 - wrong:,} of MNIST’s 10,000 test images correctly. {about} MNIST: LeCun, Cortes and Burges."
     write_whole(Path(out), _page(network, *rest, dataset, about).encode())
     return Path(out)
 

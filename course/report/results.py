@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from course.report import ReportError, markdown_table
 from mnist_lib.studies import records
-from mnist_lib.studies.catalogue import FEWEST_LONG_STUDY, SHAPES_STUDY
+from mnist_lib.studies.catalogue import FEWEST_LONG_STUDY, FRONTIER_STUDY, SHAPES_STUDY
 from mnist_lib.studies.statistics import mean_interval, pairs_needed, ratio
 from mnist_lib.studies.study import Records, Row, Study, accuracy, by_seed, table
 from mnist_lib.trainer.recipes import CARD, QUICK, RECIPES
@@ -222,6 +222,18 @@ def narrow_result(narrow: list[dict], quick: list[dict], studied: dict[str, Reco
         f"{late}, for 3,967 (`even`) {even}, and for {narrow[0]['parameters']:,} it is {chosen}. The first two intervals "
         f"contain 99.4, so these seeds cannot tell. The last network was frozen as `narrow`, and read the test images, once "
         f"per seed: **{read.mean:.2f} %** (n = {len(narrow)}, {read.low:.2f} to {read.high:.2f})."
+    )
+
+
+def few_result(few: list[dict], frontier: Records) -> str:
+    """What the rule of RESULTS.md chose, and what it reads."""
+    row = next(row for row in table(FRONTIER_STUDY, frontier) if row.parameters == few[0]["parameters"])
+    read = Spread.of(few)
+    return (
+        f"The smallest network that the rule allows has {row.parameters:,} numbers: {mean_of(row)} % of the held-out images, "
+        f"{len(row.values)} seeds. It was frozen as `few`, and ten trainings on all 60,000 images read the test images, once "
+        f"each: **{read.mean:.2f} %** ({read.low:.2f} to {read.high:.2f}, n = {len(few)}; lowest {read.lowest:.2f}, highest "
+        f"{read.highest:.2f})."
     )
 
 

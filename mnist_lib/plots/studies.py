@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mnist_lib.plots.style import BLUE, ORANGE, SKY, YELLOW, new_figure, reference_line
+from mnist_lib.plots.style import BLUE, GREEN, LEAF, ORANGE, SKY, YELLOW, new_figure, reference_line
 from mnist_lib.studies.statistics import mean_interval
 
 
@@ -66,17 +66,21 @@ def accuracy_over_parameters(
 ) -> Figure:
     """Accuracy by the number of parameters, seed by seed and on average.
 
-    studies: how each was trained, in words, with its rows as `study.table` gives them; one or two.
+    studies: how each was trained, in words, with its rows as `study.table` gives them; at most three.
     line: an accuracy to compare with, in percent, what it is called, and the two ends of its own interval, if it has one.
-    claims: single results of the test images, {name: (numbers, %)}; hollow, measured on the right axis.
-    easier: how many points more of the test images are read than of held-out ones: the right axis.
+    easier: how many points more of the test images are read correctly than of held-out ones; gives an axis on the right.
+    claims: single results of the test images, {name: (numbers, %)}: hollow, on that axis, so they need `easier`.
     """
     figure, ((axis,),) = new_figure(1, 1, (8, 4))
     ticks: list[int] = []
     for parameters in sorted({row.parameters for rows in studies.values() for row in rows}):
         if not ticks or parameters > 1.15 * ticks[-1]:  # nearer ones would be written over each other
             ticks.append(parameters)
-    looks = ((BLUE, SKY, "D", 0.99), (ORANGE, YELLOW, "o", 1.01))  # beside one another, not on one another
+    looks = (
+        (BLUE, SKY, "D", 0.99),
+        (ORANGE, YELLOW, "o", 1.01),
+        (GREEN, LEAF, "^", 1.03),
+    )  # beside one another, not on one another
     for (name, rows), look in zip(studies.items(), looks[: len(studies)], strict=True):
         means_over_parameters(axis, name, rows, *look)
     reference_line(axis, line, called, at_start=True)
@@ -85,6 +89,7 @@ def accuracy_over_parameters(
     axis.set(xscale="log", xlabel="numbers in the network", ylabel="held-out images read correctly (%)", title=title)
     axis.set_xticks(ticks, [f"{tick:,}" for tick in ticks], rotation=30, ha="right")
     axis.minorticks_off()
+    axis.margins(x=0.08)
     for name, (numbers, percent) in (claims or {}).items():
         axis.plot(numbers, percent - easier, "s", ms=7, mfc="none", mec=plt.rcParams["text.color"], mew=1.3)
         axis.annotate(name, (numbers, percent - easier), (0, -8), textcoords="offset points", fontsize=8, ha="center", va="top")
@@ -98,8 +103,8 @@ def accuracy_over_parameters(
 def means_over_parameters(axis: Axes, name: str, rows: Sequence, colour: str, dots: str, marker: str, aside: float) -> None:
     """A dot for each seed, and where there are several, their mean and its interval; aside moves them to one side."""
     each = [(aside**3 * row.parameters, value) for row in rows for value in row.values.values()]
-    axis.plot(*zip(*each), ".", ms=7, color=dots, mew=0)
     several = sorted((row for row in rows if len(row.values) > 2), key=lambda row: row.parameters)
+    axis.plot(*zip(*each), ".", ms=7 if several else 14, color=dots, mew=0, label=None if several else f"{name}: one run")
     if several:
         x, means = [aside * row.parameters for row in several], [row.mean for row in several]
         ends = [[row.mean - row.interval[0] for row in several], [row.interval[1] - row.mean for row in several]]

@@ -9,12 +9,13 @@ from torch import Tensor
 
 # Okabe and Ito's colours, which colour-blind readers tell apart
 BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"
+LEAF = "#66C2A4"  # a lighter green
 PARAMETERS, MULTIPLICATIONS, SECONDS = BLUE, SKY, YELLOW  # one quantity, one colour in all pictures
 CLASSIC, OURS, QUICK = ORANGE, GREEN, "#7B52AB"  # and one way of training, too
 STEP_COLOURS = {  # of a training step's kinds of work; neighbours differ in lightness or from blue to yellow
     "making images": YELLOW,
     "convolution": BLUE,
-    "BatchNorm": "#66C2A4",
+    "BatchNorm": LEAF,
     "ReLU": SKY,
     "dropout": ORANGE,
     "BatchNorm, ReLU, dropout, pooling compiled": "#E5BAD3",

@@ -15,7 +15,7 @@ from mnist_lib.receptive_field.tracing import copy_of
 from mnist_lib.support.paths import write_whole
 from mnist_lib.transforms import MEAN, STD
 from mnist_lib.widgets.bundle import HERE, script
-from mnist_lib.widgets.export import SIDE, numbers
+from mnist_lib.widgets.export import SIDE, layers_of, numbers
 from mnist_lib.widgets.page import about_of, heading_of, page, title_of
 from mnist_lib.widgets.payload import content, read
 
@@ -115,7 +115,9 @@ class Inside(anywidget.AnyWidget):
             ValueError: one sentence, for a model with other layers.
         """
         row, size = numbers(copy_of(model, "cpu", torch.float32)).numpy().astype("<f4").tobytes(), 4 * self.network["numbers"]
-        if len(row) != size:
+        if [layer["shape"] for layer in self.network["layers"]] != [layer.shape for layer in layers_of(model)] or len(
+            row
+        ) != size:
             raise ValueError("This network has other layers than the one that Inside was made of: give Inside one like it.")
         epochs = self.network["epochs"]
         rows = {known: self.weights[i * size : (i + 1) * size] for i, known in enumerate(epochs)} | {epoch: row}

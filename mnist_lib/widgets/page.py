@@ -54,7 +54,7 @@ def about_of(network: dict) -> str:
     """The footer: what a network's layers are, and how many of its digits it reads correctly."""
     known = [(label, answer) for label, answer in zip(network["labels"], network["reads"]) if label >= 0]
     right = sum(label == answer for label, answer in known)
-    counted = f" It reads {right:,} of the {len(known):,} digits inside this page right." if known else ""
+    counted = f" It reads {right:,} of the {len(known):,} digits inside this page correctly." if known else ""
     layers = ", ".join(layer["name"] for layer in network["layers"])
     return (
         f"A network of {network['parameters']:,} learnt numbers in {len(network['layers'])} layers: {html.escape(layers)}."

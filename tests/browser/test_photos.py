@@ -172,9 +172,9 @@ def test_a_file_gives_the_digits_that_python_finds_in_it(modules):
 def test_files_that_are_no_pictures_get_one_sentence(modules):
     half = FOUR.read_bytes()[:300]
     for body, name, said in (
-        (b"7", "notes.txt", "notes.txt is no picture"),
-        (b"", "empty.png", "empty.png is no picture"),
-        (half, "half.jpg", "half.jpg is no picture"),
+        (b"7", "notes.txt", "notes.txt is not a picture"),
+        (b"", "empty.png", "empty.png is not a picture"),
+        (half, "half.jpg", "half.jpg is not a picture"),
         (b"\0\0\0\x18ftypheic" + bytes(50), "IMG_1.HEIC", "IMG_1.HEIC is HEIC"),
     ):
         sentence = from_file(modules, body, name)
@@ -269,12 +269,29 @@ def test_a_picture_can_be_pasted_and_dropped(chromium):
             assert view.locator(".in-one").count() == 0 and view.locator("canvas.in-photo").is_hidden()
 
 
+def test_a_second_photo_takes_the_place_of_the_first(chromium, tmp_path):
+    """With the same digit chosen, the canvas shows the new photo."""
+    shown = "() => document.querySelector('canvas.in-photo').toDataURL()"
+    with opened(chromium) as view:
+        pictures = []
+        for i, count in enumerate((4, 1)):
+            paper = Image.new("L", (300, 200), 230)
+            for k in range(count):
+                paper.paste(30, (40 + 60 * k, 60, 52 + 60 * k, 140))
+            paper.save(tmp_path / f"{i}.png")
+            view.locator("input[type=file]").first.set_input_files(tmp_path / f"{i}.png")
+            view.wait_for_function(f"() => document.querySelectorAll('.in-one').length === {count}", timeout=60_000)
+            view.wait_for_timeout(200)  # a frame
+            pictures.append(view.evaluate(shown))
+        assert pictures[0] != pictures[1]
+
+
 def test_what_shows_no_digit_is_told_in_one_sentence_and_takes_nothing_away(chromium, tmp_path):
     Image.new("L", (300, 200), 230).save(tmp_path / "empty.png")
     (tmp_path / "notes.txt").write_text("7")
     with opened(chromium) as view:
         draw(view)
-        for name, said in (("empty.png", "No digit was found in the picture: "), ("notes.txt", "notes.txt is no picture")):
+        for name, said in (("empty.png", "No digit was found in the picture: "), ("notes.txt", "notes.txt is not a picture")):
             view.locator("input[type=file]").first.set_input_files(tmp_path / name)
             view.wait_for_function("(said) => document.querySelector('.in-photos p').textContent.startsWith(said)", arg=said)
             assert view.evaluate("inside.best") == 7 and view.locator(".in-one").count() == 0

@@ -49,7 +49,7 @@ def test_ask_says_that_a_comma_makes_two_numbers(capsys):
     guesses = Guesses()
     guesses.ask("n", 4, 872)
     assert guesses.guessed["n"] is None
-    assert capsys.readouterr().out == "n: type the number without a comma, as in 4872.\n"
+    assert capsys.readouterr().out == "n: type the number without a comma, as in 4872, or with a point, as in 99.4.\n"
 
 
 @pytest.mark.parametrize(
@@ -59,6 +59,8 @@ def test_ask_says_that_a_comma_makes_two_numbers(capsys):
         (3.0, 3),
         ("99.5", 99.5),
         ("1,000", 1000),
+        ("13,960,000", 13_960_000),
+        ("99,4", None),
         ("31 %", 31),
         (True, None),
         (10**400, None),

@@ -91,6 +91,14 @@ def test_accuracy_over_parameters_has_each_mean_between_its_ends():
     assert sorted(axis.lines[0].get_ydata()) == [98.0, 98.5, 99.0, 99.0, 99.2, 99.3, 99.4, 99.5]
 
 
+def test_accuracy_over_parameters_names_a_network_of_one_run():
+    rows = [Row("a", 1000, {0: 98.0, 1: 99.0, 2: 98.5}, 98.5, (97.0, 99.1))]
+    [axis] = plots.accuracy_over_parameters(
+        {"theirs": rows, "yours": [Row("b", 1500, {0: 98.0}, 98.0, None)]}, "data", 99, "99 %"
+    ).axes
+    assert {"theirs, 3 seeds: mean, 95 % interval", "yours: one run"} <= {text.get_text() for text in axis.get_legend().texts}
+
+
 def test_accuracy_over_parameters_has_claims_on_the_axis_of_test_images():
     rows = [Row("a", 1000, {0: 98.0, 1: 99.0, 2: 98.5}, 98.5, (97.0, 99.1))]
     figure = plots.accuracy_over_parameters(

@@ -1,14 +1,15 @@
 // A picture file as a plane of greys, upright, and at most 1,000 pixels long: mnist_lib/data/picture_files.py.
 
 import { rounded } from "./figures.js";
+import { Refused } from "./refused.js";
 
 const LONGEST = 1000, LARGEST_PICTURE = 100_000_000, STRIP = 64; // pixels: length, area, and rows that are looked at at once
 
-/** -> {values: Float64Array, 0 black to 255 white, height, width}. A RangeError's message is a sentence that says what to do. */
+/** -> {values: Float64Array, 0 black to 255 white, height, width}. The message of a Refused is a sentence that says what to do. */
 export async function greyOf(file) {
   const picture = await opened(file), { width, height } = picture;
   if (width * height > LARGEST_PICTURE)
-    throw new RangeError("The picture has over 100 million pixels: make it smaller, or crop it to the digits.");
+    throw new Refused("The picture has over 100 million pixels: make it smaller, or crop it to the digits.");
   const share = Math.min(1, LONGEST / Math.max(width, height)), [high, wide] = [height, width].map((side) => Math.max(1, rounded(side * share)));
   const grey = new Float64Array(high * wide), opacity = new Float64Array(high * wide);
   const across = spans(width, wide), line = { grey: new Uint8Array(wide), opacity: new Uint8Array(wide) };
@@ -28,8 +29,8 @@ async function opened(file) {
     return await createImageBitmap(file, { imageOrientation: "from-image", colorSpaceConversion: "none" });
   } catch {
     const name = file.name || "The file";
-    throw new RangeError(/\.hei[cf]$/i.test(name) ? `${name} is HEIC, which this browser does not read: save it as JPEG or PNG and take that.`
-      : `${name} is no picture that this browser can read: take a JPEG or PNG file.`);
+    throw new Refused(/\.hei[cf]$/i.test(name) ? `${name} is HEIC, which this browser cannot read: save it as JPEG or PNG and use that.`
+      : `${name} is not a picture that this browser can read: use a JPEG or PNG file.`);
   }
 }
 

@@ -3,6 +3,7 @@
 import { rounded } from "./figures.js";
 import { boxesOf, gapsOf, highOf, lengthOf, numbered, wideOf } from "./parts.js";
 import { largestAround, plane } from "./windows.js";
+import { Refused } from "./refused.js";
 
 const MOST_PARTS = 200; // what has more is a page of text
 
@@ -35,7 +36,7 @@ export function joined(labels) {
   const tall = highOf(boxes[order.find((i) => (below += areas[i]) >= half)]);
   let parts = boxes.map((box, i) => ({ box, members: [i + 1] })).filter(({ box }) => lengthOf(box) >= Math.max(6, 0.15 * tall));
   if (parts.length > MOST_PARTS)
-    throw new RangeError(`The picture shows ${parts.length} separate things, as a page of text does: crop it to a few digits.`);
+    throw new Refused(`The picture shows ${parts.length} separate things, as a page of text does: crop it to a few digits.`);
   for (let pair; (pair = nextPair(parts, tall)); ) {
     const [one, other] = pair, box = [0, 1, 2, 3].map((i) => (i < 2 ? Math.min : Math.max)(one.box[i], other.box[i]));
     parts = [...parts.filter((part) => !pair.includes(part)), { box, members: [...one.members, ...other.members] }];

@@ -70,7 +70,7 @@ export class Photos {
   }
 
   show({ grey, lightInk, digits }) {
-    Object.assign(this, { grey, found: null, theme: null });
+    Object.assign(this, { grey, found: null, theme: null, drawn: null });
     this.digits = digits.map((digit, i) => this.line(digit, i));
     this.list.replaceChildren(...this.digits.map(({ node }) => node));
     this.steps.hidden = false;

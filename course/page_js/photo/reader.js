@@ -2,6 +2,7 @@
 
 import { greyOf } from "./grey.js";
 import { readPicture } from "./reading.js";
+import { Refused } from "./refused.js";
 
 /** -> {grey, lightInk, ink, digits}, as reading.js gives them, or {sentence}. */
 export async function readFile(file) {
@@ -9,7 +10,6 @@ export async function readFile(file) {
     const { values, height, width } = await greyOf(file);
     return readPicture(values, height, width);
   } catch (error) {
-    if (error instanceof RangeError) return { sentence: error.message };
-    throw error;
+    return { sentence: error instanceof Refused ? error.message : `The picture could not be read (${error.message}): take a smaller one.` };
   }
 }

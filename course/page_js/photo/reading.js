@@ -6,19 +6,20 @@ import { inOrder, joined, partsOf } from "./joining.js";
 import { hasLightInk, paperOf } from "./paper.js";
 import { boxesOf } from "./parts.js";
 import { boxMean, plane } from "./windows.js";
+import { Refused } from "./refused.js";
 
 const SMOOTHED = 100; // pixels: what is as large is smoothed first, against noise
 
 /** values: Float64Array, 0 black to 255 white -> {grey, lightInk, ink, digits: [{box, crop, fit, image}]}. A box is [top, left,
  *  bottom, right] in this picture, inclusive; crop and fit are planes of ink from 0 to 1; image: Uint8Array(784).
- *  A RangeError's message is one sentence that says what to do. */
+ *  The message of a Refused is one sentence that says what to do. */
 export function readPicture(values, height, width) {
   const given = plane(values, height, width), grey = Math.min(height, width) >= SMOOTHED ? boxMean(given, 3) : given;
   const papers = [false, true].map((light) => paperOf(grey, light)), lightInk = hasLightInk(grey, ...papers);
   const ink = inkOf(grey, papers[+lightInk]), labels = partsOf(ink);
   const digits = inOrder(joined(labels)).map(({ box, members }) => digitOf(ink, labels, box, new Set(members)));
   if (!digits.length)
-    throw new RangeError("No digit was found in the picture: write larger or darker, with plain paper around it.");
+    throw new Refused("No digit was found in the picture: write larger or darker, with plain paper around it.");
   return { grey, lightInk, ink, digits };
 }
 

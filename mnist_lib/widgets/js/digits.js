@@ -35,7 +35,7 @@ export class Digits {
   judge({ labels, reads, places }) {
     const wrong = labels.map((_, i) => i).filter((i) => labels[i] >= 0 && labels[i] !== reads[i]);
     this.wrong.hidden = !wrong.length;
-    this.wrong.replaceChildren(el("option", { value: "" }, `Read wrong (${wrong.length})`),
+    this.wrong.replaceChildren(el("option", { value: "" }, `Misread (${wrong.length})`),
       ...wrong.map((i) => el("option", { value: i }, `no. ${places[i]}: ${withArticle(labels[i])}, read as ${reads[i]}`)));
   }
 
