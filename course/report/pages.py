@@ -63,6 +63,7 @@ def pages(studied: dict[str, Records], new: dict | None = None) -> dict[str, dic
             "SPEED": results.speed_table(speed),
             "QUICK": results.quick_result(quick, card, speed),
             "NARROW": results.narrow_result(runs["narrow"], quick, studied),
+            "FEW": results.few_result(runs["few"], studied["frontier"]),
             **studies,
         },
         "INSTRUCTOR.md": {f"LESSON_{lesson.name[:2]}": course_tables.teaching_table(lesson) for lesson in course},
