@@ -8,7 +8,7 @@ from mnist_lib.model import DigitNet
 from mnist_lib.studies.study import Study
 from mnist_lib.trainer.config import TrainConfig
 from mnist_lib.trainer.ingredients import Freeze, Hardest, Muon, Settle, Whiten
-from mnist_lib.trainer.recipes import BEST, CARD, LONG, NARROW, QUICK, TINY
+from mnist_lib.trainer.recipes import BEST, CARD, FEW, LONG, NARROW, QUICK, TINY
 from mnist_lib.trainer.variants import Flatten, NoBatchNorm, NoBottleneck, Separable, TorchModules, Widths
 from mnist_lib.transforms import Augment
 
@@ -197,6 +197,7 @@ CLAIMS = {  # what others report of networks of few numbers: single results of t
     "Grimov 2017": (3197, 99.25),  # the same
 }
 FROZEN = Study("frozen", {"card": CARD, "quick": QUICK}, seeds=20, held_out=0)
+FROZEN_FEW = Study("frozen few", {"few": FEW}, seeds=10, held_out=0)
 FROZEN_NARROW = Study("frozen narrow", {"narrow": NARROW}, seeds=10, held_out=0)
 FROZEN_BEST = Study("frozen best", {"best": BEST}, seeds=20, held_out=0)
 STUDIES = {
@@ -214,6 +215,7 @@ STUDIES = {
         FRONTIER_STUDY,
         FROZEN,
         FROZEN_BEST,
+        FROZEN_FEW,
         FROZEN_NARROW,
     )
 }

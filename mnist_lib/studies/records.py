@@ -170,7 +170,7 @@ def machine_of(record: dict) -> str:
 
 
 def runs(recipe: str, folder: Path | None = None, new: dict | None = None) -> list[dict]:
-    """The committed runs of a recipe, "card", "quick", "best" or "narrow", by seed; a new one takes the place of its seed's.
+    """The committed runs of a recipe (a name in RECIPES) by seed; a new one takes the place of its seed's.
 
     folder: with the recipe's table, else the clone's records/. Raises RecordError, one sentence, for a table that is damaged,
     or holds runs of another recipe or of several machines; FileNotFoundError where the package is installed without a clone.

@@ -35,7 +35,7 @@ from mnist_lib.support.paths import ROOT
 from mnist_lib.trainer import train
 from mnist_lib.trainer.config import TrainConfig
 from mnist_lib.trainer.ingredients import Hardest, Ingredient, Settle
-from mnist_lib.trainer.recipes import LONG, NARROW, QUICK
+from mnist_lib.trainer.recipes import FEW, LONG, NARROW, QUICK
 from mnist_lib.trainer.variants import Flatten, NoBatchNorm, NoBottleneck, TorchModules, Widths
 
 SMALL = TrainConfig(epochs=1, batch_size=100, device="cpu", precision="float32", compiled="no")
@@ -169,6 +169,7 @@ def test_frozen_recipes_have_nothing_left_to_run():
         (catalogue.FROZEN, ["quick"]),
         (catalogue.FROZEN_BEST, ["best"]),
         (catalogue.FROZEN_NARROW, ["narrow"]),
+        (catalogue.FROZEN_FEW, ["few"]),
     ):
         [runs] = recorded(study).values()
         assert all(sorted(runs[name]) == list(range(study.seeds)) for name in names)
@@ -181,6 +182,7 @@ def test_catalogue_trains_networks_of_fewer_numbers_alike():
         network = next(part for part in config.ingredients if isinstance(part, Widths)).network(DigitNet())
         assert name == f"{sum(p.numel() for p in network.parameters())} numbers"
     assert catalogue.FEWEST_LONG_STUDY.variants["4872 numbers"] == NARROW
+    assert catalogue.FRONTIER_STUDY.variants["3502"] == FEW
 
 
 def test_torch_modules_are_the_network():
