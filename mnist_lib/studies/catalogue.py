@@ -154,9 +154,7 @@ EVEN = {  # a convolution with pooling, four separable ones about as wide; named
     "3502": ("conv 12 pooled", "sep 24", "sep 25", "sep 25", "sep 25"),
 }
 LATER = {  # a separable convolution more, and pooled after the first of them
-    "687, pooled later": ("conv 3", "sep 4 pooled", "sep 7", "sep 8", "sep 8", "sep 8"),
     "990, pooled later": ("conv 4", "sep 6 pooled", "sep 10", "sep 10", "sep 10", "sep 10"),
-    "1330, pooled later": ("conv 5", "sep 8 pooled", "sep 12", "sep 12", "sep 12", "sep 13"),
     "1773, pooled later": ("conv 6", "sep 10 pooled", "sep 15", "sep 15", "sep 15", "sep 14"),
     "2332, pooled later": ("conv 6", "sep 12 pooled", "sep 18", "sep 18", "sep 18", "sep 18"),
     "3186, pooled later": ("conv 8", "sep 14 pooled", "sep 22", "sep 22", "sep 22", "sep 22"),
