@@ -38,7 +38,9 @@ def view(opened):
 
 def stroke(view, *points):
     """One stroke by the mouse; points are in the pad's own 280 x 280."""
-    box = view.locator(".in-pad").bounding_box()
+    pad = view.locator(".in-pad")
+    pad.scroll_into_view_if_needed()
+    box = pad.bounding_box()
     spots = [(box["x"] + x * box["width"] / 280, box["y"] + y * box["height"] / 280) for x, y in points]
     view.mouse.move(*spots[0])
     view.mouse.down()

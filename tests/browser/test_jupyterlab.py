@@ -195,7 +195,7 @@ def test_a_run_is_followed_in_the_view(own):
     own.evaluate(ADD_AND_RUN, WATCHED)
     view = own.locator(".inside").last
     view.locator(".in-pad").wait_for()
-    assert view.locator(".in-epochs").is_hidden()
+    view.locator(".in-epochs").wait_for(state="hidden")  # no epoch yet
     assert "2 [0, 1, 2]" in own.evaluate(ADD_AND_RUN, TRAINED)
     view.get_by_text("after 2 epochs").wait_for()
     assert view.locator(".in-epochs input").get_attribute("max") == "2"

@@ -367,7 +367,7 @@ def test_a_run_is_a_page_of_its_own(chromium, mnist, tmp_path):
     torch.save(DigitNet(widths=(4, 4, 4, 4, 4, 4, 4)).state_dict(), tmp_path / "model.pt")
     path = save_run(tmp_path / "model.pt", tmp_path / "mine.html", mnist)
     with opened(chromium, path=path) as page:
-        assert "10,000 test images right" in page.locator("footer").text_content()
+        assert "10,000 test images correctly" in page.locator("footer").text_content()
         assert page.evaluate("learning.state") == "idle" and "13,960" not in page.locator("body").inner_text()
     (tmp_path / "other.pt").write_bytes(b"none")
     for name in ("other.pt", "missing.pt"):
