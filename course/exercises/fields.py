@@ -248,29 +248,20 @@ def _nets() -> list[tuple[str, nn.Module, tuple[int, int], tuple[int, int]]]:
     return [(words, net.eval(), unit, size) for words, net, unit, size in nets]
 
 
-def _poison(net: nn.Module, unit: tuple[int, int], size: tuple[int, int], keep=False, maps=..., every=False) -> Tensor:
+def _poison(
+    net: nn.Module, unit: tuple[int, int], size: tuple[int, int], keep=False, maps=..., every=False, whole=False
+) -> Tensor:
     """Pixel by pixel -> bool (H, W); each argument puts a slip in."""
     seen, image = torch.zeros(size, dtype=torch.bool), torch.zeros(1, 1, *size)
     for row in range(size[0]):
         for col in range(size[1]):
             image[0, 0, row, col] = float("nan")
             with torch.no_grad():
-                dead = net(image)[0, :, unit[0], unit[1]][maps].isnan()
+                said = net(image)
+            dead = (said if whole else said[0, :, unit[0], unit[1]][maps]).isnan()
             seen[row, col] = dead.all() if every else dead.any()
             if not keep:
                 image[0, 0, row, col] = 0
-    return seen
-
-
-def _anywhere(net: nn.Module, unit: tuple[int, int], size: tuple[int, int]) -> Tensor:
-    """Which pixels kill any unit of the output, whichever is asked about."""
-    seen = torch.zeros(size, dtype=torch.bool)
-    for row in range(size[0]):
-        for col in range(size[1]):
-            image = torch.zeros(1, 1, *size)
-            image[0, 0, row, col] = float("nan")
-            with torch.no_grad():
-                seen[row, col] = net(image).isnan().any()
     return seen
 
 
@@ -301,7 +292,7 @@ SLIPS_2B: dict[str, Callable] = {
     ),
     "only map 0 is looked at: the unit is dead if it is nan in any map": lambda n, u, s: _poison(n, u, s, maps=slice(1)),
     "all maps must die: the unit is dead if it is nan in any map": lambda n, u, s: _poison(n, u, s, every=True),
-    "the whole output is looked at, not the one unit that is asked about": _anywhere,
+    "the whole output is looked at, not the one unit that is asked about": lambda n, u, s: _poison(n, u, s, whole=True),
     "true and false are swapped": lambda n, u, s: ~_poison(n, u, s),
     "row and column of the pixels are swapped": lambda n, u, s: _poison(n, u, s).T,
     "row and column of the unit are swapped: a map is indexed [row, column]": lambda n, u, s: _poison(n, u[::-1], s),

@@ -7,7 +7,7 @@ from course.report.results import Spread
 from mnist_lib.data import Dataset
 from mnist_lib.model import DigitNet
 from mnist_lib.studies import records
-from mnist_lib.studies.catalogue import CLAIMS, FEWEST_LONG_STUDY, FEWEST_STUDY, FRONTIER_STUDY, QUICK_STUDY
+from mnist_lib.studies.catalogue import CLAIMS, FEWEST_LONG_STUDY, FEWEST_STUDY, FRONTIER_STUDY, LATER, QUICK_STUDY
 from mnist_lib.studies.study import Records, table
 from mnist_lib.support.paths import ROOT
 from mnist_lib.trainer.recipes import LONG, QUICK
@@ -26,8 +26,8 @@ def figures(net: DigitNet, dataset: Dataset, studied: dict[str, Records]) -> dic
     frontier = table(FRONTIER_STUDY, studied["frontier"])
     shapes = {
         "the card's shape": table(FEWEST_LONG_STUDY, studied["fewest long"]),
-        "separable": [row for row in frontier if "pooled later" not in row.variant],
-        "pooled later": [row for row in frontier if "pooled later" in row.variant],
+        "separable": [row for row in frontier if row.variant not in LATER],
+        "pooled later": [row for row in frontier if row.variant in LATER],
     }
     for theme, colours in (("light", plots.LIGHT), ("dark", plots.DARK)):
         plots.use_theme(colours)

@@ -8,7 +8,7 @@ from mnist_lib.studies import records
 from mnist_lib.studies.catalogue import FEWEST_LONG_STUDY, FRONTIER_STUDY, SHAPES_STUDY
 from mnist_lib.studies.statistics import mean_interval, pairs_needed, ratio
 from mnist_lib.studies.study import Records, Row, Study, accuracy, by_seed, table
-from mnist_lib.trainer.recipes import CARD, QUICK, RECIPES
+from mnist_lib.trainer.recipes import CARD, FEW, QUICK, RECIPES
 
 
 class Spread(NamedTuple):
@@ -227,7 +227,7 @@ def narrow_result(narrow: list[dict], quick: list[dict], studied: dict[str, Reco
 
 def few_result(few: list[dict], frontier: Records) -> str:
     """What the rule of RESULTS.md chose, and what it reads."""
-    row = next(row for row in table(FRONTIER_STUDY, frontier) if row.parameters == few[0]["parameters"])
+    row = next(row for row in table(FRONTIER_STUDY, frontier) if FRONTIER_STUDY.variants[row.variant] == FEW)
     read = Spread.of(few)
     return (
         f"The smallest network that the rule allows has {row.parameters:,} numbers: {mean_of(row)} % of the held-out images, "
