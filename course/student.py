@@ -31,7 +31,7 @@ COPIED = (  # files, and what folders hold
     *(f"course/{name}.py" for name in ("grading", "run_exercises", "study", "submission")),
     "course/photos",
     *(f"benchmarks/{name}.py" for name in ("__init__", "classic", "common", "speed")),
-    *(f"records/{name}.jsonl" for name in ("card", "quick", "best", "narrow", "few")),
+    "records/readings.jsonl",
     *(f"records/studies/{name}.jsonl" for name in ("card", "quick", "fewest", "fewest long", "frontier")),
     *(f"records/{name}" for name in ("card-seed-0.pt", "card-seed-0-epochs.pt")),
     *(f"records/{name}.json" for name in ("speed", "validation-seed-0")),

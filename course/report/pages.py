@@ -92,7 +92,7 @@ def write_report(record: Path | None = None) -> None:
         raise ReportError("The figures show MNIST digits: set MNIST_LIB_DATA to a folder with its four files.")
     made, net = {}, recorded_net()
     if record is not None:
-        made[records.RECORDS / "card.jsonl"] = records.to_lines(records.runs("card", new=new))
+        made[records.RECORDS / records.READINGS] = records.to_lines(records.readings_with(new | {"variant": "card"}))
         if new["config"]["seed"] == 0:  # whose weights the notebooks show
             weights, net = weights_of(record, new, dataset)
             made[records.RECORDS / "card-seed-0.pt"] = weights

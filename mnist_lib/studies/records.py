@@ -1,6 +1,6 @@
 """Records of finished runs and benchmarks: the one source that README, figures and notebooks quote. Read, check, write.
 
-The runs of a recipe or a study are a table: a file of JSON lines, one per run. Everything is checked before it is written.
+The runs of a study are a table: a file of JSON lines, one per run. So are those of the frozen recipes, which read the test images. Everything is checked before it is written.
 """
 
 import json
@@ -15,6 +15,7 @@ from mnist_lib.support.paths import BASE, committed, write_whole
 from mnist_lib.trainer.config import TrainConfig
 from mnist_lib.trainer.recipes import CARD, QUICK, RECIPES
 
+READINGS = "readings.jsonl"  # below the records' folder: all runs that read the test images
 RECORDS = BASE / "records"  # where studies write: in the clone; without one, in the folder that the reader works in
 _SHARE = {"type": "number", "minimum": 0, "maximum": 1}
 _COUNT = {"type": "integer", "minimum": 0}
@@ -172,11 +173,12 @@ def machine_of(record: dict) -> str:
 def runs(recipe: str, folder: Path | None = None, new: dict | None = None) -> list[dict]:
     """The committed runs of a recipe (a name in RECIPES) by seed; a new one takes the place of its seed's.
 
-    folder: with the recipe's table, else the clone's records/. Raises RecordError, one sentence, for a table that is damaged,
+    folder: with the table, else the clone's records/. Raises RecordError, one sentence, for a table that is damaged,
     or holds runs of another recipe or of several machines; FileNotFoundError where the package is installed without a clone.
     """
     name = {"card": "the card's 20 epochs"}.get(recipe, f"the recipe {recipe}")
-    records = [record for _, _, record in read_table((folder or committed("records/")) / f"{recipe}.jsonl")]
+    table = read_table((folder or committed("records/")) / READINGS)
+    records = [record for _, variant, record in table if variant == recipe]
     if new is not None:
         records = [record for record in records if record["config"]["seed"] != new["config"]["seed"]] + [new]
     for record in records:
@@ -184,6 +186,14 @@ def runs(recipe: str, folder: Path | None = None, new: dict | None = None) -> li
     if any((record["machine"], record["versions"]) != (records[0]["machine"], records[0]["versions"]) for record in records):
         raise RecordError("The records are of several machines or versions: a mean over seeds needs one.")
     return sorted(records, key=lambda record: record["config"]["seed"])
+
+
+def readings_with(new: dict) -> list[dict]:
+    """All committed runs that read the test images; a new one takes the place of its recipe's and seed's."""
+    kept = [record for _, _, record in read_table(committed("records/") / READINGS)]
+    places = [i for i, old in enumerate(kept) if (old["variant"], old["config"]["seed"]) == (new["variant"], new["config"]["seed"])]
+    kept[slice(places[0], places[0] + 1) if places else slice(len(kept), None)] = [new]
+    return kept
 
 
 def held_out(folder: Path | None = None) -> dict:

@@ -94,7 +94,7 @@ def run_study(
                 print(f"failed: {failed[-1]}", flush=True)
                 continue
             record = task.result()
-            keep(record, folder / study.path(variant))
+            keep(record, folder / study.path)
             done += 1
             left = duration((time.perf_counter() - began) / done * (len(todo) - done))
             print(f"{done} of {len(todo)}, about {left} left; {variant}, seed {seed}: {accuracy(record):.2%}", flush=True)

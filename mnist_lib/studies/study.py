@@ -39,9 +39,8 @@ class Study:
     images: int | None = None
 
     def __post_init__(self):
-        for name in (self.name, *([] if self.held_out else self.variants)):
-            if not re.fullmatch(r"[a-z0-9][a-z0-9 .,+-]{0,60}", name):
-                raise ValueError(f"This becomes a file's name: use only small letters, digits, spaces and .,+-, not {name!r}.")
+        if not re.fullmatch(r"[a-z0-9][a-z0-9 .,+-]{0,60}", self.name):
+            raise ValueError(f"This becomes a file's name: use only small letters, digits, spaces and .,+-, not {self.name!r}.")
         for variant in self.variants:
             if not re.fullmatch(r"[^<>|\r\n]{1,200}", variant):  # else a record's schema refuses it, when the run is done
                 raise ValueError(f"A variant's name is one line of at most 200 characters without <, > and |, not {variant!r}.")
@@ -57,9 +56,10 @@ class Study:
     def config(self, variant: str, seed: int) -> TrainConfig:
         return replace(self.variants[variant], seed=seed, validation=self.held_out)
 
-    def path(self, variant: str) -> Path:
-        """The table of a variant's runs, below the records' folder: the study's; that of a frozen recipe is its own."""
-        return Path("studies", f"{self.name}.jsonl") if self.held_out else Path(f"{variant}.jsonl")
+    @property
+    def path(self) -> Path:
+        """The table of its runs, below the records' folder; what read the test images is all in one table."""
+        return Path("studies", f"{self.name}.jsonl") if self.held_out else Path(records.READINGS)
 
     def share(self, dataset: Dataset, seed: int) -> Dataset:
         """The images of a run, ordered so that the last ones, which it holds out, are its fold."""
@@ -80,21 +80,20 @@ def recorded(study: Study, folder: Path | None = None) -> Records:
             another number of images than the study uses today, or of other images than the runs before it.
     """
     runs, folder, dataset = {}, folder or records.RECORDS, None
-    for table in dict.fromkeys(folder / study.path(variant) for variant in study.variants):
-        for place, variant, record in records.read_table(table):
-            if variant not in study.variants:
-                continue  # the study had it once
-            seed, dataset = record["config"]["seed"], dataset or record["dataset"]
-            if changed := records.differing(record, study.config(variant, seed)):
-                other = f"another {variant!r} than today's ({', '.join(changed)} differ)"
-            elif record.get("images") != study.images:
-                other = f"images={record.get('images')}, the study of images={study.images}"
-            elif record["dataset"]["sha256"] != dataset["sha256"]:
-                other = f"other images ({record['dataset']['name']}) than runs before it ({dataset['name']})"
-            else:
-                runs.setdefault(records.machine_of(record), {}).setdefault(variant, {})[seed] = record
-                continue
-            raise records.RecordError(f"{place} is of {other}: take it out.")
+    for place, variant, record in records.read_table(folder / study.path):
+        if variant not in study.variants:
+            continue  # the study had it once, or it is of another frozen recipe
+        seed, dataset = record["config"]["seed"], dataset or record["dataset"]
+        if changed := records.differing(record, study.config(variant, seed)):
+            other = f"another {variant!r} than today's ({', '.join(changed)} differ)"
+        elif record.get("images") != study.images:
+            other = f"images={record.get('images')}, the study of images={study.images}"
+        elif record["dataset"]["sha256"] != dataset["sha256"]:
+            other = f"other images ({record['dataset']['name']}) than runs before it ({dataset['name']})"
+        else:
+            runs.setdefault(records.machine_of(record), {}).setdefault(variant, {})[seed] = record
+            continue
+        raise records.RecordError(f"{place} is of {other}: take it out.")
     return runs
 
 

@@ -19,7 +19,7 @@ from mnist_lib.studies import records
 from mnist_lib.support.paths import ROOT
 from mnist_lib.trainer.evaluation import Score, evaluate
 
-WEIGHTS, TABLE = ((ROOT / "records" / name).read_bytes() for name in ("card-seed-0.pt", "card.jsonl"))
+WEIGHTS, TABLE = ((ROOT / "records" / name).read_bytes() for name in ("card-seed-0.pt", "readings.jsonl"))
 
 
 def test_pages_are_what_the_records_and_notebooks_say():
@@ -126,7 +126,7 @@ def test_report_takes_a_run_with_all_that_follows_from_it(record, evaluated_once
     readme, results = ((ROOT / name).read_text() for name in ("README.md", "RESULTS.md"))
     assert main(["report", "--record", given(tmp_path, record, WEIGHTS)]) == 0
     names = {path.relative_to(ROOT).as_posix(): body for path, body in written.items()}
-    assert names["records/card-seed-0.pt"] == WEIGHTS and names["records/card.jsonl"] == TABLE
+    assert names["records/card-seed-0.pt"] == WEIGHTS and names["records/readings.jsonl"] == TABLE
     assert names["README.md"].decode() == readme and names["RESULTS.md"].decode() == results
     assert {"figures/architecture-dark.png", "figures/training-light.png", "notebooks/04_training.ipynb"} <= names.keys()
     for name in ("notebooks/04_training.ipynb", "CITATION.cff"):  # which have the address already
@@ -138,8 +138,8 @@ def test_report_takes_a_run_with_all_that_follows_from_it(record, evaluated_once
     assert main(["report", "--record", given(tmp_path, record, WEIGHTS)]) == 0
     names = {path.relative_to(ROOT).as_posix(): body for path, body in written.items()}
     assert not [name for name in names if name.endswith(".pt")]
-    *before, new = names["records/card.jsonl"].splitlines(keepends=True)
-    assert b"".join(before) == TABLE and json.loads(new) == record
+    *before, new = names["records/readings.jsonl"].splitlines(keepends=True)
+    assert b"".join(before) == TABLE and json.loads(new) == record | {"variant": "card"}
     assert "the mean of 6 runs (seeds 0 to 5" in names["RESULTS.md"].decode()
     assert "the mean of 6 trainings" in names["README.md"].decode()
 

@@ -29,8 +29,7 @@ def between(marker: str, text: str) -> str:
 
 def runs_of(name: str, study: str | None = None) -> list[dict]:
     """By seed: those of a recipe, or of a study's variant."""
-    runs = lines_of(f"studies/{study}" if study else name)
-    return [run for run in runs if run.get("variant") == name] if study else runs
+    return [run for run in lines_of(f"studies/{study}" if study else "readings") if run["variant"] == name]
 
 
 def lines_of(table: str) -> list[dict]:
