@@ -10,7 +10,9 @@ from course.report.course_tables import repository
 from mnist_lib.data import Dataset, load
 from mnist_lib.model import DigitNet
 from mnist_lib.model.pretrained import recorded_epochs, recorded_net
-from mnist_lib.support.paths import ROOT, write_whole
+from mnist_lib.support.paths import ROOT, committed, write_whole
+from mnist_lib.trainer.recipes import FEW
+from mnist_lib.trainer.variants import Separable, SeparableNet
 from mnist_lib.widgets.bundle import HERE, script
 from mnist_lib.widgets.page import about_of, heading_of, packed, title_of
 from mnist_lib.widgets.page import page as whole
@@ -40,7 +42,35 @@ def page(dataset: Dataset) -> str:
         f"{len(network['labels']) - DIGITS} that it misreads. {_learns()} Nothing you draw leaves this page. "
         f'MNIST: LeCun, Cortes and Burges. <a href="{repository()}">Train your own and look into it</a>.'
     )
-    return _page(network, *rest, dataset, about)
+    return _page(network, *rest, dataset, about, {"few": _few(dataset, network["places"])})
+
+
+def few_net() -> SeparableNet:
+    """The network of the recorded run of `few` with seed 0, in evaluation mode."""
+    steps = next(ingredient.steps for ingredient in FEW.ingredients if isinstance(ingredient, Separable))
+    net = SeparableNet(steps)
+    net.load_state_dict(torch.load(committed("records/few-seed-0.pt"), weights_only=True, map_location="cpu"))
+    return net.eval()
+
+
+def _few(dataset: Dataset, places: list[int]) -> dict:
+    """The network with fewer numbers, for the same digits: its layers are named as the card's are."""
+    network, weights, _ = content(few_net(), dataset.test_images[places], dataset.test_labels[places])
+    block = 0
+    for layer in network["layers"]:
+        kind = layer["name"].rsplit(".")[-1]
+        block += kind in ("0", "depth", "answer")
+        layer["name"] = {"0": "conv", "1": "pool", "answer": "conv"}.get(kind, kind) + (str(block) if kind != "mean" else "")
+    right = sum(answer == label for answer, label in zip(read(few_net(), dataset.test_images), dataset.test_labels.tolist()))
+    about = (
+        f"This is the network recorded with seed 0 of the recipe <i>few</i>, {network['parameters']:,} numbers: each of its "
+        f"convolutions but the first takes two steps, 3×3 for each map by itself (depth), then 1×1 over all maps (point). "
+        f"Trained on MNIST’s 60,000 training images, it reads {right:,} of the 10,000 test images correctly. The digits inside "
+        f"this page are those of the larger network. Nothing you draw leaves this page. MNIST: LeCun, Cortes and Burges. "
+        f'<a href="{repository()}">Train your own and look into it</a>.'
+    )
+    named = {"title": title_of(network), "heading": heading_of(network), "about": about}
+    return {"network": network | {"places": places}, "weights": packed(weights)} | named
 
 
 def save_run(path: Path | str, out: Path | str, dataset: Dataset | None = None) -> Path:
@@ -99,14 +129,14 @@ def write_page(dataset: Dataset | None = None) -> Path:
     return PAGE
 
 
-def _page(network: dict, weights: bytes, digits: bytes, dataset: Dataset, about: str) -> str:
-    """A page with all that it needs to learn."""
+def _page(network: dict, weights: bytes, digits: bytes, dataset: Dataset, about: str, others: dict | None = None) -> str:
+    """A page with all that it needs to learn. others: networks to show in place of the first, by the name in the address."""
     images, labels = dataset.train_images[:LESSONS], dataset.train_labels[:LESSONS].tolist()
     lessons = {"images": packed(images.contiguous().numpy().tobytes()), "labels": labels, "test": DIGITS}
     parts = {"title": title_of(network), "heading": heading_of(network), "about": about, "start": START}
     parts |= {"css": "".join(file.read_text() for file in (HERE / "inside.css", LEARNING / "page.css"))}
     parts |= {"js": script(LEARNING / "page.js"), "head": _preview(), "scripts": _worker()}
-    return whole(network, weights, digits, more={"training": lessons}, **parts)
+    return whole(network, weights, digits, more={"training": lessons} | ({"others": others} if others else {}), **parts)
 
 
 def _worker() -> str:

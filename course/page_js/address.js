@@ -28,14 +28,20 @@ export function strokesOf(text) {
   return strokes;
 }
 
-/** The address of what is seen now. A network that has learnt in the page is not part of it. */
-export function addressOf({ pad, unit, net, tab, epoch }) {
-  const { layer, map, row, col } = unit, state = new URLSearchParams();
+/** The digit that is seen now, and the tab: what suits any network. */
+export function drawingOf({ pad, tab }) {
+  const state = new URLSearchParams();
   if (pad.chosen !== null) state.set("digit", pad.chosen);
   else if (pad.given) state.set("image", asText(pad.given.map((v) => Math.round(255 * v))));
   else if (pad.strokes.length) state.set("strokes", written(pad.strokes));
-  state.set("unit", [net.layers[layer].name, map, row, col].join());
   state.set("tab", tab);
+  return state;
+}
+
+/** The address of what is seen now. A network that has learnt in the page is not part of it. */
+export function addressOf(view) {
+  const { unit: { layer, map, row, col }, net, epoch } = view, state = drawingOf(view);
+  state.set("unit", [net.layers[layer].name, map, row, col].join());
   if (epoch !== null) state.set("epoch", epoch);
   return `${location.href.split("#")[0]}#${state}`;
 }

@@ -119,9 +119,9 @@ def test_the_page_is_current_and_small(mnist):
     def parts(text: str):
         around, body, end = re.split(r'(?<=id="content">)(\{.*?\})(?=</script>)', text, flags=re.S)
         packed = json.loads(body)
-        lessons = packed["training"]
-        bodies = packed["weights"], packed["digits"], lessons.pop("images")
-        return around + end, packed["network"], lessons, *(zlib.decompress(base64.b64decode(body)) for body in bodies)
+        lessons, few = packed["training"], packed["others"]["few"]
+        bodies = packed["weights"], packed["digits"], lessons.pop("images"), few.pop("weights")
+        return around + end, packed["network"], lessons, few, *(zlib.decompress(base64.b64decode(body)) for body in bodies)
 
     assert parts(PAGE.read_text()) == parts(page(mnist)), "run make report"
     assert PAGE.stat().st_size <= 2_000_000
