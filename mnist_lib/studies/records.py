@@ -1,6 +1,7 @@
 """Records of finished runs and benchmarks: the one source that README, figures and notebooks quote. Read, check, write.
 
-The runs of a study are a table: a file of JSON lines, one per run. So are those of the frozen recipes, which read the test images. Everything is checked before it is written.
+The runs of a study are a table: a file of JSON lines, one per run. So are those of the frozen recipes, which read the test
+images. Everything is checked before it is written.
 """
 
 import json
@@ -191,9 +192,8 @@ def runs(recipe: str, folder: Path | None = None, new: dict | None = None) -> li
 def readings_with(new: dict) -> list[dict]:
     """All committed runs that read the test images; a new one takes the place of its recipe's and seed's."""
     kept = [record for _, _, record in read_table(committed("records/") / READINGS)]
-    places = [i for i, old in enumerate(kept) if (old["variant"], old["config"]["seed"]) == (new["variant"], new["config"]["seed"])]
-    kept[slice(places[0], places[0] + 1) if places else slice(len(kept), None)] = [new]
-    return kept
+    by_run = {(record["variant"], record["config"]["seed"]): record for record in [*kept, new]}
+    return list(by_run.values())
 
 
 def held_out(folder: Path | None = None) -> dict:
