@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections import Counter
 from pathlib import Path
 
 import torch
@@ -29,6 +30,7 @@ SHOWN = {  # a study's table, by the name of its markers
     "STUDY_FRONTIER_SCREENING": catalogue.SCREENING_STUDY,
     "STUDY_FRONTIER": catalogue.FRONTIER_STUDY,
     "STUDY_BEST": catalogue.BEST_STUDY,
+    "STUDY_BEST_SCREENING": catalogue.BEST_SCREENING_STUDY,
     "STUDY_ENGINE": catalogue.ENGINE_STUDY,
 }
 
@@ -53,17 +55,19 @@ def pages(studied: dict[str, Records], new: dict | None = None) -> dict[str, dic
             "CLONE": f"```sh\ngit clone {repository()}\ncd {repository().split('/')[-1]}\n```",
             "RESULT": results.result(card),
             "RECIPES": results.recipes_table(runs),
+            "TRIED": results.tried(runs, studied),
             "SUMMARY": f"```text\n{course_tables.summary_table(DigitNet())}\n```",
             "FIELDS": course_tables.field_table(),
             "LATEST_RESULT": results.latest_result(card[0]),
         },
         "RESULTS.md": {
-            "READINGS": results.readings(runs),
+            "READINGS": results.readings(Counter(run["variant"] for run in records.readings(new))),
             "SEEDS": results.seeds_result(card),
             "SPEED": results.speed_table(speed),
             "QUICK": results.quick_result(quick, card, speed),
             "NARROW": results.narrow_result(runs["narrow"], quick, studied),
             "FEW": results.few_result(runs["few"], studied["frontier"]),
+            "FRONTIER_READ": results.frontier_read(recorded(catalogue.FROZEN_FRONTIER)),
             **studies,
         },
         "INSTRUCTOR.md": {f"LESSON_{lesson.name[:2]}": course_tables.teaching_table(lesson) for lesson in course},

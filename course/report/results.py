@@ -1,6 +1,7 @@
 """What was recorded, as texts and tables: the frozen recipes on test images, their speed, and studies on held-out images."""
 
 import statistics
+from collections import Counter
 from typing import NamedTuple
 
 from course.report import ReportError, markdown_table
@@ -125,12 +126,23 @@ def recipes_table(runs_by_recipe: dict[str, list[dict]]) -> str:
     return markdown_table(head, rows)
 
 
-def readings(runs_by_recipe: dict[str, list[dict]]) -> str:
-    """How often recorded runs have read the test images."""
-    counts = ", ".join(f"{len(runs)} of `{name}`" for name, runs in runs_by_recipe.items())
+def readings(read: Counter[str]) -> str:
+    """How often recorded runs of each recipe have read the test images."""
+    counts = ", ".join(f"{n} of `{name}`" for name, n in read.items())
     return (
-        f"The test images were read by {sum(map(len, runs_by_recipe.values()))} recorded runs in all: {counts}. Notebooks "
-        "4 and 7 read them once more for each run that they show."
+        f"The test images were read by {read.total()} recorded runs in all: {counts}. Notebooks 4 and 7 read them once more "
+        "for each run that they show."
+    )
+
+
+def tried(runs_by_recipe: dict[str, list[dict]], studied: dict[str, Records]) -> str:
+    """How much was trained for these recipes, and before them."""
+    studies = [run for runs in studied.values() for seeds in by_seed(runs).values() for run in seeds.values()]
+    frozen = [run for runs in runs_by_recipe.values() for run in runs]
+    return (
+        f"On the way, {len(studies)} trainings were recorded that held-out images judged ({hours(studies):.1f} hours of "
+        f"training on one processor core each). The {len(frozen)} trainings in the table took another {hours(frozen):.1f} "
+        "hours on one or two cores, and each of them read the test images once."
     )
 
 
@@ -167,12 +179,16 @@ def study_table(study: Study, recorded: Records, timed: dict | None = None) -> s
     return f"{text}\n\n{markdown_table(head, zip(*columns.values()), rule=' --- ')}"
 
 
+def hours(runs: list[dict]) -> float:
+    """How long the runs took in all."""
+    return sum(run["seconds"] for run in runs) / 3600
+
+
 def hours_of(runs: list[dict]) -> str:
-    """How long the runs took in all, with those trained side by side counted once; and on how many cores each ran."""
-    hours = sum(run["seconds"] for run in runs) / 3600
+    """How long the runs took in all, and on how many cores each ran."""
     threads = max((run["machine"].get("threads") or 0 for run in runs), default=0)
     cores = {0: "", 1: ", on 1 processor core each"}.get(threads, f", on {threads} processor cores each")
-    return f"{hours:.1f} hours of training in all{cores}"
+    return f"{hours(runs):.1f} hours of training in all{cores}"
 
 
 def mean_of(row: Row) -> str:
@@ -234,6 +250,22 @@ def few_result(few: list[dict], frontier: Records) -> str:
         f"{len(row.values)} seeds. It was frozen as `few`, and ten trainings on all 60,000 images read the test images, once "
         f"each: **{read.mean:.2f} %** ({read.low:.2f} to {read.high:.2f}, n = {len(few)}; lowest {read.lowest:.2f}, highest "
         f"{read.highest:.2f})."
+    )
+
+
+def frontier_read(read: Records) -> str:
+    """What two networks below the rule's choice read of the test images."""
+    told = []
+    for variant, runs in by_seed(read).items():
+        spread, [parameters] = Spread.of([*runs.values()]), {run["parameters"] for run in runs.values()}
+        told.append(
+            f"{parameters:,} numbers (`{variant}`) **{spread.mean:.2f} %** ({spread.low:.2f} to {spread.high:.2f}, "
+            f"n = {len(runs)}; lowest {spread.lowest:.2f}, highest {spread.highest:.2f})"
+        )
+    return (
+        "Two networks were tested although the rule did not choose them: of those with at most 2,500 numbers, and of those "
+        "with at most 1,000, the one with the highest mean on held-out images. Both were frozen first, and ten trainings on "
+        f"all 60,000 images read the test images, once each: {' and '.join(told)}."
     )
 
 

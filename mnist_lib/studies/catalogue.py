@@ -6,6 +6,7 @@ import torch
 
 from mnist_lib.model import DigitNet
 from mnist_lib.studies.study import Study
+from mnist_lib.studies.tried import DecayFilters, Elastic, Erasing, Fade, LeaveOut, Smoothing
 from mnist_lib.trainer.config import TrainConfig
 from mnist_lib.trainer.ingredients import Freeze, Hardest, Muon, Settle, Whiten
 from mnist_lib.trainer.recipes import BEST, CARD, FEW, LONG, NARROW, QUICK, TINY
@@ -80,6 +81,24 @@ BEST_STUDY = Study(  # what BEST was chosen from: one thing changed in each
     },
     seeds=2,
 )
+BEST_SCREENING_STUDY = Study(  # what else was tried, on two folds
+    "best screening",
+    {"best": BEST}
+    | {
+        name: replace(BEST, ingredients=ingredients)
+        for name, ingredients in {
+            "label smoothing 0.05": (Settle(0.5), Smoothing(0.05)),
+            "elastic": (Settle(0.5), Elastic(0.7)),
+            "erasing": (Settle(0.5), Erasing(6)),
+            "augmentation from x1.3 to x0.3": (Fade(1.3, 0.3),),
+            "augmentation from x1.2 to none": (Fade(1.2, 0.0),),
+            "decay of filters alone": (Settle(0.5), DecayFilters()),
+            "0.2 % doubtful left out": (Settle(0.5), LeaveOut(0.002)),
+            "muon 0.1, settled 0.75": (Whiten(), Muon(0.1), Settle(0.75)),
+        }.items()
+    },
+    seeds=2,
+)
 FEWER = (  # filters of conv1..conv7, each about a fifth fewer numbers than the one before
     (16, 32, 10, 16, 16, 16, 16),  # the card's
     (13, 24, 9, 14, 14, 14, 14),
@@ -146,12 +165,14 @@ def separable(recipe: TrainConfig, *steps: str) -> TrainConfig:
 
 
 EVEN = {  # a convolution with pooling, four separable ones about as wide; named by how many numbers they have
+    "510": ("conv 4 pooled", "sep 6", "sep 6", "sep 6", "sep 7"),
     "678": ("conv 5 pooled", "sep 7", "sep 8", "sep 8", "sep 8"),
     "994": ("conv 6 pooled", "sep 10", "sep 10", "sep 11", "sep 11"),
     "1492": ("conv 7 pooled", "sep 14", "sep 14", "sep 14", "sep 15"),
     "1786": ("conv 8 pooled", "sep 16", "sep 16", "sep 16", "sep 16"),
     "2478": ("conv 10 pooled", "sep 20", "sep 20", "sep 20", "sep 19"),
     "3502": ("conv 12 pooled", "sep 24", "sep 25", "sep 25", "sep 25"),
+    "5354": ("conv 16 pooled", "sep 32", "sep 32", "sep 32", "sep 32"),
 }
 LATER = {  # a separable convolution more, and pooled after the first of them
     "990, pooled later": ("conv 4", "sep 6 pooled", "sep 10", "sep 10", "sep 10", "sep 10"),
@@ -196,6 +217,12 @@ CLAIMS = {  # what others report of networks of few numbers: single results of t
 }
 FROZEN = Study("frozen", {"card": CARD, "quick": QUICK}, seeds=20, held_out=0)
 FROZEN_FEW = Study("frozen few", {"few": FEW}, seeds=10, held_out=0)
+FROZEN_FRONTIER = Study(  # the highest held-out means with at most 2,500 and at most 1,000 numbers; frozen before any reading
+    "frozen frontier",
+    {name: FRONTIER_STUDY.variants[name] for name in ("2332, pooled later", "990, pooled later")},
+    seeds=10,
+    held_out=0,
+)
 FROZEN_NARROW = Study("frozen narrow", {"narrow": NARROW}, seeds=10, held_out=0)
 FROZEN_BEST = Study("frozen best", {"best": BEST}, seeds=20, held_out=0)
 STUDIES = {
@@ -204,6 +231,7 @@ STUDIES = {
         CARD_STUDY,
         QUICK_STUDY,
         BEST_STUDY,
+        BEST_SCREENING_STUDY,
         FEWEST_STUDY,
         FEWEST_LONG_STUDY,
         SMALL_STUDY,
@@ -214,6 +242,7 @@ STUDIES = {
         FROZEN,
         FROZEN_BEST,
         FROZEN_FEW,
+        FROZEN_FRONTIER,
         FROZEN_NARROW,
     )
 }

@@ -189,11 +189,12 @@ def runs(recipe: str, folder: Path | None = None, new: dict | None = None) -> li
     return sorted(records, key=lambda record: record["config"]["seed"])
 
 
-def readings_with(new: dict) -> list[dict]:
-    """All committed runs that read the test images; a new one takes the place of its recipe's and seed's."""
+def readings(new: dict | None = None) -> list[dict]:
+    """All committed runs that read the test images; a new one of the card takes the place of its seed's."""
     kept = [record for _, _, record in read_table(committed("records/") / READINGS)]
-    by_run = {(record["variant"], record["config"]["seed"]): record for record in [*kept, new]}
-    return list(by_run.values())
+    if new is not None:
+        kept.append(new | {"variant": "card"})
+    return list({(record["variant"], record["config"]["seed"]): record for record in kept}.values())
 
 
 def held_out(folder: Path | None = None) -> dict:
