@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from course.exercises.checking import NotYet, alike, case, compare
+from course.exercises.checking import NotYet, alike, case, compare, refused, slip_of
 from mnist_lib import interpret
 from mnist_lib.model import DigitNet
 from mnist_lib.receptive_field import receptive_fields
@@ -47,23 +47,25 @@ def _evidence(answer: Callable) -> bool:
             net(image[None])
         return kept[0][0]
 
-    slips = {
-        "ReLU on the evidence: what speaks against the digit is lost": lambda n, x, d: interpret.evidence(n, x, d).relu(),
-        "the sum over the places is the logit: it should be their mean": lambda n, x, d: interpret.evidence(n, x, d) / 36,
-        "the 16 products are averaged; they should be added up": lambda n, x, d: interpret.evidence(n, x, d) / 16,
-        "the bias is added at every place; it should be added once, after the mean": lambda n, x, d: (
-            interpret.evidence(n, x, d) + n.conv8.bias[d]
-        ),
-        "conv6's maps in place of conv7's": lambda n, x, d: weigh(interpret.maps(n, "conv6", x[None])[0], n, d),
-        "conv7's maps before BatchNorm": lambda n, x, d: weigh(raw(n, x, "conv7"), n, d),
-        "conv7's maps before ReLU": lambda n, x, d: weigh(raw(n, x, "bn7"), n, d),
-        "the weights of the digit that the network answers, not of the digit asked about": lambda n, x, d: interpret.evidence(
-            n, x, int(n(x[None]).argmax())
-        ),
-    }
-    for step in range(1, 10):
-        slip = f"the weights of another digit, {step} further on"
-        slips[slip] = lambda n, x, d, step=step: interpret.evidence(n, x, (d + step) % 10)
+    @torch.no_grad()
+    def slips(net: DigitNet, image: Tensor, digit: int) -> dict[str, Tensor]:
+        right, answer = interpret.evidence(net, image, digit), int(net(image[None]).argmax())
+        return {
+            "ReLU on the evidence: what speaks against the digit is lost": right.relu(),
+            "the sum over the places is the logit: it should be their mean": right / 36,
+            "the 16 products are averaged; they should be added up": right / 16,
+            "the bias is added at every place; it should be added once, after the mean": right + net.conv8.bias[digit],
+            "conv6's maps in place of conv7's": weigh(interpret.maps(net, "conv6", image[None])[0], net, digit),
+            "conv7's maps before BatchNorm": weigh(raw(net, image, "conv7"), net, digit),
+            "conv7's maps before ReLU": weigh(raw(net, image, "bn7"), net, digit),
+            "the weights of the digit that the network answers, not of the digit asked about": (
+                interpret.evidence(net, image, answer)
+            ),
+        } | {
+            f"the weights of another digit, {step} further on": interpret.evidence(net, image, (digit + step) % 10)
+            for step in range(1, 10)
+        }
+
     cases = []
     for seed, digit in enumerate((3, 0, 9, 5, 3)):
         net, image = _some_net(seed), _some_images(1, seed)[0]
@@ -78,22 +80,12 @@ def _top_patches(answer: Callable) -> bool:
     """The strongest unit's field in each of the k strongest images."""
     fields = receptive_fields(DigitNet(), (28, 28))
 
-    def cut(net, layer, images, chosen, moved=lambda box, field, unit: box, fill=0.0) -> Tensor:
+    def cut(layer, images, chosen, moved=lambda box, field, unit: box, fill=0.0) -> Tensor:
         """The patches of the chosen (image, row, column), with boxes moved as a slip would move them."""
         field = fields[layer]
         wide = nn.functional.pad(images, (60,) * 4, value=fill)
         boxes = [(i, *moved(field.box(row, col), field, (row, col))) for i, row, col in chosen]
         return torch.stack([wide[i, :, t + 60 : b + 61, left + 60 : r + 61] for i, t, left, b, r in boxes])
-
-    def ranked(net, layer, map, images, k, key=lambda said: said.amax((1, 2)), largest=True):
-        said = interpret.maps(net, layer, images)[:, map]
-        order = key(said).argsort(descending=largest)[:k].tolist()
-        return [(i, *divmod(int(said[i].argmax()), said.shape[2])) for i in order]
-
-    def several(net, layer, map, images, k):
-        said = interpret.maps(net, layer, images)[:, map]
-        best = said.flatten().argsort(descending=True)[:k].tolist()
-        return [(i // said[0].numel(), *divmod(i % said[0].numel(), said.shape[2])) for i in best]
 
     def at(offset: Callable) -> Callable:
         """A box of the field's size whose top and left are offset(field, row or column)."""
@@ -107,7 +99,7 @@ def _top_patches(answer: Callable) -> bool:
     def first(field) -> int:
         return field.box(0, 0)[0]
 
-    wrong_box = {
+    wrong_boxes = {
         "the jump is ignored: units are jump pixels apart": at(lambda field, u: first(field) + u),
         "the first unit's box is taken to begin at pixel 0": at(lambda field, u: int(u * field.jump[0])),
         "the unit is taken for the middle of its box": at(lambda field, u: int(u * field.jump[0]) - field.size[0] // 2),
@@ -116,25 +108,32 @@ def _top_patches(answer: Callable) -> bool:
             lambda field, u: min(max(first(field) + int(u * field.jump[0]), 0), 28 - field.size[0])
         ),
     }
-    slips = {
-        "the last row and column are missing: a box includes both ends, so a slice ends one later": lambda n, y, m, x, k: cut(
-            n, y, x, ranked(n, y, m, x, k)
-        )[:, :, :-1, :-1],
-        "images are ranked by the mean over the map, not by its strongest unit": lambda n, y, m, x, k: cut(
-            n, y, x, ranked(n, y, m, x, k, key=lambda said: said.mean((1, 2)))
-        ),
-        "several patches of one image: each image gives only its strongest": lambda n, y, m, x, k: cut(
-            n, y, x, several(n, y, m, x, k)
-        ),
-        "the weakest images instead of the strongest": lambda n, y, m, x, k: cut(n, y, x, ranked(n, y, m, x, k, largest=False)),
-        "the strongest comes last": lambda n, y, m, x, k: interpret.top_patches(n, y, m, x, k).patches.flip(0),
-        "another map: they are counted from 0": lambda n, y, m, x, k: interpret.top_patches(n, y, m - 1, x, k).patches,
-        "beyond the border there is paper, but the network pads with 0": lambda n, y, m, x, k: cut(
-            n, y, x, ranked(n, y, m, x, k), fill=float(normalise(torch.zeros(1)))
-        ),
-    }
-    for slip, moved in wrong_box.items():
-        slips[slip] = lambda n, y, m, x, k, moved=moved: cut(n, y, x, ranked(n, y, m, x, k), moved)
+
+    def slips(net: DigitNet, layer: str, map: int, images: Tensor, k: int) -> dict[str, Tensor]:
+        said = interpret.maps(net, layer, images)[:, map]
+
+        def strongest(order: Tensor) -> list[tuple[int, int, int]]:
+            return [(i, *divmod(int(said[i].argmax()), said.shape[2])) for i in order.tolist()]
+
+        by_unit = said.amax((1, 2)).argsort(descending=True)
+        ranked = strongest(by_unit[:k])
+        most = said.flatten().argsort(descending=True)[:k]
+        several = torch.stack(torch.unravel_index(most, said.shape), 1).tolist()
+        right = cut(layer, images, ranked)
+        return {
+            "the last row and column are missing: a box includes both ends, so a slice ends one later": right[:, :, :-1, :-1],
+            "images are ranked by the mean over the map, not by its strongest unit": (
+                cut(layer, images, strongest(said.mean((1, 2)).argsort(descending=True)[:k]))
+            ),
+            "several patches of one image: each image gives only its strongest": cut(layer, images, several),
+            "the weakest images instead of the strongest": cut(layer, images, strongest(by_unit.flip(0)[:k])),
+            "the strongest comes last": right.flip(0),
+            "another map: they are counted from 0": interpret.top_patches(net, layer, map - 1, images, k).patches,
+            "beyond the border there is paper, but the network pads with 0": (
+                cut(layer, images, ranked, fill=float(normalise(torch.zeros(1))))
+            ),
+        } | {slip: cut(layer, images, ranked, moved) for slip, moved in wrong_boxes.items()}
+
     cases = []
     for seed, (layer, k) in enumerate((("conv2", 3), ("conv5", 4), ("conv7", 6))):
         net, images = _some_net(seed + 10), _some_images(8, seed + 10)
@@ -154,13 +153,13 @@ def _top_patches(answer: Callable) -> bool:
         except RuntimeError as error:
             if "stack expects each tensor to be equal size" not in str(error):
                 raise
-            raise NotYet(
-                "It looks like this slip: at the border a patch is cut off, so the patches differ in size. What lies beyond "
-                "the image is 0: pad it first."
-                + case(next(words for words, given in cases if given[1:3] == arguments[1:3]), "patches of one size", f"{error}")
-            ) from None
+            slip = (
+                "at the border a patch is cut off, so the patches differ in size. What lies beyond the image is 0: pad it first"
+            )
+            words = next(words for words, given in cases if given[1:3] == arguments[1:3])
+            raise refused(slip, case(words, "patches of one size", f"{error}")) from None
 
-    return compare(attempt, lambda *case: interpret.top_patches(*case).patches, slips, cases)
+    return compare(attempt, lambda *given: interpret.top_patches(*given).patches, slips, cases)
 
 
 def _at_the_border(said: Tensor) -> int:
@@ -188,19 +187,15 @@ def _silence(answer: Callable) -> bool:
             got = said(net)
         after = said(net)
         if not alike(expected, got):
+            twin = _some_net(seed + 20)  # whatever has been done to the other
             slips = {
                 "nothing is switched off": whole,
-                "the map is 0 before BatchNorm, which shifts it away from 0 again": _hooked(
-                    _some_net(seed + 20), layer, map, said
-                ),
-                "the whole layer is off, not one map": _hooked(
-                    _some_net(seed + 20), layer.replace("conv", "bn"), slice(None), said
-                ),
+                "the map is 0 before BatchNorm, which shifts it away from 0 again": _hooked(twin, layer, map, said),
+                "the whole layer is off, not one map": _hooked(twin, layer.replace("conv", "bn"), slice(None), said),
             }
-            slip = next((f" It looks like this slip: {slip}." for slip, one in slips.items() if alike(one, got)), "")
-            raise NotYet(f"{slip.strip()}{case(words, expected, got)}")
-        for when, now in (("afterwards", after), ("after an error inside", None)):
-            if now is None:
+            raise refused(slip_of([slips], [got], alike), case(words, expected, got))
+        for when in ("afterwards", "after an error inside"):
+            if when != "afterwards":
                 try:
                     with answer(net, layer, map):
                         raise _Stop
@@ -208,14 +203,13 @@ def _silence(answer: Callable) -> bool:
                     pass
                 else:
                     raise NotYet("An error inside the block is swallowed: let it through, after restoring the network.")
-                now = said(net)
+                after = said(net)
             changed = [name for name, value in net.state_dict().items() if not torch.equal(value, kept[name])]
             if changed:
-                slip = f"weights are edited and not put back {when}"
-                raise NotYet(f"It looks like this slip: {slip}.{case(words, 'no number changed', f'{changed[0]} changed')}")
-            if not alike(whole, now):
-                slip = f"the hook is left on {when}"
-                raise NotYet(f"It looks like this slip: {slip}.{case(f'{words}, {when}', whole, now)}")
+                shown = case(words, "no number changed", f"{changed[0]} changed")
+                raise refused(f"weights are edited and not put back {when}", shown)
+            if not alike(whole, after):
+                raise refused(f"the hook is left on {when}", case(f"{words}, {when}", whole, after))
     return True
 
 
