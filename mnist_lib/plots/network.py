@@ -6,13 +6,25 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor, nn
 
 from mnist_lib.model import DigitNet
-from mnist_lib.plots.style import BLUE, MULTIPLICATIONS, ORANGE, PARAMETERS, SKY, box_patch, frame, new_figure, reference_line
+from mnist_lib.plots.style import (
+    BLUE,
+    MULTIPLICATIONS,
+    ORANGE,
+    PARAMETERS,
+    SKY,
+    box_patch,
+    frame,
+    image_frame,
+    new_figure,
+    reference_line,
+    signs,
+    strengths,
+)
 from mnist_lib.receptive_field import receptive_fields
 from mnist_lib.transforms import normalise
 
@@ -32,8 +44,7 @@ def architecture(model: nn.Module, image: Tensor, title: str = "", counts: bool 
     figure.text(0.005, 1 - 0.08 / tall, title, va="top", fontsize=11)
     top = figure.add_axes([0, lower / tall, 1, upper / tall])
     ink, quiet = plt.rcParams["text.color"], plt.rcParams["xtick.color"]
-    cmap = LinearSegmentedColormap.from_list("maps", [plt.rcParams["figure.facecolor"], BLUE, ink])
-    signs = LinearSegmentedColormap.from_list("signs", [ORANGE, plt.rcParams["figure.facecolor"], BLUE])
+    cmap = strengths()
     for x, (name, maps, _) in enumerate([("image", image, 0), *steps]):
         channels, height, width = maps.shape
         strongest = maps[maps.flatten(1).std(1).argmax()] if height > 1 else maps
@@ -42,7 +53,7 @@ def architecture(model: nn.Module, image: Tensor, title: str = "", counts: bool 
             values, cell = maps.flatten() / maps.abs().max(), 1.06 / channels
             for i, shade in enumerate(values.tolist()):
                 y = (channels / 2 - i - 1) * cell
-                face = signs((shade + 1) / 2) if name == "conv8" else cmap(shade)
+                face = signs()((shade + 1) / 2) if name == "conv8" else cmap(shade)
                 top.add_patch(Rectangle((x - 0.06, y), 0.12, cell, fc=face, ec=quiet, lw=0.5))
                 if name == "conv8":
                     top.text(x + 0.1, y + cell / 2, str(i), va="center_baseline", fontsize=9, color=ink)
@@ -134,7 +145,7 @@ def _seen_by_conv7(right: Axes, model: nn.Module, image: Tensor | None) -> None:
     field = receptive_fields(model, (28, 28))["conv7"]
     box = field.box(*(size // 2 for size in field.output_size))
     right.imshow((torch.zeros(28, 28) if image is None else image.squeeze()).numpy(), vmin=0, vmax=1)
-    right.add_patch(Rectangle((-0.5, -0.5), 28, 28, fill=False, ec=plt.rcParams["axes.edgecolor"], lw=0.8))
+    image_frame(right)
     right.add_patch(box_patch(box, ORANGE))
     edges = [min(-3.5, *(low - 1.5 for low in box[:2])), max(30.5, *(high + 1.5 for high in box[2:]))]
     right.set(xlim=edges, ylim=edges[::-1], title=f"a unit of conv7 sees {field.size[0]}×{field.size[1]}")
@@ -159,12 +170,15 @@ def number_grids(grids: Mapping[str, Tensor], title: str, marked: Mapping[str, t
     """
     widths = [max(grid.shape[1], 2) for grid in grids.values()]
     figure, (axes,) = new_figure(
-        1, len(grids), (0.62 * sum(widths) + 0.5, 0.5 * max(len(grid) for grid in grids.values()) + 0.9), width_ratios=widths
+        1,
+        len(grids),
+        (0.62 * sum(widths) + 0.5, 0.5 * max(len(grid) for grid in grids.values()) + 0.9),
+        title,
+        width_ratios=widths,
     )
-    signs = LinearSegmentedColormap.from_list("signs", [ORANGE, plt.rcParams["figure.facecolor"], BLUE])
     for axis, (name, grid) in zip(axes, grids.items()):
         limit = 2 * float(grid.abs().max()) or 1.0  # pale, so that the numbers can be read
-        axis.imshow(grid.numpy(), cmap=signs, vmin=-limit, vmax=limit)
+        axis.imshow(grid.numpy(), cmap=signs(), vmin=-limit, vmax=limit)
         for (row, column), value in np.ndenumerate(grid.numpy()):
             axis.text(
                 column, row, f"{value:g}" if float(value).is_integer() else f"{value:.2f}", ha="center", va="center", fontsize=9
@@ -174,7 +188,6 @@ def number_grids(grids: Mapping[str, Tensor], title: str, marked: Mapping[str, t
         if marked and name in marked:
             row, column = marked[name]
             axis.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, ec=plt.rcParams["text.color"], lw=2))
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     return figure
 
 
@@ -184,7 +197,7 @@ def spreads(stages: Mapping[str, Mapping[str, Tensor]], title: str) -> Figure:
     All panels have one scale. Each map is a line that is high where many values lie; its dot is the mean, its bar one
     standard deviation each way.
     """
-    figure, (axes,) = new_figure(1, len(stages), (3.5 * len(stages), 3.3))
+    figure, (axes,) = new_figure(1, len(stages), (3.5 * len(stages), 3.3), title)
     everything = np.concatenate([values.flatten().numpy() for maps in stages.values() for values in maps.values()])
     low, high = everything.min(), everything.max()  # nothing is cut off at the edges
     low, high = low - 0.02 * (high - low), high + 0.02 * (high - low)
@@ -206,7 +219,6 @@ def spreads(stages: Mapping[str, Mapping[str, Tensor]], title: str) -> Figure:
         )
         axis.set_title(stage)
         axis.tick_params(axis="y", length=0)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     return figure
 
 
@@ -226,24 +238,15 @@ def influence(moved: Mapping[str, float], title: str, still: float = 1e-9) -> Fi
     return figure
 
 
-def _dots(points: int) -> dict:
-    """How to draw so many dots: smaller and paler where they would run into one blob."""
-    return (
-        {"ms": 1.6, "alpha": 0.35, "color": BLUE, "mew": 0}
-        if points > 500
-        else {"ms": 4, "alpha": 0.6, "color": BLUE, "mew": 0}
-    )
-
-
 def before_after(groups: Mapping[str, tuple[Tensor, Tensor]], title: str) -> Figure:
     """Numbers before (x) and after training (y), a panel for each group; what stays as it was lies on the diagonal."""
-    figure, (axes,) = new_figure(1, len(groups), (3.5 * len(groups), 3.9))
+    figure, (axes,) = new_figure(1, len(groups), (3.5 * len(groups), 3.9), title)
     for axis, (name, (before, after)) in zip(axes, groups.items()):
         limit = 1.1 * float(torch.cat([before.flatten(), after.flatten()]).abs().max())
         axis.plot([-limit, limit], [-limit, limit], color=plt.rcParams["xtick.color"], lw=1, ls="--")
-        axis.plot(before.flatten().numpy(), after.flatten().numpy(), "o", **_dots(before.numel()))
+        size, alpha = (1.6, 0.35) if before.numel() > 500 else (4, 0.6)  # else many would run into one blob
+        axis.plot(before.flatten().numpy(), after.flatten().numpy(), "o", ms=size, alpha=alpha, color=BLUE, mew=0)
         axis.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xlabel="before training")
         axis.set_title(name, fontsize=10)
     axes[0].set_ylabel("after training")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     return figure

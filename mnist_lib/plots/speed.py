@@ -60,7 +60,7 @@ def ladder(rungs: Mapping[str, Sequence[float]], title: str) -> Figure:
 
     The gain is the median of the ratios, round by round. Rungs are numbered from 1; the first bar is where the ladder begins.
     """
-    figure, ((axis,),) = new_figure(1, 1, (9, 1.2 + 0.42 * len(rungs)))
+    figure, ((axis,),) = new_figure(1, 1, (9, 1.2 + 0.42 * len(rungs)), title)
     before = None
     for y, seconds in enumerate(rungs.values()):
         middle = np.median(seconds)
@@ -72,7 +72,6 @@ def ladder(rungs: Mapping[str, Sequence[float]], title: str) -> Figure:
         before = seconds
     numbered = [f"{y}  {name}" if y else name for y, name in enumerate(rungs)]
     axis.set(yticks=range(len(rungs)), yticklabels=numbered)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     axis.set_xlabel("seconds per epoch of training\n(gain over the bar above: median of the rounds' ratios)")
     axis.set_xlim(0, 1.4 * max(max(seconds) for seconds in rungs.values()))
     axis.invert_yaxis()
@@ -112,8 +111,7 @@ def memory_orders(shape: tuple[int, int, int], title: str) -> Figure:
     axis.set_xticks([x + 0.47 for x in range(len(places))], range(len(places)))
     axis.set_yticks(range(len(orders)), list(orders))
     axis.tick_params(length=0)
-    for spine in axis.spines.values():
-        spine.set_visible(False)
+    axis.spines[:].set_visible(False)
     return figure
 
 

@@ -2,7 +2,7 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.colors import to_rgb
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
@@ -62,8 +62,8 @@ def use_theme(colours: dict[str, str]) -> None:
 use_theme(LIGHT)
 
 
-def image_frame(axis) -> None:
-    axis.add_patch(Rectangle((-0.5, -0.5), 28, 28, fill=False, ec=plt.rcParams["axes.edgecolor"], lw=0.8))
+def image_frame(axis, width: float = 0.8) -> None:
+    axis.add_patch(Rectangle((-0.5, -0.5), 28, 28, fill=False, ec=plt.rcParams["axes.edgecolor"], lw=width))
 
 
 def box_patch(box: Box, colour) -> Rectangle:
@@ -71,11 +71,36 @@ def box_patch(box: Box, colour) -> Rectangle:
     return Rectangle((left - 0.5, top - 0.5), right - left + 1, bottom - top + 1, fill=False, ec=colour, lw=1.8)
 
 
-def new_figure(rows: int, columns: int, size: tuple[float, float], **ratios) -> tuple[Figure, np.ndarray]:
-    """Figure and its array of axes, closed to pyplot: shown where it is named, and only there."""
+def new_figure(
+    rows: int, columns: int, size: tuple[float, float], title: str | None = None, **ratios
+) -> tuple[Figure, np.ndarray]:
+    """Figure and its array of axes, closed to pyplot: shown where it is named, and only there. title: above all axes."""
     figure, axes = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False, **ratios)
+    if title is not None:
+        figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     plt.close(figure)
     return figure, axes
+
+
+def gallery(
+    n: int, columns: int, cell: tuple[float, float], title: str, around: tuple[float, float] = (0, 0.35)
+) -> tuple[Figure, np.ndarray]:
+    """A figure and its n axes, so many in a row. cell: width and height of each in inches, around: what comes on top."""
+    rows = max(1, -(-n // columns))
+    figure, axes = new_figure(rows, columns, (columns * cell[0] + around[0], rows * cell[1] + around[1]), title)
+    for axis in axes.flat[n:]:
+        axis.axis("off")
+    return figure, axes.flat[:n]
+
+
+def signs() -> LinearSegmentedColormap:
+    """From orange, below zero, over the colour of paper to blue, above zero."""
+    return LinearSegmentedColormap.from_list("signs", [ORANGE, plt.rcParams["figure.facecolor"], BLUE])
+
+
+def strengths() -> LinearSegmentedColormap:
+    """From the colour of paper over blue to that of ink."""
+    return LinearSegmentedColormap.from_list("maps", [plt.rcParams["figure.facecolor"], BLUE, plt.rcParams["text.color"]])
 
 
 def plain_numbers(axis) -> None:
@@ -105,12 +130,9 @@ def ink_on(colour) -> str:
 
 def show_image(axis, image: Tensor) -> None:
     axis.imshow(image.squeeze().numpy(), vmin=0, vmax=1)
-    axis.set(xticks=[], yticks=[])
-    for spine in axis.spines.values():
-        spine.set(visible=True, linewidth=0.6)
+    frame(axis)
 
 
 def frame(axis) -> None:
     axis.set(xticks=[], yticks=[])
-    for spine in axis.spines.values():
-        spine.set(visible=True, linewidth=0.6)
+    axis.spines[:].set(visible=True, linewidth=0.6)
