@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import torch
 import torch.nn.functional as F
@@ -104,7 +104,7 @@ def ablate_channel(net: DigitNet, layer: str, map: int, to: Constant = "zero") -
     Raises ValueError, one sentence, for a layer or map that is not there, or another `to`.
     """
     _check_map(net, layer, map)
-    _check_constant(to)
+    validation.choice("to", to, get_args(Constant))
 
     def off(_module, _inputs, output: Tensor) -> Tensor:
         output = output.clone()
@@ -165,7 +165,7 @@ def channel_ablations(
     lies above them is run again. Raises ValueError, one sentence, unless there is a label for each image.
     """
     validation.label_each("channel_ablations", images, labels)
-    _check_constant(to)
+    validation.choice("to", to, get_args(Constant))
     blocks = list(net.blocks())
     constants = [
         maps(net, b.name, images).mean((0, 2, 3)) if to == "mean" else torch.zeros(b.conv.out_channels) for b in blocks
@@ -268,11 +268,6 @@ def _check_map(net: DigitNet, layer: str, map: int) -> None:
     count = net.get_submodule(layer).out_channels
     if not 0 <= map < count:
         raise ValueError(f"{layer} has the maps 0 to {count - 1}: {map} is none of these.")
-
-
-def _check_constant(to: str) -> None:
-    if to not in ("zero", "mean"):
-        raise ValueError(f'to is "zero" or "mean", not {to!r}.')
 
 
 @contextmanager

@@ -73,8 +73,7 @@ def two_maps(degrees: float, side: int = 10) -> Figure:
 
     Left, the squares are places of the result: crossed out is one that nothing reaches, dark one that two pixels reach.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 5), layout="constrained")
-    plt.close(figure)
+    figure, ((left, right),) = new_figure(1, 2, (9, 5))
     at, angle = np.arange(side) - (side - 1) / 2, math.radians(degrees)
     x, y = (one.ravel() for one in np.meshgrid(at, at))
     sent = np.stack([x * np.cos(angle) - y * np.sin(angle), x * np.sin(angle) + y * np.cos(angle)])
