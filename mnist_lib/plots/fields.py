@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from torch import Tensor
 
-from mnist_lib.plots.style import BLUE, GREEN, ORANGE, PURPLE, SKY, Box, box_patch, gallery, image_frame, new_figure, strengths
+from mnist_lib.plots.style import BLUE, GREEN, ORANGE, PURPLE, SKY, Box, box_patch, gallery, image_frame, new_figure
 from mnist_lib.receptive_field import ReceptiveField
 
 
@@ -44,9 +44,8 @@ def field_disputes(measured: dict[str, Tensor], boxes: dict[str, Box], printed: 
         axis.set(xlim=(-15, 42), ylim=(42, -19))
         axis.axis("off")
         over = min(corner[1], top, -0.5) - 1.5
-        axis.text(
-            (left + right) / 2, over, f"{name}: {right - left + 1}, card {printed[name]}", fontsize=10, ha="center", va="bottom"
-        )
+        said = f"{name}: {right - left + 1}, card {printed[name]}"
+        axis.text((left + right) / 2, over, said, fontsize=10, ha="center", va="bottom")
     handles = [
         Patch(fc=SKY, label="pixels that reach the unit, measured"),
         Patch(fill=False, ec=BLUE, lw=2, label="formula"),
@@ -189,7 +188,7 @@ def marked_units(image: Tensor, maps: Mapping[str, Tensor], title: str) -> Figur
     axes[0].set_title("image\n28×28", loc="center", fontsize=10)
     for axis, (name, values) in zip(axes[1:], maps.items()):
         height, width = values.shape
-        axis.imshow(values.numpy(), cmap=strengths(), extent=(-width / 2, width / 2, height / 2, -height / 2))
+        axis.imshow(values.numpy(), cmap="strength", extent=(-width / 2, width / 2, height / 2, -height / 2))
         row, column = height // 2, width // 2
         axis.add_patch(Rectangle((column - width / 2, row - height / 2), 1, 1, fc=to_rgba(ORANGE, 0.9), ec=ORANGE, lw=2.5))
         axis.set_title(f"{name}\n{height}×{width}", loc="center", fontsize=10)
@@ -209,7 +208,7 @@ def one_unit(
     """
     height, width = field.output_size
     figure, (axes,) = new_figure(1, 3, (9.5, 3.4), title)
-    axes[0].imshow((torch.zeros(height, width) if one is None else one).numpy(), cmap=strengths())
+    axes[0].imshow((torch.zeros(height, width) if one is None else one).numpy(), cmap="strength")
     axes[0].add_patch(box_patch((*place, *place), ORANGE))
     axes[0].set_title(f"row {place[0]}, column {place[1]} of {height}×{width}", loc="center")
     axes[0].set(xticks=[], yticks=[])

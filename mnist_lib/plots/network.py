@@ -11,20 +11,8 @@ from matplotlib.patches import Rectangle
 from torch import Tensor, nn
 
 from mnist_lib.model import DigitNet
-from mnist_lib.plots.style import (
-    BLUE,
-    MULTIPLICATIONS,
-    ORANGE,
-    PARAMETERS,
-    SKY,
-    box_patch,
-    frame,
-    image_frame,
-    new_figure,
-    reference_line,
-    signs,
-    strengths,
-)
+from mnist_lib.model.layers import evaluating
+from mnist_lib.plots.style import BLUE, MULTIPLICATIONS, ORANGE, PARAMETERS, SKY, box_patch, frame, new_figure, reference_line
 from mnist_lib.receptive_field import receptive_fields
 from mnist_lib.transforms import normalise
 
@@ -44,7 +32,6 @@ def architecture(model: nn.Module, image: Tensor, title: str = "", counts: bool 
     figure.text(0.005, 1 - 0.08 / tall, title, va="top", fontsize=11)
     top = figure.add_axes([0, lower / tall, 1, upper / tall])
     ink, quiet = plt.rcParams["text.color"], plt.rcParams["xtick.color"]
-    cmap = strengths()
     for x, (name, maps, _) in enumerate([("image", image, 0), *steps]):
         channels, height, width = maps.shape
         strongest = maps[maps.flatten(1).std(1).argmax()] if height > 1 else maps
@@ -53,7 +40,7 @@ def architecture(model: nn.Module, image: Tensor, title: str = "", counts: bool 
             values, cell = maps.flatten() / maps.abs().max(), 1.06 / channels
             for i, shade in enumerate(values.tolist()):
                 y = (channels / 2 - i - 1) * cell
-                face = signs()((shade + 1) / 2) if name == "conv8" else cmap(shade)
+                face = plt.get_cmap("signs")((shade + 1) / 2) if name == "conv8" else plt.get_cmap("strength")(shade)
                 top.add_patch(Rectangle((x - 0.06, y), 0.12, cell, fc=face, ec=quiet, lw=0.5))
                 if name == "conv8":
                     top.text(x + 0.1, y + cell / 2, str(i), va="center_baseline", fontsize=9, color=ink)
@@ -63,7 +50,7 @@ def architecture(model: nn.Module, image: Tensor, title: str = "", counts: bool 
                 face = plt.rcParams["figure.facecolor"]
                 top.add_patch(Rectangle(corner, side, side, fc=face, ec=quiet, lw=0.6, zorder=3 - sheet * 0.1))
             extent = (x - side / 2, x + side / 2, -side / 2, side / 2)
-            top.imshow(strongest.squeeze().numpy(), extent=extent, cmap=None if name == "image" else cmap, zorder=3.1)
+            top.imshow(strongest.squeeze().numpy(), extent=extent, cmap=None if name == "image" else "strength", zorder=3.1)
             top.add_patch(Rectangle(extent[::2], side, side, fill=False, ec=quiet, lw=0.6, zorder=3.2))
         top.text(x, -0.65, name, ha="center", va="center", weight="bold")
         top.text(x, -0.83, f"{channels}×{height}×{width}", ha="center", va="center", color=quiet, fontsize=9)
@@ -88,9 +75,8 @@ def _steps(model: DigitNet, image: Tensor) -> list[tuple[str, Tensor, int]]:
     def count(*modules: nn.Module) -> int:
         return sum(p.numel() for module in modules for p in module.parameters())
 
-    steps, was_training = [], model.training
-    model.eval()
-    with torch.no_grad():
+    steps = []
+    with evaluating(model):
         x = normalise(image.unsqueeze(0))
         for block in model.blocks():
             x = block.maps(x)
@@ -101,7 +87,6 @@ def _steps(model: DigitNet, image: Tensor) -> list[tuple[str, Tensor, int]]:
         for name, module in (("gap", model.gap), ("conv8", model.conv8)):
             x = module(x)
             steps.append((name, x[0], count(module)))
-    model.train(was_training)
     return steps
 
 
@@ -145,7 +130,7 @@ def _seen_by_conv7(right: Axes, model: nn.Module, image: Tensor | None) -> None:
     field = receptive_fields(model, (28, 28))["conv7"]
     box = field.box(*(size // 2 for size in field.output_size))
     right.imshow((torch.zeros(28, 28) if image is None else image.squeeze()).numpy(), vmin=0, vmax=1)
-    image_frame(right)
+    right.add_patch(Rectangle((-0.5, -0.5), 28, 28, fill=False, ec=plt.rcParams["axes.edgecolor"], lw=0.8))
     right.add_patch(box_patch(box, ORANGE))
     edges = [min(-3.5, *(low - 1.5 for low in box[:2])), max(30.5, *(high + 1.5 for high in box[2:]))]
     right.set(xlim=edges, ylim=edges[::-1], title=f"a unit of conv7 sees {field.size[0]}×{field.size[1]}")
@@ -178,11 +163,10 @@ def number_grids(grids: Mapping[str, Tensor], title: str, marked: Mapping[str, t
     )
     for axis, (name, grid) in zip(axes, grids.items()):
         limit = 2 * float(grid.abs().max()) or 1.0  # pale, so that the numbers can be read
-        axis.imshow(grid.numpy(), cmap=signs(), vmin=-limit, vmax=limit)
+        axis.imshow(grid.numpy(), cmap="signs", vmin=-limit, vmax=limit)
         for (row, column), value in np.ndenumerate(grid.numpy()):
-            axis.text(
-                column, row, f"{value:g}" if float(value).is_integer() else f"{value:.2f}", ha="center", va="center", fontsize=9
-            )
+            said = f"{value:g}" if float(value).is_integer() else f"{value:.2f}"
+            axis.text(column, row, said, ha="center", va="center", fontsize=9)
         axis.set_title(name, loc="center", fontsize=10)
         frame(axis)
         if marked and name in marked:
@@ -211,13 +195,8 @@ def spreads(stages: Mapping[str, Mapping[str, Tensor]], title: str) -> Figure:
             axis.plot([mean - spread, mean + spread], [y, y], color=BLUE, lw=3)
             axis.plot(mean, y, "o", ms=7, color=ORANGE, zorder=3)
         axis.axvline(0, color=plt.rcParams["xtick.color"], lw=1, ls="--", zorder=0)
-        axis.set(
-            yticks=range(len(maps)),
-            yticklabels=maps if axis is axes[0] else [],
-            ylim=(len(maps) - 0.7, -0.95),
-            xlim=(low, high),
-        )
-        axis.set_title(stage)
+        axis.set(yticks=range(len(maps)), yticklabels=maps if axis is axes[0] else [], title=stage)
+        axis.set(ylim=(len(maps) - 0.7, -0.95), xlim=(low, high))
         axis.tick_params(axis="y", length=0)
     return figure
 

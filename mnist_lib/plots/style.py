@@ -2,7 +2,8 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.colors import LinearSegmentedColormap, to_rgb
+from matplotlib import colormaps
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
@@ -10,26 +11,17 @@ from torch import Tensor
 # Okabe and Ito's colours, which colour-blind readers tell apart
 BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"
 LEAF = "#66C2A4"  # a lighter green
-PARAMETERS, MULTIPLICATIONS, SECONDS = BLUE, SKY, YELLOW  # one quantity, one colour in all pictures
-CLASSIC, OURS, QUICK = ORANGE, GREEN, "#7B52AB"  # and one way of training, too
-STEP_COLOURS = {  # of a training step's kinds of work; neighbours differ in lightness or from blue to yellow
-    "making images": YELLOW,
-    "convolution": BLUE,
-    "BatchNorm": LEAF,
-    "ReLU": SKY,
-    "dropout": ORANGE,
-    "BatchNorm, ReLU, dropout, pooling compiled": "#E5BAD3",
-    "pooling": "#F0E442",
-    "the rest": "#57606a",
-}
+PARAMETERS, MULTIPLICATIONS = BLUE, SKY  # one quantity, one colour in all pictures
 Box = tuple[int, int, int, int]  # top, left, bottom, right, inclusive
 LIGHT = {"ink": "#1f2328", "quiet": "#6e7781", "paper": "#ffffff"}
 DARK = {"ink": "#e6edf3", "quiet": "#8b949e", "paper": "#0d1117"}
 
 
 def use_theme(colours: dict[str, str]) -> None:
-    """One look for every picture; LIGHT unless told."""
+    """One look for every picture; LIGHT unless told. Two scales of colours: "signs" of weights, "strength" of maps."""
     ink, quiet, paper = colours["ink"], colours["quiet"], colours["paper"]
+    for name, ends in (("signs", [ORANGE, paper, BLUE]), ("strength", [paper, BLUE, ink])):
+        colormaps.register(LinearSegmentedColormap.from_list(name, ends), force=True)
     plt.rcParams.update(
         {
             "figure.facecolor": paper,
@@ -93,16 +85,6 @@ def gallery(
     return figure, axes.flat[:n]
 
 
-def signs() -> LinearSegmentedColormap:
-    """From orange, below zero, over the colour of paper to blue, above zero."""
-    return LinearSegmentedColormap.from_list("signs", [ORANGE, plt.rcParams["figure.facecolor"], BLUE])
-
-
-def strengths() -> LinearSegmentedColormap:
-    """From the colour of paper over blue to that of ink."""
-    return LinearSegmentedColormap.from_list("maps", [plt.rcParams["figure.facecolor"], BLUE, plt.rcParams["text.color"]])
-
-
 def plain_numbers(axis) -> None:
     """Whole numbers of steps or epochs below, 0.05 and not a power of ten at the side, also on a log scale."""
     axis.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -120,12 +102,6 @@ def reference_line(axis, value: float, label: str = "", across: bool = True, at_
         axis.annotate(label, place, (aside, 3), xycoords=axis.get_yaxis_transform(), ha=align, va="bottom", **look)
     else:
         axis.annotate(label, (value, 1), (-4, -3), xycoords=axis.get_xaxis_transform(), ha="right", va="top", **look)
-
-
-def ink_on(colour) -> str:
-    """Black or white, whichever is easier to read on a colour."""
-    red, green, blue = (part / 12.92 if part <= 0.04 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(colour))
-    return "#000000" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.18 else "#ffffff"
 
 
 def show_image(axis, image: Tensor) -> None:
