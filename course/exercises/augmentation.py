@@ -115,10 +115,12 @@ def _first_difference(image: Tensor, degrees: float, got: Tensor) -> str:
     row, column = (~torch.isclose(expected.double(), got, rtol=1e-4, atol=1e-4)).nonzero()[0].tolist()
     angle, x, y = math.radians(degrees), column - MIDDLE, row - MIDDLE
     from_x, from_y = (x * math.cos(angle) + y * math.sin(angle), y * math.cos(angle) - x * math.sin(angle))
-    words = (
-        f"{words}; look at row {row}, column {column}, which comes from row {from_y + MIDDLE:.2f}, column {from_x + MIDDLE:.2f}"
+    source = f"row {from_y + MIDDLE:.2f}, column {from_x + MIDDLE:.2f}"
+    return case(
+        f"{words}; look at row {row}, column {column}, which comes from {source}",
+        f"{expected[row, column]:.4f}",
+        f"{got[row, column]:.4f}",
     )
-    return case(words, f"{expected[row, column]:.4f}", f"{got[row, column]:.4f}")
 
 
 # 3b

@@ -57,6 +57,14 @@ def on(answer: Callable, words: str, *arguments):
         raise
 
 
+def attempted(answer: Callable, *arguments) -> Tensor | None:
+    """What it returns, or None where it stops with an exception."""
+    try:
+        return to_tensor(answer(*arguments))
+    except Exception:
+        return None
+
+
 def case(words: str, expected, got) -> str:
     """The input, what was expected and what came, and the first place where two tensors of one shape differ."""
     return f"\n  input: {words}\n  expected: {brief(expected)}\n  got: {brief(got)}{first_difference(expected, got)}"
@@ -181,6 +189,17 @@ def _refusing(library: tuple[Callable, ...], answer: Callable, *arguments, **nam
         name = getattr(called[0], "__name__", called[0])
         raise NotYet(f"It calls {name}, which does the exercise for you: write that part yourself.")
     return result
+
+
+def noted(calls: list[str], word: str, work: Callable) -> Callable:
+    """The same function, which puts a word on the list whenever it is called."""
+
+    @wraps(work)
+    def call(*arguments, **named):
+        calls.append(word)
+        return work(*arguments, **named)
+
+    return call
 
 
 def given(arguments: tuple) -> str:

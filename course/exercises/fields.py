@@ -8,7 +8,7 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
-from course.exercises.checking import NotYet, case, on, refused, slip_of, to_tensor
+from course.exercises.checking import NotYet, attempted, case, on, refused, slip_of, to_tensor
 from mnist_lib.receptive_field import measure_field, receptive_fields
 
 Layer = tuple[int, int, int, int]  # kernel, stride, padding, dilation
@@ -262,7 +262,8 @@ def _measure(answer: Callable) -> bool:
         try:
             got = to_tensor(on(answer, words, net, unit, size)) != 0
         except (IndexError, RuntimeError):
-            if size[0] != size[1] and _works_on_a_square(answer):
+            square = attempted(answer, _nets()[0][1], (2, 1), (7, 7)) if size[0] != size[1] else None
+            if square is not None and square.shape == (7, 7):
                 slip = (
                     "it works on a square image only: row and column are swapped somewhere. An image is indexed [row, column]"
                 )
@@ -288,14 +289,6 @@ def _measure(answer: Callable) -> bool:
         hidden = "a small change or a gradient in place of poison: ReLU and max pooling can hide those, but not nan"
         raise refused(hidden, shown)
     raise NotYet(shown)
-
-
-def _works_on_a_square(answer: Callable) -> bool:
-    net = _nets()[0][1]
-    try:
-        return to_tensor(answer(net, (2, 1), (7, 7))).shape == (7, 7)
-    except Exception:
-        return False
 
 
 def _pixels(seen: Tensor) -> str:
@@ -330,11 +323,8 @@ def _design(net: nn.Module) -> bool:
         raise NotYet(f"It has {convolutions} convolutions: one to four are asked for.")
     field = receptive_fields(net, (SIDE, SIDE))[-1].size
     if field != (SIDE, SIDE):
-        fit = (
-            "almost: an even field needs an even kernel somewhere"
-            if min(field) == max(field) in (27, 29)
-            else "not the image's 28x28"
-        )
+        almost = min(field) == max(field) in (27, 29)
+        fit = "almost: an even field needs an even kernel somewhere" if almost else "not the image's 28x28"
         raise NotYet(f"The field of its last units is {field[0]}x{field[1]}, {fit}.")
     if numbers > LIMIT:
         raise NotYet(f"It has {numbers:,} numbers: {numbers - LIMIT:,} over the budget of {LIMIT:,}.")

@@ -12,21 +12,17 @@ from mnist_lib.receptive_field import receptive_fields
 from mnist_lib.transforms import normalise
 
 
+@torch.random.fork_rng(devices=[])
 def _some_net(seed: int, **settings) -> DigitNet:
     """A DigitNet with random weights and BatchNorms that shift and scale, so that no slip goes unseen."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        net = DigitNet(**settings).eval()
-        for module in net.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                for values, (low, high) in (
-                    (module.weight, (0.5, 1.5)),
-                    (module.bias, (-0.3, 0.7)),
-                    (module.running_mean, (-0.3, 0.3)),
-                    (module.running_var, (0.2, 0.6)),
-                ):
-                    nn.init.uniform_(values, low, high)
-        return net
+    torch.manual_seed(seed)
+    net = DigitNet(**settings).eval()
+    for block in net.blocks():
+        nn.init.uniform_(block.norm.weight, 0.5, 1.5)
+        nn.init.uniform_(block.norm.bias, -0.3, 0.7)
+        nn.init.uniform_(block.norm.running_mean, -0.3, 0.3)
+        nn.init.uniform_(block.norm.running_var, 0.2, 0.6)
+    return net
 
 
 def _some_images(n: int, seed: int) -> Tensor:
@@ -37,27 +33,22 @@ def _some_images(n: int, seed: int) -> Tensor:
 def _evidence(answer: Callable) -> bool:
     """The map whose mean, with the bias, is the logit."""
 
-    def weigh(maps: Tensor, net: DigitNet, digit: int) -> Tensor:
-        return torch.einsum("c,chw->hw", net.conv8.weight.detach()[digit, :, 0, 0], maps)
-
-    def raw(net: DigitNet, image: Tensor, stop: str) -> Tensor:
-        """conv7's maps as the module `stop` gives them, before what follows it."""
-        kept: list[Tensor] = []
-        with torch.no_grad(), net.get_submodule(stop).register_forward_hook(lambda *passed: kept.append(passed[2])):
-            net(image[None])
-        return kept[0][0]
-
     @torch.no_grad()
     def slips(net: DigitNet, image: Tensor, digit: int) -> dict[str, Tensor]:
+        def weigh(maps: Tensor) -> Tensor:
+            return torch.einsum("c,chw->hw", net.conv8.weight[digit, :, 0, 0], maps[0])
+
         right, answer = interpret.evidence(net, image, digit), int(net(image[None]).argmax())
+        beneath = interpret.maps(net, "conv6", image[None])
+        convolved = net.conv7(beneath)
         return {
             "ReLU on the evidence: what speaks against the digit is lost": right.relu(),
             "the sum over the places is the logit: it should be their mean": right / 36,
             "the 16 products are averaged; they should be added up": right / 16,
             "the bias is added at every place; it should be added once, after the mean": right + net.conv8.bias[digit],
-            "conv6's maps in place of conv7's": weigh(interpret.maps(net, "conv6", image[None])[0], net, digit),
-            "conv7's maps before BatchNorm": weigh(raw(net, image, "conv7"), net, digit),
-            "conv7's maps before ReLU": weigh(raw(net, image, "bn7"), net, digit),
+            "conv6's maps in place of conv7's": weigh(beneath),
+            "conv7's maps before BatchNorm": weigh(convolved),
+            "conv7's maps before ReLU": weigh(net.bn7(convolved)),
             "the weights of the digit that the network answers, not of the digit asked about": (
                 interpret.evidence(net, image, answer)
             ),
@@ -80,59 +71,40 @@ def _top_patches(answer: Callable) -> bool:
     """The strongest unit's field in each of the k strongest images."""
     fields = receptive_fields(DigitNet(), (28, 28))
 
-    def cut(layer, images, chosen, moved=lambda box, field, unit: box, fill=0.0) -> Tensor:
-        """The patches of the chosen (image, row, column), with boxes moved as a slip would move them."""
-        field = fields[layer]
-        wide = nn.functional.pad(images, (60,) * 4, value=fill)
-        boxes = [(i, *moved(field.box(row, col), field, (row, col))) for i, row, col in chosen]
-        return torch.stack([wide[i, :, t + 60 : b + 61, left + 60 : r + 61] for i, t, left, b, r in boxes])
-
-    def at(offset: Callable) -> Callable:
-        """A box of the field's size whose top and left are offset(field, row or column)."""
-
-        def moved(_box, field, unit):
-            (top, left), side = (offset(field, u) for u in unit), field.size[0] - 1
-            return top, left, top + side, left + side
-
-        return moved
-
-    def first(field) -> int:
-        return field.box(0, 0)[0]
-
-    wrong_boxes = {
-        "the jump is ignored: units are jump pixels apart": at(lambda field, u: first(field) + u),
-        "the first unit's box is taken to begin at pixel 0": at(lambda field, u: int(u * field.jump[0])),
-        "the unit is taken for the middle of its box": at(lambda field, u: int(u * field.jump[0]) - field.size[0] // 2),
-        "row and column are swapped": lambda box, field, unit: field.box(*reversed(unit)),
-        "at the border the box is pushed back into the image": at(
-            lambda field, u: min(max(first(field) + int(u * field.jump[0]), 0), 28 - field.size[0])
-        ),
-    }
-
     def slips(net: DigitNet, layer: str, map: int, images: Tensor, k: int) -> dict[str, Tensor]:
-        said = interpret.maps(net, layer, images)[:, map]
+        said, field = interpret.maps(net, layer, images)[:, map], fields[layer]
+        side, jump, first = field.size[0], int(field.jump[0]), field.box(0, 0)[0]
+        units = torch.stack(torch.unravel_index(said.flatten(1).argmax(1), said.shape[1:]), 1)  # (N, 2), each image's strongest
+        by_unit, by_mean = (order.argsort(descending=True) for order in (said.amax((1, 2)), said.mean((1, 2))))
+        best = by_unit[:k]
+        which, *place = torch.unravel_index(said.flatten().argsort(descending=True)[:k], said.shape)
 
-        def strongest(order: Tensor) -> list[tuple[int, int, int]]:
-            return [(i, *divmod(int(said[i].argmax()), said.shape[2])) for i in order.tolist()]
+        def cut(which: Tensor, corners: Tensor, fill: float = 0.0) -> Tensor:
+            """The patches of these images whose top and left pixel the corners (k, 2) are."""
+            wide = nn.functional.pad(images, (60,) * 4, value=fill)
+            places = zip(which.tolist(), (corners + 60).tolist())
+            return torch.stack([wide[i, :, top : top + side, left : left + side] for i, (top, left) in places])
 
-        by_unit = said.amax((1, 2)).argsort(descending=True)
-        ranked = strongest(by_unit[:k])
-        most = said.flatten().argsort(descending=True)[:k]
-        several = torch.stack(torch.unravel_index(most, said.shape), 1).tolist()
-        right = cut(layer, images, ranked)
+        corners = first + jump * units
+        right = cut(best, corners[best])
         return {
             "the last row and column are missing: a box includes both ends, so a slice ends one later": right[:, :, :-1, :-1],
-            "images are ranked by the mean over the map, not by its strongest unit": (
-                cut(layer, images, strongest(said.mean((1, 2)).argsort(descending=True)[:k]))
+            "images are ranked by the mean over the map, not by its strongest unit": cut(by_mean[:k], corners[by_mean[:k]]),
+            "several patches of one image: each image gives only its strongest": cut(
+                which, first + jump * torch.stack(place, 1)
             ),
-            "several patches of one image: each image gives only its strongest": cut(layer, images, several),
-            "the weakest images instead of the strongest": cut(layer, images, strongest(by_unit.flip(0)[:k])),
+            "the weakest images instead of the strongest": cut(by_unit.flip(0)[:k], corners[by_unit.flip(0)[:k]]),
             "the strongest comes last": right.flip(0),
             "another map: they are counted from 0": interpret.top_patches(net, layer, map - 1, images, k).patches,
             "beyond the border there is paper, but the network pads with 0": (
-                cut(layer, images, ranked, fill=float(normalise(torch.zeros(1))))
+                cut(best, corners[best], fill=float(normalise(torch.zeros(1))))
             ),
-        } | {slip: cut(layer, images, ranked, moved) for slip, moved in wrong_boxes.items()}
+            "the jump is ignored: units are jump pixels apart": cut(best, first + units[best]),
+            "the first unit's box is taken to begin at pixel 0": cut(best, jump * units[best]),
+            "the unit is taken for the middle of its box": cut(best, jump * units[best] - side // 2),
+            "row and column are swapped": cut(best, corners[best].flip(1)),
+            "at the border the box is pushed back into the image": cut(best, corners[best].clamp(0, 28 - side)),
+        }
 
     cases = []
     for seed, (layer, k) in enumerate((("conv2", 3), ("conv5", 4), ("conv7", 6))):
@@ -153,9 +125,8 @@ def _top_patches(answer: Callable) -> bool:
         except RuntimeError as error:
             if "stack expects each tensor to be equal size" not in str(error):
                 raise
-            slip = (
-                "at the border a patch is cut off, so the patches differ in size. What lies beyond the image is 0: pad it first"
-            )
+            slip = "at the border a patch is cut off, so the patches differ in size. "
+            slip += "What lies beyond the image is 0: pad it first"
             words = next(words for words, given in cases if given[1:3] == arguments[1:3])
             raise refused(slip, case(words, "patches of one size", f"{error}")) from None
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from course.exercises.checking import NotYet, Unwritten, case, compare, on, refused, slip_of
+from course.exercises.checking import NotYet, Unwritten, case, compare, noted, on, refused, slip_of
 from mnist_lib.model import DigitNet
 
 
@@ -98,9 +98,9 @@ def _multiplications(answer: Callable) -> bool:
     results = []
     for words, make in cases:
         net, hooked = make().eval(), []
-        for module in net.modules():
+        for name, module in net.named_modules():
             if isinstance(module, nn.Conv2d):
-                module.register_forward_hook = _noted(module.register_forward_hook, hooked)
+                module.register_forward_hook = noted(hooked, name, module.register_forward_hook)
         got = on(answer, words, net)
         if got is None:
             raise Unwritten
@@ -134,14 +134,6 @@ def _multiplications(answer: Callable) -> bool:
 def _by_slip(layers: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
     """{layer: {slip: count}} -> {slip: {layer: count}}."""
     return {slip: {name: counts[slip] for name, counts in layers.items()} for slip in next(iter(layers.values()))}
-
-
-def _noted(register: Callable, hooked: list) -> Callable:
-    def call(*arguments, **named):
-        hooked.append(arguments)
-        return register(*arguments, **named)
-
-    return call
 
 
 def _about_names(got: list[str], names: list[str], hooks: int) -> str:

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course.exercises.checking import NotYet, alike, brief, case, compare, refused, to_tensor
+from course.exercises.checking import NotYet, alike, brief, case, compare, noted, refused, to_tensor
 from mnist_lib.model import DigitNet
 from mnist_lib.trainer.loop import one_step
 
@@ -217,17 +217,10 @@ EARLY = "the step comes before backward: it uses the last batch's gradients, or 
 def _watch(net: nn.Module, optimizer: torch.optim.Optimizer) -> list[str]:
     """A list that fills with what is done to a network: forward in which mode, zero, backward, step."""
     events: list[str] = []
-
-    def noted(word: str, work: Callable) -> Callable:
-        def do(*args, **settings):
-            events.append(word)
-            return work(*args, **settings)
-
-        return do
-
     net.register_forward_pre_hook(lambda module, inputs: events.append("train" if module.training else "eval"))
     net.conv8.weight.register_hook(lambda gradient: events.append("backward"))
-    optimizer.zero_grad, net.zero_grad = noted("zero", optimizer.zero_grad), noted("zero", net.zero_grad)
+    for owner in (optimizer, net):
+        owner.zero_grad = noted(events, "zero", owner.zero_grad)
     optimizer.register_step_pre_hook(lambda *_: events.append("step"))
     return events
 
