@@ -70,14 +70,14 @@ def outcome(path: Path, seconds: float) -> tuple[dict[str, bool], str]:
     with tempfile.TemporaryDirectory() as place:
         result, work = Path(place, "result.json"), Path(place, "work")
         work.mkdir()
-        own = {
+        env = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        env |= {
             "PYTHONPATH": str(ROOT),
             "HOME": place,
             "MNIST_LIB_OUT": str(work / "out"),
             "MNIST_LIB_FAST": "1",
             "MPLBACKEND": "agg",
         }
-        env = {name: os.environ[name] for name in PASSED_ON if name in os.environ} | own
         command = [*cut_off(), sys.executable, "-m", "course.run_exercises", str(path.resolve()), str(result)]
         process = subprocess.Popen(
             command, cwd=work, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True

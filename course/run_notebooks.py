@@ -108,20 +108,16 @@ def alone_in(out: Path) -> Iterator[None]:
     """Hold the folder for this run; RuntimeError, one sentence, while another run has it or if it can't be written."""
     from filelock import FileLock, Timeout
 
-    lock = FileLock(out / ".running", timeout=0)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
+        held = FileLock(out / ".running").acquire(timeout=0)
     except Timeout:
-        raise RuntimeError(
-            f"Another run is writing into {shown(out)}: wait for it to end, or choose another with --out."
-        ) from None
+        where = shown(out)
+        raise RuntimeError(f"Another run is writing into {where}: wait for it to end, or choose another with --out.") from None
     except OSError as error:
         raise RuntimeError(f"{shown(out)} can't be written ({error.strerror}): choose another folder with --out.") from None
-    try:
+    with held:
         yield
-    finally:
-        lock.release()
 
 
 class Progress:

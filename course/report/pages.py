@@ -19,18 +19,8 @@ from mnist_lib.support.paths import ROOT, write_whole
 from mnist_lib.trainer.evaluation import evaluate
 from mnist_lib.trainer.recipes import RECIPES
 
-SHOWN = {  # a study's table, by the name of its markers
-    "STUDY_CARD": catalogue.CARD_STUDY,
-    "STUDY_QUICK": catalogue.QUICK_STUDY,
-    "STUDY_FEWEST": catalogue.FEWEST_STUDY,
-    "STUDY_SMALL": catalogue.SMALL_STUDY,
-    "STUDY_SHAPES": catalogue.SHAPES_STUDY,
-    "STUDY_FEWEST_LONG": catalogue.FEWEST_LONG_STUDY,
-    "STUDY_FRONTIER_SCREENING": catalogue.SCREENING_STUDY,
-    "STUDY_FRONTIER": catalogue.FRONTIER_STUDY,
-    "STUDY_BEST": catalogue.BEST_STUDY,
-    "STUDY_ENGINE": catalogue.ENGINE_STUDY,
-}
+# The studies' tables, by the names of their markers: of all but those that only repeat a frozen recipe
+SHOWN = {f"STUDY_{name.upper().replace(' ', '_')}": study for name, study in catalogue.STUDIES.items() if study.held_out}
 
 
 def studies_on_record() -> dict[str, Records]:
