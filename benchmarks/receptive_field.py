@@ -45,10 +45,8 @@ def main(methods):
     net = DigitNet()
     seconds = min(timeit.repeat(lambda: receptive_fields(net), number=1, repeat=10))
     print(f"DigitNet, all rows: {1000 * seconds:.1f} ms (best of 10)\n")
-    print(
-        "network         rows  last map         output  field  published  jump  formula   "
-        + "  ".join(map(str.ljust, methods, [16] * 2))
-    )
+    witnesses = "  ".join(method.ljust(16) for method in methods)
+    print(f"network         rows  last map         output  field  published  jump  formula   {witnesses}")
     for name, (side, published, why) in NETWORKS.items():
         options = {"init_weights": False} if name == "inception_v3" else {}
         model, size = getattr(torchvision.models, name)(weights=None, **options), (side, side)

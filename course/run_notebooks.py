@@ -83,19 +83,17 @@ def execute(path: Path, target: Path, parameters: dict, progress: "Progress") ->
             )
         except PapermillExecutionError as error:
             full = f"; free some space and {AGAIN}" if os.strerror(errno.ENOSPC) in str(error.evalue) else ""
-            raise RuntimeError(f"{path.name} stopped: {error.ename}: {error.evalue}{full} (see {shown(target)})") from None
+            why = f"{error.ename}: {error.evalue}{full} (see {shown(target)})"
         except DeadKernelError:
-            raise RuntimeError(
-                f"{path.name} stopped: its kernel was killed from outside, as systems do when memory runs out; "
-                f"close other programs and {AGAIN}."
-            ) from None
+            why = f"its kernel was killed from outside, as systems do when memory runs out; close other programs and {AGAIN}."
         except OSError as error:
-            raise RuntimeError(
-                f"{path.name} stopped: {shown(target)} can't be written ({error.strerror or error}); "
-                f"free some space or choose another folder with --out, and {AGAIN}."
-            ) from None
+            why = f"{shown(target)} can't be written ({error.strerror or error}); "
+            why += f"free some space or choose another folder with --out, and {AGAIN}."
         except RuntimeError as error:  # of a kernel that does not start
-            raise RuntimeError(f"{path.name} stopped: {str(error).rstrip('.')}; {AGAIN}.") from None
+            why = f"{str(error).rstrip('.')}; {AGAIN}."
+        else:
+            return
+        raise RuntimeError(f"{path.name} stopped: {why}")
 
 
 def _literal(path: Path) -> str:

@@ -154,9 +154,8 @@ def questions_only(text: str) -> str:
     """Markdown whose folds are replaced by a line for the student's own because, without sentences that lead to solutions."""
     text = re.sub(r"<details>.*?</details>", BECAUSE, text, flags=re.DOTALL)
     solutions = r"\[[^\]]*\]\([^)]*solutions/[^)]*\)"
-    text = re.sub(
-        rf"\s*\bSolutions\b[^.?!:\n]*:\s*{solutions}\.?", "", text
-    )  # "Solutions to all exercises:", and the link below it
+    # "Solutions to all exercises:", and the link below it
+    text = re.sub(rf"\s*\bSolutions\b[^.?!:\n]*:\s*{solutions}\.?", "", text)
     text = re.sub(rf"\s*(?:(?!\n\n)[^.?!*])*{solutions}[^.\n]*\.?", "", text)  # the sentence, from its first line on
     return text.strip("\n")
 

@@ -9,7 +9,7 @@ from statistics import fmean, pstdev, stdev
 import torch
 from torch import Tensor
 
-from course.exercises.checking import NotYet, Unwritten, case, compare, refused, slip_of
+from course.exercises.checking import Unwritten, case, compare, refused, slip_of
 from mnist_lib.studies.statistics import paired_interval, pairs_needed, verdict, welch_interval
 
 Runs = dict[int, float]  # accuracies by seed
@@ -92,9 +92,7 @@ def _paired(answer: Callable) -> bool:
         return compare(lambda a, b: answer(dict(a), dict(b)), _right, _paired_slips, cases)
     except KeyError as error:
         seed = error.args[0] if error.args else "?"
-        raise NotYet(
-            f"It looks like this slip: only one of the two recipes was run with seed {seed}, so there is no pair."
-        ) from None
+        raise refused(f"only one of the two recipes was run with seed {seed}, so there is no pair", "") from None
 
 
 def _verdict_slips(low: float, high: float) -> dict[str, str]:

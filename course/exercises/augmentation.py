@@ -116,11 +116,8 @@ def _first_difference(image: Tensor, degrees: float, got: Tensor) -> str:
     angle, x, y = math.radians(degrees), column - MIDDLE, row - MIDDLE
     from_x, from_y = (x * math.cos(angle) + y * math.sin(angle), y * math.cos(angle) - x * math.sin(angle))
     source = f"row {from_y + MIDDLE:.2f}, column {from_x + MIDDLE:.2f}"
-    return case(
-        f"{words}; look at row {row}, column {column}, which comes from {source}",
-        f"{expected[row, column]:.4f}",
-        f"{got[row, column]:.4f}",
-    )
+    words += f"; look at row {row}, column {column}, which comes from {source}"
+    return case(words, f"{expected[row, column]:.4f}", f"{got[row, column]:.4f}")
 
 
 # 3b
@@ -166,13 +163,12 @@ def _bilinear_slips(image: Tensor, x: float, y: float) -> dict[str, Tensor]:
     left, top = math.floor(x), math.floor(y)
     on_a_pixel, all_inside = x == left or y == top, 0 <= left < SIDE - 1 and 0 <= top < SIDE - 1
     inside = 0 <= x <= SIDE - 1 and 0 <= y <= SIDE - 1
+    mirrored = 2 * left + 1 - x, 2 * top + 1 - y  # its weights are the swapped ones
     around = [_pixel(image, left + i, top + j) for i, j in product((0, 1), repeat=2)]
     return {
         "the nearest pixel alone, where the four around the position should be blended": _pixel(image, round(x), round(y)),
         "x and y are swapped: x is the column, and image[row, column] takes the row first": _mixed(image, y, x),
-        "the weights are swapped: the nearer a pixel lies, the more it weighs": _mixed(
-            image, 2 * left + 1 - x, 2 * top + 1 - y
-        ),
+        "the weights are swapped: the nearer a pixel lies, the more it weighs": _mixed(image, *mirrored),
         "the upper right and the lower left pixel have each other's weight": _mixed(image, left + y - top, top + x - left),
         "blended along x only: do the same along y": _mixed(image, x, round(y)),
         "blended along y only: do the same along x": _mixed(image, round(x), y),

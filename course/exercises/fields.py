@@ -132,9 +132,8 @@ def _fields(answer: Callable) -> bool:
                 raise NotYet(f"The {name} is not right yet. It looks like this slip: {slip}.{shown}")
         moved = got[0, column] - want[0, column]
         if all(_alike(want + moved, got, column) for _, want, got in results):
-            raise NotYet(
-                f"The {name} is not right yet. All are shifted alike: the image itself has {name} {IMAGE[column]:g}.{shown}"
-            )
+            shifted = f"All are shifted alike: the image itself has {name} {IMAGE[column]:g}."
+            raise NotYet(f"The {name} is not right yet. {shifted}{shown}")
         raise NotYet(f"The {name} is not right yet.{shown}")
     return True
 

@@ -85,7 +85,7 @@ def _top_patches(answer: Callable) -> bool:
             places = zip(which.tolist(), (corners + 60).tolist())
             return torch.stack([wide[i, :, top : top + side, left : left + side] for i, (top, left) in places])
 
-        corners = first + jump * units
+        corners, paper = first + jump * units, float(normalise(torch.zeros(1)))
         right = cut(best, corners[best])
         return {
             "the last row and column are missing: a box includes both ends, so a slice ends one later": right[:, :, :-1, :-1],
@@ -96,9 +96,7 @@ def _top_patches(answer: Callable) -> bool:
             "the weakest images instead of the strongest": cut(by_unit.flip(0)[:k], corners[by_unit.flip(0)[:k]]),
             "the strongest comes last": right.flip(0),
             "another map: they are counted from 0": interpret.top_patches(net, layer, map - 1, images, k).patches,
-            "beyond the border there is paper, but the network pads with 0": (
-                cut(best, corners[best], fill=float(normalise(torch.zeros(1))))
-            ),
+            "beyond the border there is paper, but the network pads with 0": cut(best, corners[best], paper),
             "the jump is ignored: units are jump pixels apart": cut(best, first + units[best]),
             "the first unit's box is taken to begin at pixel 0": cut(best, jump * units[best]),
             "the unit is taken for the middle of its box": cut(best, jump * units[best] - side // 2),

@@ -108,10 +108,9 @@ def _multiplications(answer: Callable) -> bool:
             raise NotYet(f'It should return a dict such as {{"conv1": 97344}}, not {type(got).__name__}.')
         names = list(_counted(make(), _right))
         if set(map(str, got)) != set(names):
-            shown = case(
-                words, f"one number for each of {', '.join(names)}", f"numbers for {', '.join(map(str, got)) or 'none'}"
-            )
-            raise NotYet(_about_names(list(map(str, got)), names, len(hooked)) + shown)
+            given, wanted = list(map(str, got)), f"one number for each of {', '.join(names)}"
+            shown = case(words, wanted, f"numbers for {', '.join(given) or 'none'}")
+            raise NotYet(_about_names(given, names, len(hooked)) + shown)
         if left := [name for name, module in net.named_modules() if module._forward_hooks]:
             slip = "hooks are left on. Keep what register_forward_hook returns, and call its remove() when you have counted"
             raise refused(slip, case(words, "no hook afterwards", f"hooks on {', '.join(left)}"))

@@ -111,17 +111,14 @@ def with_address(text: str) -> str:
 
 def weights_of(path: Path, record: dict, dataset: Dataset) -> tuple[bytes, DigitNet]:
     """The weights beside a record, as bytes and as a network; ReportError unless they read what the record says."""
+    beside = f"model.pt beside {path.name}"
     try:
         body = (path.parent / "model.pt").read_bytes()
         net = DigitNet()
         net.load_state_dict(torch.load(io.BytesIO(body), weights_only=True, map_location="cpu"))
     except Exception as error:  # missing, damaged, refused or of another network
-        raise ReportError(
-            f"model.pt beside {path.name} is not a DigitNet's weights ({type(error).__name__}): keep the two together."
-        ) from None
+        raise ReportError(f"{beside} is not a DigitNet's weights ({type(error).__name__}): keep the two together.") from None
     correct = evaluate(net.eval(), dataset.test_images, dataset.test_labels).correct
     if abs(correct - record["test"]["correct"]) > 2:  # another processor may round a logit differently
-        raise ReportError(
-            f"model.pt beside {path.name} reads {correct:,} correctly, but the record says {record['test']['correct']:,}."
-        )
+        raise ReportError(f"{beside} reads {correct:,} correctly, but the record says {record['test']['correct']:,}.")
     return body, net

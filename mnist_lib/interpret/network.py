@@ -168,9 +168,9 @@ def channel_ablations(
     validation.label_each("channel_ablations", images, labels)
     validation.choice("to", to, get_args(Constant))
     blocks = list(net.blocks())
-    constants = [
-        maps(net, b.name, images).mean((0, 2, 3)) if to == "mean" else torch.zeros(b.conv.out_channels) for b in blocks
-    ]
+    constants = [torch.zeros(block.conv.out_channels) for block in blocks]
+    if to == "mean":
+        constants = [maps(net, block.name, images).mean((0, 2, 3)) for block in blocks]
     names = [("", -1)] + [(block.name, map) for block in blocks for map in range(block.conv.out_channels)]
     counts = torch.zeros(len(names), 2, dtype=torch.float64)
     with evaluating(net):

@@ -21,7 +21,8 @@ def use_theme(colours: dict[str, str]) -> None:
     """One look for every picture; LIGHT unless told. Two scales of colours: "signs" of weights, "strength" of maps."""
     ink, quiet, paper = colours["ink"], colours["quiet"], colours["paper"]
     for name, ends in (("signs", [ORANGE, paper, BLUE]), ("strength", [paper, BLUE, ink])):
-        colormaps.register(LinearSegmentedColormap.from_list(name, ends), force=True)
+        colormaps.unregister(name)  # of the theme before
+        colormaps.register(LinearSegmentedColormap.from_list(name, ends))
     plt.rcParams.update(
         {
             "figure.facecolor": paper,

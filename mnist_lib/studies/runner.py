@@ -90,9 +90,8 @@ def run_study(
             left = duration((time.perf_counter() - began) / done * (len(todo) - done))
             print(f"{done} of {len(todo)}, about {left} left; {variant}, seed {seed}: {accuracy(record):.2%}", flush=True)
     if failed:
-        raise StudyError(
-            f"{len(failed)} runs failed, all others are recorded ({'; '.join(failed)}): mend the cause, and {AGAIN}."
-        )
+        told = "; ".join(failed)
+        raise StudyError(f"{len(failed)} runs failed, all others are recorded ({told}): mend the cause, and {AGAIN}.")
     return recorded(study, folder)
 
 
