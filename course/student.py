@@ -43,6 +43,7 @@ OWN = {  # the handout's own files, as they lie in course/handout
     "exercises.yml": ".github/workflows/exercises.yml",
 }
 KEPT = {".git", ".venv", "out"}  # of an earlier handout, which the new one takes the place of
+NBGRADER = {"schema_version": 3, "solution": False, "grade": False, "locked": False, "task": False}  # a cell's metadata
 CHECK = re.compile(r'^(\w+) = check\("(\d+[a-z])", (\w+)\)$', re.MULTILINE)
 
 
@@ -134,20 +135,14 @@ def for_nbgrader(notebook: NotebookNode) -> NotebookNode:
         rest = cell.source[found.start() :].rstrip()  # what goes on with the answer
         shown = f'int(check("{name}", {handed}))' if right == "_" else f"{rest}\nint({right})"
         cell.source = cell.source[: found.start()].rstrip()
-        cell.metadata["nbgrader"] = grading(f"exercise-{name}", solution=True)
+        cell.metadata["nbgrader"] = NBGRADER | {"grade_id": f"exercise-{name}", "solution": True}
         # imported anew: another check in the notebook gains nothing
         test = new_code_cell(f"from course.exercises import check\n\n{shown}")
         test["id"] = f"test-{name}"
-        test.metadata["nbgrader"] = grading(f"test-{name}", grade=True, locked=True, points=1)
+        test.metadata["nbgrader"] = NBGRADER | {"grade_id": f"test-{name}", "grade": True, "locked": True, "points": 1}
         cells.append(test)
     notebook.cells = cells
     return notebook
-
-
-def grading(name: str, solution: bool = False, grade: bool = False, locked: bool = False, **points: int) -> dict:
-    """nbgrader's metadata of a cell."""
-    kinds = {"solution": solution, "grade": grade, "locked": locked, "task": False}
-    return {"schema_version": 3, "grade_id": name, **kinds, **points}
 
 
 def questions_only(text: str) -> str:

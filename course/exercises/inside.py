@@ -107,8 +107,9 @@ def _top_patches(answer: Callable) -> bool:
     cases = []
     for seed, (layer, k) in enumerate((("conv2", 3), ("conv5", 4), ("conv7", 6))):
         net, images = _some_net(seed + 10), _some_images(8, seed + 10)
-        border = [_at_the_border(said) for said in interpret.maps(net, layer, images).transpose(0, 1)]
-        map = border.index(max(border[1:]), 1)  # the more units at the border, the better
+        said = interpret.maps(net, layer, images)
+        at_border = (said[:, :, 1:-1, 1:-1].amax((2, 3)) < said.amax((2, 3))).sum(0).tolist()  # strongest units, by map
+        map = at_border.index(max(at_border[1:]), 1)  # the more of them, the better
         best = interpret.top_patches(net, layer, map, images, k)
         row, col = best.units[0].tolist()
         words = (
@@ -129,11 +130,6 @@ def _top_patches(answer: Callable) -> bool:
             raise refused(slip, case(words, "patches of one size", f"{error}")) from None
 
     return compare(attempt, lambda *given: interpret.top_patches(*given).patches, slips, cases)
-
-
-def _at_the_border(said: Tensor) -> int:
-    """In how many of a map's (N, h, w) images the strongest unit lies at the border of the map."""
-    return int((said[:, 1:-1, 1:-1].amax((1, 2)) < said.amax((1, 2))).sum())
 
 
 def _silence(answer: Callable) -> bool:
