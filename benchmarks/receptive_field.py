@@ -7,6 +7,7 @@ python -m benchmarks.receptive_field --poison   # and NaN, by rows and columns o
 import platform
 import sys
 import time
+import timeit
 
 import torch
 import torchvision
@@ -30,16 +31,6 @@ NETWORKS = {  # name: side of the image, published field, why ours differs
 }
 
 
-def timed(function, repeat=1):
-    """-> (result, the shortest of `repeat` times in seconds)."""
-    times = []
-    for _ in range(repeat):
-        start = time.perf_counter()
-        result = function()
-        times.append(time.perf_counter() - start)
-    return result, min(times)
-
-
 def agrees(field, unit, seen):
     """Is the clipped box the smallest around the measured pixels, and the mask, of a rectangle, these pixels?"""
     top, left, bottom, right = field.box(*unit)
@@ -51,16 +42,16 @@ def agrees(field, unit, seen):
 def main(methods):
     torch.set_num_threads(1)
     print(f"torch {torch.__version__}, torchvision {torchvision.__version__}, {platform.machine()}, one thread\n")
-    _, seconds = timed(lambda: receptive_fields(DigitNet()), 10)
+    net = DigitNet()
+    seconds = min(timeit.repeat(lambda: receptive_fields(net), number=1, repeat=10))
     print(f"DigitNet, all rows: {1000 * seconds:.1f} ms (best of 10)\n")
-    print(
-        "network         rows  last map         output  field  published  jump  formula   "
-        + "  ".join(map(str.ljust, methods, [16] * 2))
-    )
+    witnesses = "  ".join(method.ljust(16) for method in methods)
+    print(f"network         rows  last map         output  field  published  jump  formula   {witnesses}")
     for name, (side, published, why) in NETWORKS.items():
         options = {"init_weights": False} if name == "inception_v3" else {}
         model, size = getattr(torchvision.models, name)(weights=None, **options), (side, side)
-        fields, seconds = timed(lambda model=model, size=size: receptive_fields(model, size), 3)
+        fields = receptive_fields(model, size)
+        seconds = min(timeit.repeat(lambda model=model, size=size: receptive_fields(model, size), number=1, repeat=3))
         field = [row for row in fields if row.output_size != (1, 1)][-1]
         cells = []
         for method in methods:

@@ -13,10 +13,11 @@ import json
 import os
 import statistics
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import chain, count
+from itertools import chain, count, islice
 from pathlib import Path
 
 import torch
@@ -56,7 +57,14 @@ KINDS = {  # of a step's work: the profiler's rows
 }
 
 
-class Ours:
+class Way:
+    """A way of training: its model's forward pass and optimizer, and in `made` an epoch's batches."""
+
+    def step(self, batch: Tensor, targets: Tensor) -> Tensor:
+        return one_step(self.forward, self.optimizer, batch, targets)[0].mean()
+
+
+class Ours(Way):
     """The library's epoch, one step at a time, with the settings that are given."""
 
     def __init__(self, dataset: Dataset, precision: str = "auto", compiled: str = "yes"):
@@ -69,14 +77,11 @@ class Ours:
         order = torch.randperm(len(labels)).split(128)
         return batches(images, labels, order, [augment] * len(order), to_input_format=self.engine.to_input_format)
 
-    def step(self, batch: Tensor, targets: Tensor) -> Tensor:
-        return one_step(self.forward, self.optimizer, batch, targets)[0].mean()
-
     def evaluate(self) -> float:
         return evaluate(self.model, self.dataset.test_images, self.dataset.test_labels).accuracy
 
 
-class Rung:
+class Rung(Way):
     """A step on the way from the classic script to ours: plain modules, with some of the changes."""
 
     def __init__(
@@ -96,11 +101,8 @@ class Rung:
             batch = normalise(self.augment(to_float(self.dataset.train_images[picked]))).contiguous(memory_format=self.order)
             yield batch, self.dataset.train_labels[picked]
 
-    def step(self, batch: Tensor, targets: Tensor) -> Tensor:
-        return one_step(self.forward, self.optimizer, batch, targets)[0].mean()
 
-
-def ladder(dataset: Dataset, workers: int) -> dict[str, Classic | Rung | Ours]:
+def ladder(dataset: Dataset, workers: int) -> dict[str, Classic | Way]:
     """From the classic script to ours. (From the second rung on, interpolation is bilinear, not torchvision's nearest.)"""
     stock = nn.Sequential(*(Dropout(layer.p) if isinstance(layer, nn.Dropout) else layer for layer in network()))
     precision = Engine.choose("cpu").precision
@@ -120,56 +122,48 @@ def ladder(dataset: Dataset, workers: int) -> dict[str, Classic | Rung | Ours]:
     return rungs
 
 
-def epoch(way: Classic | Rung | Ours) -> Iterator[Tensor]:
+def epoch(way: Classic | Way) -> Iterator[Tensor]:
     """The loss of each step of one epoch."""
     way.model.train()
     for images, labels in way.made():
         yield way.step(images, labels)
 
 
-def steps_of(way: Classic | Rung | Ours) -> Iterator[Tensor]:
+def steps_of(way: Classic | Way) -> Iterator[Tensor]:
     """The loss of each step, one epoch after another without end: a small dataset's epoch has few steps."""
     return chain.from_iterable(epoch(way) for _ in count())
 
 
-def epoch_seconds(way: Classic | Ours) -> float:
-    """A whole epoch and the evaluation after it."""
+def judged_epoch(way: Classic | Ours) -> Iterator[Tensor | float]:
+    """The steps of an epoch, and the evaluation after them."""
+    yield from epoch(way)
+    yield way.evaluate()
+
+
+def seconds_of(work: Iterable) -> float:
+    """How long it takes to go through it."""
     started = time.perf_counter()
-    for _ in epoch(way):
-        pass
-    way.evaluate()
+    deque(work, maxlen=0)
     return time.perf_counter() - started
 
 
-def stretch_seconds(way: Classic | Rung | Ours, steps: int, skip: int = 8) -> float:
+def stretch_seconds(way: Classic | Way, steps: int, skip: int = 8) -> float:
     """Seconds of this many steps, after some that fill queues and caches (and in which the compiler runs)."""
     running = steps_of(way)
-    for _ in range(skip):
-        next(running)
-    started = time.perf_counter()
-    for _ in range(steps):
-        next(running)
-    return time.perf_counter() - started
+    seconds_of(islice(running, skip))
+    return seconds_of(islice(running, steps))
 
 
-def profiled(way: Classic | Rung | Ours, steps: int = 40, warm_up: int = 8) -> dict[str, float]:
+def profiled(way: Classic | Way, steps: int = 40, warm_up: int = 8) -> dict[str, float]:
     """Milliseconds of a step by kind of work: making the batch by the clock, the step by each kind's share in a profile."""
-    made = chain.from_iterable(way.made() for _ in count())
+    made, ready = chain.from_iterable(way.made() for _ in count()), []
     way.model.train()
-    for _ in range(warm_up):
-        way.step(*next(made))
-    started = time.perf_counter()
-    ready = [next(made) for _ in range(steps)]
-    making = time.perf_counter() - started
-    started = time.perf_counter()
-    for batch in ready:
+    for batch in islice(made, warm_up):
         way.step(*batch)
-    step = time.perf_counter() - started
+    making = seconds_of(ready.append(batch) for batch in islice(made, steps))
+    step = seconds_of(way.step(*batch) for batch in ready)
     with silence(), profile(activities=[ProfilerActivity.CPU], acc_events=True) as watch:
-        started = time.perf_counter()
-        for batch in ready:
-            way.step(*batch)
-        watched = time.perf_counter() - started
+        watched = seconds_of(way.step(*batch) for batch in ready)
     took = {"making images": 1000 * making / steps, **dict.fromkeys(KINDS, 0.0)}
     for row in watch.key_averages():
         for kind, rows in KINDS.items():
@@ -200,10 +194,7 @@ def accuracy_over_time(dataset: Dataset, workers: int, epochs: int = 4) -> dict[
     torch.manual_seed(0)
     way, classic, spent = Classic(dataset, workers, epochs, held_out=5000), [], 0.0
     for _ in range(epochs):
-        started = time.perf_counter()
-        for _ in epoch(way):
-            pass
-        spent += time.perf_counter() - started
+        spent += seconds_of(epoch(way))
         classic.append({"seconds": round(spent, 1), "accuracy": way.evaluate()})
     points = {"classic": classic}
     for name, config in (("ours", TrainConfig(epochs=epochs, device="cpu")), ("quick", replace(QUICK, device="cpu"))):
@@ -223,12 +214,8 @@ def gain(slow: list[float], fast: list[float]) -> str:
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--rounds", type=int, default=5, choices=range(1, 16))
-    parser.add_argument(
-        "--steps", type=int, default=96, help="of each of the ladder's measurements, best a multiple of 8 (default 96)"
-    )
-    parser.add_argument(
-        "--parts", nargs="+", default=list(PARTS), choices=list(PARTS), help="the others keep their last results"
-    )
+    parser.add_argument("--steps", type=int, default=96, help="of each rung's measurement, best a multiple of 8 (default 96)")
+    parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=PARTS, help="the others keep their last results")
     parser.add_argument("--out", type=Path, default=records.RECORDS / "speed.json")
     options = parser.parse_args()
     dataset = mnist(parser)
@@ -272,17 +259,14 @@ def best_workers(result: dict) -> int:
 
 def time_epochs(result: dict, dataset: Dataset, rounds: int, steps: int) -> None:
     print("\nWhole epochs, training and evaluation, seconds:", flush=True)
-    ways = {
-        "classic": Classic(dataset, best_workers(result)),
-        "ours": Ours(dataset),
-        "ours, float32": Ours(dataset, "float32"),
-    }
+    classic = Classic(dataset, best_workers(result))
+    ways = {"classic": classic, "ours": Ours(dataset), "ours, float32": Ours(dataset, "float32")}
     for way in ways.values():
         stretch_seconds(way, 2)  # compiles
     result |= {"rounds": rounds, "epochs": {name: [] for name in ways}}
     for number in range(rounds):
         for name, way in ways.items():
-            result["epochs"][name].append(round(epoch_seconds(way), 2))
+            result["epochs"][name].append(round(seconds_of(judged_epoch(way)), 2))
         took = ", ".join(f"{name} {seconds[-1]:.1f}" for name, seconds in result["epochs"].items())
         print(f"  round {number + 1}: {took}", flush=True)
     for name, took in result["epochs"].items():

@@ -9,13 +9,7 @@ import sys
 
 MISSING = ("torchinfo", "distributed")  # of what Colab's image lacks, or may lack
 
-
-def install_missing() -> None:
-    """Install what is not there, but never torch, because Colab's versions already fit one another."""
-    for name in MISSING:
+if "google.colab" in sys.modules:
+    for name in MISSING:  # never torch, because Colab's versions already fit one another
         if importlib.util.find_spec(name) is None:
             subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", name], check=True, timeout=300)
-
-
-if "google.colab" in sys.modules:
-    install_missing()

@@ -4,20 +4,19 @@ A submission is data (submission.py). What is trained is this library's code alo
 time and memory, and what they measured comes back to this process: nothing that lies in the folder can stand for a result.
 """
 
-import csv
-import io
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from course import submission
+from course.spreadsheet import printable, write_csv
 from course.submission import HELD_OUT, IMAGES, Submission, SubmissionError
 from mnist_lib.data import MNIST_SHA256, Dataset
 from mnist_lib.studies import runner
 from mnist_lib.studies.statistics import mean_interval
 from mnist_lib.support import validation
-from mnist_lib.support.paths import OUT, write_whole
+from mnist_lib.support.paths import OUT
 from mnist_lib.trainer import Callback, Run, TrainingError, train
 from mnist_lib.trainer.config import TrainConfig
 from mnist_lib.trainer.progress import duration
@@ -74,23 +73,24 @@ def grade(
     validation.number("first", first, at_least=0, at_most=SHARES - SEEDS, whole=True)
     began, grades = time.perf_counter(), [read(path) for path in files_of(folder)]
     mark_same_recipes(grades)
-    todo = [one for one in grades if one.submission and not one.same_as]
+    todo = [graded for graded in grades if graded.submission and not graded.same_as]
     print(f"{len(grades)} files, {len(todo)} recipes to train with {SEEDS} seeds each.", flush=True)
-    for done, one in enumerate(trained(todo, range(first, first + SEEDS), data, workers) if todo else [], 1):
-        judge(one)
+    for done, graded in enumerate(trained(todo, range(first, first + SEEDS), data, workers) if todo else [], 1):
+        judge(graded)
         left = duration((time.perf_counter() - began) / done * (len(todo) - done))
-        print(f"{done} of {len(todo)}, about {left} left; {said(one)}", flush=True)
-        write_csv(grades, out)
-    for one in grades:
-        if one.same_as:
-            original = next(other for other in grades if other.file == one.same_as)
-            one.accuracies, one.missing = original.accuracies, [*original.missing]
-    write_csv(grades, out)
-    for one in grades:
-        if one.same_as or not one.submission:
-            print(said(one))
-    print(f"{sum(one.passed for one in grades)} of {len(grades)} passed: {out}. Paragraphs are judged by a human.")
-    return [one.file for one in grades if not one.passed]
+        print(f"{done} of {len(todo)}, about {left} left; {said(graded)}", flush=True)
+        write_csv(out, [each.row() for each in grades])
+    by_file = {graded.file: graded for graded in grades}
+    for graded in grades:
+        if graded.same_as:
+            original = by_file[graded.same_as]
+            graded.accuracies, graded.missing = original.accuracies, [*original.missing]
+    write_csv(out, [graded.row() for graded in grades])
+    for graded in grades:
+        if graded.same_as or not graded.submission:
+            print(said(graded))
+    print(f"{sum(graded.passed for graded in grades)} of {len(grades)} passed: {out}. Paragraphs are judged by a human.")
+    return [graded.file for graded in grades if not graded.passed]
 
 
 def files_of(folder: Path) -> list[Path]:
@@ -115,52 +115,42 @@ def read(path: Path) -> Grade:
 def mark_same_recipes(grades: list[Grade]) -> None:
     """Say of each recipe that another file has, too, which the first of them is."""
     first = {}
-    for one in grades:
-        if one.submission:
-            one.same_as = first.setdefault(one.submission.recipe, one.file)
-            one.same_as = "" if one.same_as == one.file else one.same_as
+    for graded in grades:
+        if graded.submission:
+            original = first.setdefault(graded.submission.recipe, graded.file)
+            graded.same_as = original if original != graded.file else ""
 
 
 def trained(grades: list[Grade], seeds: range, data: str, workers: int | None) -> Iterator[Grade]:
     """Each of them as soon as all its seeds are done, with its accuracies or what went wrong."""
-    from distributed import KilledWorker, as_completed  # here: slow to import
-
     with runner.client_of(workers, None, MEMORY) as client:
         machines = runner.look_at(client, data)
         if machines[0]["sha256"] != MNIST_SHA256:
             raise ValueError("The assignment is judged by MNIST: set MNIST_LIB_DATA, or connect to the network once.")
-        waiting = [(one, seed) for one in grades for seed in seeds]
-        tasks, left = {}, {one.file: len(seeds) for one in grades}
 
-        def submit():
-            one, seed = waiting.pop(0)
-            task = client.submit(
-                run_one, one.submission.recipe, seed, data, key=f"{one.file} {seed} {time.time_ns()}", pure=False
-            )
-            tasks[task] = one, seed
-            return task
+        def submit(graded: Grade, seed: int):
+            key = f"{graded.file} {seed} {time.time_ns()}"
+            return client.submit(run_one, graded.submission.recipe, seed, data, key=key, pure=False)
 
-        running = as_completed([submit() for _ in machines[: len(waiting)]])
-        for task in running:
-            one, seed = tasks.pop(task)
-            if waiting:
-                running.add(submit())
+        jobs, left = [(graded, seed) for graded in grades for seed in seeds], {graded.file: len(seeds) for graded in grades}
+        for (graded, seed), task in runner.in_turn(jobs, submit, len(machines)):
             if task.status == "finished":
-                one.accuracies.append(task.result())
+                graded.accuracies.append(task.result())
             else:
-                error = task.exception() if task.status == "error" else None
-                killed = f"it needed more than {MEMORY} of memory"
-                why = (
-                    killed
-                    if isinstance(error, KilledWorker)
-                    else submission.sentence(error)
-                    if error
-                    else "its worker went away"
-                )
-                one.missing.append(f"Seed {seed} failed: {why.rstrip('.')}.")
-            left[one.file] -= 1
-            if not left[one.file]:
-                yield one
+                graded.missing.append(f"Seed {seed} failed: {why_not(task).rstrip('.')}.")
+            left[graded.file] -= 1
+            if not left[graded.file]:
+                yield graded
+
+
+def why_not(task) -> str:
+    """What became of a task that was not finished."""
+    from distributed import KilledWorker  # here: slow to import
+
+    if task.status != "error":
+        return "its worker went away"
+    error = task.exception()
+    return f"it needed more than {MEMORY} of memory" if isinstance(error, KilledWorker) else submission.sentence(error)
 
 
 def run_one(recipe: TrainConfig, seed: int, data: str) -> float:
@@ -194,39 +184,18 @@ class Limit(Callback):
             raise TrainingError(f"after {run.step} of {run.steps} steps its {self.seconds:g} seconds are over")
 
 
-def judge(one: Grade) -> None:
+def judge(graded: Grade) -> None:
     """Add what is missing after the training."""
-    if one.missing or not one.interval:
+    if graded.missing or not graded.interval:
         return
-    mean, low, _ = one.interval
+    mean, low, _ = graded.interval
     if low <= GOAL:
         why = "chance among seeds could explain the mean" if mean > GOAL else "the mean itself is not above it"
-        one.missing.append(f"The lower end of the 95 % interval is {low:.2f} %, and must be above {GOAL:g} %: {why}.")
+        graded.missing.append(f"The lower end of the 95 % interval is {low:.2f} %, and must be above {GOAL:g} %: {why}.")
 
 
-def said(one: Grade) -> str:
+def said(graded: Grade) -> str:
     """A line for the terminal."""
-    result = f" {one.interval[0]:.2f} % ({one.interval[1]:.2f} to {one.interval[2]:.2f})," if one.interval else ""
-    same = f" (the same recipe as {printable(one.same_as)})" if one.same_as else ""
-    return f"{printable(one.file)}:{result} {'passed' if one.passed else 'not yet: ' + ' '.join(one.missing)}{same}"
-
-
-def printable(text: str) -> str:
-    """Without what would steer a terminal."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
-
-
-def write_csv(grades: list[Grade], path: Path) -> None:
-    body = io.StringIO()
-    rows = csv.DictWriter(body, Grade("").row(), lineterminator="\n")
-    rows.writeheader()
-    for one in grades:
-        rows.writerow({name: cell(value) for name, value in one.row().items()})
-    write_whole(path, body.getvalue().encode("utf-8-sig"))  # with the mark by which Excel knows the encoding
-
-
-def cell(value: object) -> object:
-    """A spreadsheet takes what begins like this for a formula, so it begins with an apostrophe."""
-    if not isinstance(value, str):
-        return value
-    return "'" + printable(value) if value.startswith(("=", "+", "-", "@")) else printable(value)
+    result = f" {graded.interval[0]:.2f} % ({graded.interval[1]:.2f} to {graded.interval[2]:.2f})," if graded.interval else ""
+    same = f" (the same recipe as {printable(graded.same_as)})" if graded.same_as else ""
+    return f"{printable(graded.file)}:{result} {'passed' if graded.passed else 'not yet: ' + ' '.join(graded.missing)}{same}"

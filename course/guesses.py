@@ -15,6 +15,7 @@ import io
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from PIL import Image
 
@@ -46,85 +47,54 @@ class Guesses:
             self.guessed[name] = guess
             print(f"{name}: you say {_shown(guess)}.")
 
-    def reveal(self, name: str, measured: Value, because: str = "", picture=None) -> "Answer":
-        """What was measured, with the reason (plain text) and perhaps a matplotlib Figure. Jupyter shows what is returned."""
+    def reveal(self, name: str, measured: Value, because: str = "", picture=None) -> "Shown":
+        """What was measured, with the reason (plain text) and perhaps a matplotlib Figure; folded unless there was a guess."""
         if name not in self.guessed:
             raise ValueError(f"{name!r} has not been asked yet: run the cell with guesses.ask({name!r}, ...) first.")
-        self.measured[name] = measured
-        return Answer(name, self.guessed[name], measured, because, picture)
+        self.measured[name], guess = measured, self.guessed[name]
+        sentences = [f"{name}: {_shown(measured)}."]
+        if guess is not None:
+            sentences.append(f"You said {_shown(guess)}: {verdict(guess, measured, is_percent(name))}.")
+        if because:
+            sentences.append(because)
+        first, *others = map(html.escape, sentences)
+        inside = f"<p><b>{first}</b> {' '.join(others)}</p>{_png(picture, name)}"
+        return Shown(" ".join(sentences), _folded(f"{name}: guess first, then open", inside) if guess is None else inside)
 
-    def fold(self, name: str, text: str, picture=None) -> "Folded":
+    def fold(self, name: str, text: str, picture=None) -> "Shown":
         """Something measured that would give an answer away: out of sight until the reader opens it."""
-        return Folded(name, text, picture)
+        between, tag = ("\n", "pre") if "\n" in text else (" ", "p")  # what has several lines is a table
+        inside = f"<{tag}>{html.escape(text)}</{tag}>{_png(picture, name)}"
+        return Shown(f"{name}:{between}{text}", _folded(name, inside))
 
-    def summary(self) -> "Summary":
-        """You against the measurement: every question whose answer has been revealed."""
-        return Summary([(name, self.guessed[name], measured) for name, measured in self.measured.items()])
-
-
-class Answer:
-    """One measured answer: folded in HTML unless there was a guess, whole as text."""
-
-    def __init__(self, name: str, guess: Value | None, measured: Value, because: str = "", picture=None):
-        self.name, self.guess, self.measured, self.because, self.picture = name, guess, measured, because, picture
-
-    def __repr__(self) -> str:
-        return " ".join(self.sentences())
-
-    def sentences(self) -> list[str]:
-        compared = (
-            []
-            if self.guess is None
-            else [f"You said {_shown(self.guess)}: {verdict(self.guess, self.measured, is_percent(self.name))}."]
-        )
-        return [f"{self.name}: {_shown(self.measured)}.", *compared, *([self.because] if self.because else [])]
-
-    def _repr_html_(self) -> str:
-        first, *others = (html.escape(sentence) for sentence in self.sentences())
-        shown = f"<p><b>{first}</b> {' '.join(others)}</p>{_png(self.picture, self.name)}"
-        return _folded(f"{self.name}: guess first, then open", shown) if self.guess is None else shown
+    def summary(self) -> "Shown":
+        """You against the measurement: every question whose answer has been revealed; folded while a guess is missing."""
+        rows = []
+        for name, measured in self.measured.items():
+            guess = self.guessed[name]
+            said = ("-", "not guessed") if guess is None else (_shown(guess), verdict(guess, measured, is_percent(name)))
+            rows.append((name, said[0], _shown(measured), said[1]))
+        head = ("question", "you", "measured", "")
+        widths = [max(map(len, column)) for column in zip(head, *rows)]
+        text = "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in (head, *rows))
+        table = f"<table>{_row('th', head)}{''.join(_row('td', row) for row in rows)}</table>"
+        missing = sum(self.guessed[name] is None for name in self.measured)
+        told = f"You against the measurement ({missing} of {len(rows)} not guessed)"
+        return Shown(text, _folded(told, table) if missing else table)
 
 
-class Folded:
-    """A measurement nobody was asked about, folded in HTML, whole as text."""
+@dataclass(frozen=True)
+class Shown:
+    """What Jupyter shows as HTML; whole as text."""
 
-    def __init__(self, name: str, text: str, picture=None):
-        self.name, self.text, self.picture = name, text, picture
+    text: str
+    html: str
 
     def __repr__(self) -> str:
-        between = "\n" if "\n" in self.text else " "
-        return f"{self.name}:{between}{self.text}"
+        return self.text
 
     def _repr_html_(self) -> str:
-        tag = "pre" if "\n" in self.text else "p"  # what has several lines is a table
-        return _folded(self.name, f"<{tag}>{html.escape(self.text)}</{tag}>{_png(self.picture, self.name)}")
-
-
-class Summary:
-    """A table of guesses and measurements, folded in HTML while a guess is missing."""
-
-    def __init__(self, rows: Sequence[tuple[str, Value | None, Value]]):
-        self.rows = rows
-
-    def cells(self) -> list[tuple[str, str, str, str]]:
-        return [
-            (name, "-", _shown(measured), "not guessed")
-            if guess is None
-            else (name, _shown(guess), _shown(measured), verdict(guess, measured, is_percent(name)))
-            for name, guess, measured in self.rows
-        ]
-
-    def __repr__(self) -> str:
-        table = [("question", "you", "measured", ""), *self.cells()]
-        widths = [max(len(row[i]) for row in table) for i in range(3)]
-        return "\n".join("  ".join([*(c.ljust(w) for c, w in zip(row, widths)), row[3]]).rstrip() for row in table)
-
-    def _repr_html_(self) -> str:
-        head = "<tr><th>question</th><th>you</th><th>measured</th><th></th></tr>"
-        body = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in self.cells())
-        table = f"<table>{head}{body}</table>"
-        missing = sum(guess is None for _, guess, _ in self.rows)
-        return _folded(f"You against the measurement ({missing} of {len(self.rows)} not guessed)", table) if missing else table
+        return self.html
 
 
 def verdict(guess: Value, measured: Value, percent: bool = False) -> str:
@@ -173,6 +143,10 @@ def _same(guess, choice: str) -> bool:
 
 def _shown(value: Value) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.6g}" if isinstance(value, float) else str(value)
+
+
+def _row(tag: str, cells: Sequence[str]) -> str:
+    return f"<tr>{''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in cells)}</tr>"
 
 
 def _folded(summary: str, inside: str) -> str:

@@ -22,6 +22,7 @@ PAGE = ROOT / "docs" / "index.html"
 LEARNING = ROOT / "course" / "page_js"  # the modules with which the page learns
 DIGITS = 1000  # the first so many test images, then all others that the network misreads
 LESSONS = 2000  # the first so many training images, for the network that learns in the page
+LEARNS = f"The network that learns in the page gets the first {LESSONS:,} training images, and no dropout."
 START = """const { view, learning } = await open(document.getElementById("inside"), packed);
 Object.assign(window, { inside: view, learning });"""
 
@@ -39,7 +40,7 @@ def page(dataset: Dataset) -> str:
         f"The network is the one recorded with seed 0: trained for {max(epochs)} epochs on MNIST’s 60,000 training images, it "
         f"reads {10_000 - wrong:,} of the 10,000 test images correctly. The snapshots of its training before the last are "
         f"kept in half precision. The first {DIGITS:,} test images are inside this page, and the other "
-        f"{len(network['labels']) - DIGITS} that it misreads. {_learns()} Nothing you draw leaves this page. "
+        f"{len(network['labels']) - DIGITS} that it misreads. {LEARNS} Nothing you draw leaves this page. "
         f'MNIST: LeCun, Cortes and Burges. <a href="{repository()}">Train your own and look into it</a>.'
     )
     return _page(network, *rest, dataset, about, {"few": _few(dataset, network["places"])})
@@ -91,7 +92,7 @@ def save_run(path: Path | str, out: Path | str, dataset: Dataset | None = None) 
     dataset = dataset or load("MNIST")
     network, *rest = shown(net.eval(), dataset)
     wrong = sum(answer != label for answer, label in zip(network["reads"], network["labels"]))
-    about = about_of(network | {"labels": []}).replace("Nothing you draw", f"{_learns()} Nothing you draw")
+    about = about_of(network | {"labels": []}).replace("Nothing you draw", f"{LEARNS} Nothing you draw")
     about = f"It reads {10_000 - wrong:,} of MNIST’s 10,000 test images correctly. {about} MNIST: LeCun, Cortes and Burges."
     write_whole(Path(out), _page(network, *rest, dataset, about).encode())
     return Path(out)
@@ -135,20 +136,8 @@ def _page(network: dict, weights: bytes, digits: bytes, dataset: Dataset, about:
     lessons = {"images": packed(images.contiguous().numpy().tobytes()), "labels": labels, "test": DIGITS}
     parts = {"title": title_of(network), "heading": heading_of(network), "about": about, "start": START}
     parts |= {"css": "".join(file.read_text() for file in (HERE / "inside.css", LEARNING / "page.css"))}
-    parts |= {"js": script(LEARNING / "page.js"), "head": _preview(), "scripts": _worker()}
+    # What the workers run is text in the page: a file of its own could not be opened from a page that is a file
+    worker = re.sub(r"^export ", "", script(LEARNING / "worker.js"), flags=re.MULTILINE)
+    parts |= {"js": script(LEARNING / "page.js"), "scripts": f'<script type="text/plain" id="worker">\n{worker}</script>\n'}
+    parts |= {"head": f'<meta property="og:image" content="{repository()}/raw/main/figures/inside-light.png">'}
     return whole(network, weights, digits, more={"training": lessons} | ({"others": others} if others else {}), **parts)
-
-
-def _worker() -> str:
-    """What the workers run, as text in the page: a file of its own could not be opened from a page that is a file."""
-    text = re.sub(r"^export ", "", script(LEARNING / "worker.js"), flags=re.MULTILINE)
-    return f'<script type="text/plain" id="worker">\n{text}</script>\n'
-
-
-def _preview() -> str:
-    """The picture that goes with a link to the page."""
-    return f'<meta property="og:image" content="{repository()}/raw/main/figures/inside-light.png">'
-
-
-def _learns() -> str:
-    return f"The network that learns in the page gets the first {LESSONS:,} training images, and no dropout."

@@ -4,8 +4,6 @@ A notebook is code that runs. What keeps it in is the process, an empty folder t
 network that is not there; it can still read this user's files. `check` runs beside its code: it is no examination.
 """
 
-import csv
-import io
 import json
 import os
 import re
@@ -19,6 +17,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+from course import spreadsheet
 from mnist_lib.support import validation
 from mnist_lib.support.paths import OUT, ROOT, write_whole
 
@@ -46,15 +45,15 @@ def run_exercises(folder: Path, out: Path = OUT / "exercises.csv", seconds: int 
         for path, (passed, why) in zip(paths, pool.map(lambda path: outcome(path, seconds), paths)):
             name = path.name if path == folder else path.relative_to(folder).as_posix()
             names = expected(path) or list(passed)
-            rows += [[shown(name), one, "yes" if passed.get(one) else "no", why] for one in names or [""]]
-            right = [one for one in names if passed.get(one)]
-            print(f"{shown(name)}: {len(right)} of {len(names)} pass{f'; {why}' if why else ''}", flush=True)
+            for exercise in names or [""]:
+                right = "yes" if passed.get(exercise) else "no"
+                rows.append({"notebook": name, "exercise": exercise, "passed": right, "why not run to its end": why})
+            right = [exercise for exercise in names if passed.get(exercise)]
+            print(f"{spreadsheet.cell(name)}: {len(right)} of {len(names)} pass{f'; {why}' if why else ''}", flush=True)
             if why or len(right) < len(names):
                 failed.append(name)
-    body = io.StringIO()
-    csv.writer(body, lineterminator="\n").writerows([["notebook", "exercise", "passed", "why not run to its end"], *rows])
-    write_whole(out, body.getvalue().encode("utf-8-sig"))
-    print(f"{sum(row[2] == 'yes' for row in rows)} of {len(rows)} exercises pass: {out}")
+    spreadsheet.write_csv(out, rows)
+    print(f"{sum(row['passed'] == 'yes' for row in rows)} of {len(rows)} exercises pass: {out}")
     return failed
 
 
@@ -71,14 +70,14 @@ def outcome(path: Path, seconds: float) -> tuple[dict[str, bool], str]:
     with tempfile.TemporaryDirectory() as place:
         result, work = Path(place, "result.json"), Path(place, "work")
         work.mkdir()
-        own = {
+        env = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        env |= {
             "PYTHONPATH": str(ROOT),
             "HOME": place,
             "MNIST_LIB_OUT": str(work / "out"),
             "MNIST_LIB_FAST": "1",
             "MPLBACKEND": "agg",
         }
-        env = {name: os.environ[name] for name in PASSED_ON if name in os.environ} | own
         command = [*cut_off(), sys.executable, "-m", "course.run_exercises", str(path.resolve()), str(result)]
         process = subprocess.Popen(
             command, cwd=work, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
@@ -112,12 +111,6 @@ def cut_off() -> tuple[str, ...]:
     if not shutil.which(command[0]):
         return ()
     return command if subprocess.run([*command, "true"], capture_output=True).returncode == 0 else ()
-
-
-def shown(name: str) -> str:
-    """A file's name without what would steer a terminal, or be a formula to a spreadsheet."""
-    name = "".join(letter if letter.isprintable() else "?" for letter in name)
-    return f"'{name}" if name.startswith(("=", "+", "-", "@")) else name
 
 
 # In the process of its own

@@ -83,19 +83,17 @@ def execute(path: Path, target: Path, parameters: dict, progress: "Progress") ->
             )
         except PapermillExecutionError as error:
             full = f"; free some space and {AGAIN}" if os.strerror(errno.ENOSPC) in str(error.evalue) else ""
-            raise RuntimeError(f"{path.name} stopped: {error.ename}: {error.evalue}{full} (see {shown(target)})") from None
+            why = f"{error.ename}: {error.evalue}{full} (see {shown(target)})"
         except DeadKernelError:
-            raise RuntimeError(
-                f"{path.name} stopped: its kernel was killed from outside, as systems do when memory runs out; "
-                f"close other programs and {AGAIN}."
-            ) from None
+            why = f"its kernel was killed from outside, as systems do when memory runs out; close other programs and {AGAIN}."
         except OSError as error:
-            raise RuntimeError(
-                f"{path.name} stopped: {shown(target)} can't be written ({error.strerror or error}); "
-                f"free some space or choose another folder with --out, and {AGAIN}."
-            ) from None
+            why = f"{shown(target)} can't be written ({error.strerror or error}); "
+            why += f"free some space or choose another folder with --out, and {AGAIN}."
         except RuntimeError as error:  # of a kernel that does not start
-            raise RuntimeError(f"{path.name} stopped: {str(error).rstrip('.')}; {AGAIN}.") from None
+            why = f"{str(error).rstrip('.')}; {AGAIN}."
+        else:
+            return
+        raise RuntimeError(f"{path.name} stopped: {why}")
 
 
 def _literal(path: Path) -> str:
@@ -108,20 +106,16 @@ def alone_in(out: Path) -> Iterator[None]:
     """Hold the folder for this run; RuntimeError, one sentence, while another run has it or if it can't be written."""
     from filelock import FileLock, Timeout
 
-    lock = FileLock(out / ".running", timeout=0)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
+        held = FileLock(out / ".running").acquire(timeout=0)
     except Timeout:
-        raise RuntimeError(
-            f"Another run is writing into {shown(out)}: wait for it to end, or choose another with --out."
-        ) from None
+        where = shown(out)
+        raise RuntimeError(f"Another run is writing into {where}: wait for it to end, or choose another with --out.") from None
     except OSError as error:
         raise RuntimeError(f"{shown(out)} can't be written ({error.strerror}): choose another folder with --out.") from None
-    try:
+    with held:
         yield
-    finally:
-        lock.release()
 
 
 class Progress:

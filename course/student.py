@@ -28,7 +28,7 @@ COPIED = (  # files, and what folders hold
     "notebooks/glossary.md",
     "notebooks/formulas.md",
     *(f"course/{name}" for name in ("__init__.py", "__main__.py", "card.txt", "colab.py", "guesses.py", "exercises")),
-    *(f"course/{name}.py" for name in ("grading", "run_exercises", "study", "submission")),
+    *(f"course/{name}.py" for name in ("grading", "run_exercises", "spreadsheet", "study", "submission")),
     "course/photos",
     *(f"benchmarks/{name}.py" for name in ("__init__", "classic", "common", "speed")),
     "records/readings.jsonl",
@@ -43,6 +43,7 @@ OWN = {  # the handout's own files, as they lie in course/handout
     "exercises.yml": ".github/workflows/exercises.yml",
 }
 KEPT = {".git", ".venv", "out"}  # of an earlier handout, which the new one takes the place of
+NBGRADER = {"schema_version": 3, "solution": False, "grade": False, "locked": False, "task": False}  # a cell's metadata
 CHECK = re.compile(r'^(\w+) = check\("(\d+[a-z])", (\w+)\)$', re.MULTILINE)
 
 
@@ -134,29 +135,22 @@ def for_nbgrader(notebook: NotebookNode) -> NotebookNode:
         rest = cell.source[found.start() :].rstrip()  # what goes on with the answer
         shown = f'int(check("{name}", {handed}))' if right == "_" else f"{rest}\nint({right})"
         cell.source = cell.source[: found.start()].rstrip()
-        cell.metadata["nbgrader"] = grading(f"exercise-{name}", solution=True)
+        cell.metadata["nbgrader"] = NBGRADER | {"grade_id": f"exercise-{name}", "solution": True}
         # imported anew: another check in the notebook gains nothing
         test = new_code_cell(f"from course.exercises import check\n\n{shown}")
         test["id"] = f"test-{name}"
-        test.metadata["nbgrader"] = grading(f"test-{name}", grade=True, locked=True, points=1)
+        test.metadata["nbgrader"] = NBGRADER | {"grade_id": f"test-{name}", "grade": True, "locked": True, "points": 1}
         cells.append(test)
     notebook.cells = cells
     return notebook
-
-
-def grading(name: str, solution: bool = False, grade: bool = False, locked: bool = False, **points: int) -> dict:
-    """nbgrader's metadata of a cell."""
-    kinds = {"solution": solution, "grade": grade, "locked": locked, "task": False}
-    return {"schema_version": 3, "grade_id": name, **kinds, **points}
 
 
 def questions_only(text: str) -> str:
     """Markdown whose folds are replaced by a line for the student's own because, without sentences that lead to solutions."""
     text = re.sub(r"<details>.*?</details>", BECAUSE, text, flags=re.DOTALL)
     solutions = r"\[[^\]]*\]\([^)]*solutions/[^)]*\)"
-    text = re.sub(
-        rf"\s*\bSolutions\b[^.?!:\n]*:\s*{solutions}\.?", "", text
-    )  # "Solutions to all exercises:", and the link below it
+    # "Solutions to all exercises:", and the link below it
+    text = re.sub(rf"\s*\bSolutions\b[^.?!:\n]*:\s*{solutions}\.?", "", text)
     text = re.sub(rf"\s*(?:(?!\n\n)[^.?!*])*{solutions}[^.\n]*\.?", "", text)  # the sentence, from its first line on
     return text.strip("\n")
 

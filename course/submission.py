@@ -59,10 +59,8 @@ def read(path: Path) -> Submission:
         SubmissionError: for a file that can't be read, says what has no meaning, or breaks a rule of the assignment.
     """
     told, wrong = parsed(path), []
-    wrong += [
-        f"There is no {short(word)} here: a submission has paragraph and [recipe]."
-        for word in told.keys() - {"paragraph", "recipe"}
-    ]
+    for word in told.keys() - {"paragraph", "recipe"}:
+        wrong.append(f"There is no {short(word)} here: a submission has paragraph and [recipe].")
     paragraph, settings = told.get("paragraph", ""), told.get("recipe", {})
     if not isinstance(paragraph, str):
         wrong.append("paragraph is text in quotation marks.")
@@ -87,17 +85,16 @@ def parsed(path: Path) -> dict:
             raise OverflowError
         return tomllib.loads(body.decode("utf-8-sig"))  # with the mark that Windows' Notepad may put first, or without
     except OSError as error:
-        raise SubmissionError([f"The file can't be read ({error.strerror})."]) from None
+        why = f"The file can't be read ({error.strerror})."
     except UnicodeDecodeError as error:
-        raise SubmissionError([f"The file is not UTF-8 (byte {error.start + 1}): save it with that encoding."]) from None
+        why = f"The file is not UTF-8 (byte {error.start + 1}): save it with that encoding."
     except tomllib.TOMLDecodeError as error:
-        raise SubmissionError([f"The file is not TOML: {error}."]) from None
+        why = f"The file is not TOML: {error}."
     except OverflowError:
-        raise SubmissionError([f"The file is larger than {BYTES // 1024} kB."]) from None
+        why = f"The file is larger than {BYTES // 1024} kB."
     except (ValueError, RecursionError):  # a number of thousands of digits, a thousand brackets
-        raise SubmissionError(
-            ["The file is not TOML that can be read: a number is too long, or brackets lie too deep."]
-        ) from None
+        why = "The file is not TOML that can be read: a number is too long, or brackets lie too deep."
+    raise SubmissionError([why])
 
 
 def recipe_of(settings: dict, wrong: list[str]) -> TrainConfig | None:
@@ -111,9 +108,8 @@ def recipe_of(settings: dict, wrong: list[str]) -> TrainConfig | None:
         elif name == "ingredients":
             made[name] = ingredients_of(value, wrong)
         elif name not in SETTINGS:
-            wrong.append(
-                f"There is no setting {short(name)}: choose among {', '.join(sorted(SETTINGS))}, augment, ingredients."
-            )
+            known = ", ".join(sorted(SETTINGS))
+            wrong.append(f"There is no setting {short(name)}: choose among {known}, augment, ingredients.")
         else:
             made[name] = as_tuple(value)
             problem(wrong, TrainConfig, **({name: made[name]} if name != "nesterov" else {}))

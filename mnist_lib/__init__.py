@@ -23,7 +23,6 @@ if _late and os.environ.get("OMP_NUM_THREADS") != "1":
                 stacklevel=2,
             )
 
-if (
-    sys.argv[0] == "-m" and sys.orig_argv[-len(sys.argv)] == __name__
-):  # python -m mnist_lib: answered here, so that no __main__.py is needed
+# python -m mnist_lib is answered here, so that no __main__.py is needed
+if sys.argv[0] == "-m" and sys.orig_argv[-len(sys.argv)] == __name__:
     sys.exit("The commands of the clone are the course's: python -m course, from its folder.")

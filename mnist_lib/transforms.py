@@ -89,8 +89,7 @@ class Augment:
             raise ValueError("translate, brightness and contrast are shares from 0 to 1.")
         if self.degrees < 0 or not 0 <= self.shear < 90:
             raise ValueError("degrees is 0 or more, shear from 0 to below 90.")
-        if self.interpolation not in ("bilinear", "nearest"):
-            raise ValueError(f'interpolation is "bilinear" or "nearest", not {self.interpolation!r}.')
+        validation.choice("interpolation", self.interpolation, ("bilinear", "nearest"))
 
     def __call__(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """float (N, 1, H, W) in [0, 1] -> the same shape and range, on the same device."""

@@ -91,14 +91,10 @@ DRAW = """# Draw a digit
 def contents(pages: list[Path]) -> str:
     """The table of contents, as Sphinx takes it from the first page."""
     known = [page.relative_to(ROOT).with_suffix("").as_posix() for page in pages]
-    solutions = [name for name in known if name.startswith("notebooks/solutions/")]
     parts = {
         "The course": [f"notebooks/{name}" for name in COURSE],
-        "To look up": [
-            "draw",
-            *(name for name in ("notebooks/glossary", "notebooks/formulas", "RESULTS", "CONTRIBUTING") if name in known),
-        ],
-        "Solutions": solutions,
+        "To look up": ["draw", *(name for name in LOOKED_UP if name in known)],
+        "Solutions": [name for name in known if name.startswith("notebooks/solutions/")],
     }
     return "".join(
         f"\n```{{toctree}}\n:hidden:\n:caption: {title}\n\n{chr(10).join(names)}\n```\n"

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
 
-from course.exercises.checking import NotYet, alike, case, on, to_tensor, untouched
+from course.exercises.checking import NotYet, alike, case, on, refused, slip_of, to_tensor, untouched
 from mnist_lib.transforms import affine
 
 SIDE, MIDDLE = 28, 13.5
@@ -98,18 +98,13 @@ def _turn(answer: Callable) -> bool:
         except IndexError as error:
             _require_out_of_bounds(error)
             slip = "it reads a pixel outside the image (IndexError). A place that comes from outside is 0"
-            raise NotYet(_slip(slip, words, "0 where a place comes from outside", "IndexError")) from None
-    failed = [i for i, case in enumerate(cases) if not alike(_turned(*case), got[i])]
+            raise refused(slip, case(words, "0 where a place comes from outside", "IndexError")) from None
+    failed = [i for i, turn in enumerate(cases) if not alike(_turned(*turn), got[i])]
     if not failed:
         return True
-    image, degrees = cases[failed[0]]
-    shown = _first_difference(image, degrees, got[failed[0]])
-    two_at_once = (f"{a}; and also: {b}" for a, b in combinations(TURN_SLIPS, 2))
-    changes = [*TURN_SLIPS.values(), *({**a, **b} for a, b in combinations(TURN_SLIPS.values(), 2))]
-    for slip, change in zip([*TURN_SLIPS, *two_at_once], changes, strict=True):
-        if all(alike(_turned(*case, **change), mine) for case, mine in zip(cases, got, strict=True)):
-            raise NotYet(f"It looks like this slip: {slip}.{shown}")
-    raise NotYet(shown)
+    two_at_once = {f"{a}; and also: {b}": TURN_SLIPS[a] | TURN_SLIPS[b] for a, b in combinations(TURN_SLIPS, 2)}
+    wrong = [{slip: _turned(*turn, **change) for slip, change in (TURN_SLIPS | two_at_once).items()} for turn in cases]
+    raise refused(slip_of(wrong, got, alike), _first_difference(*cases[failed[0]], got[failed[0]]))
 
 
 def _first_difference(image: Tensor, degrees: float, got: Tensor) -> str:
@@ -120,9 +115,8 @@ def _first_difference(image: Tensor, degrees: float, got: Tensor) -> str:
     row, column = (~torch.isclose(expected.double(), got, rtol=1e-4, atol=1e-4)).nonzero()[0].tolist()
     angle, x, y = math.radians(degrees), column - MIDDLE, row - MIDDLE
     from_x, from_y = (x * math.cos(angle) + y * math.sin(angle), y * math.cos(angle) - x * math.sin(angle))
-    words = (
-        f"{words}; look at row {row}, column {column}, which comes from row {from_y + MIDDLE:.2f}, column {from_x + MIDDLE:.2f}"
-    )
+    source = f"row {from_y + MIDDLE:.2f}, column {from_x + MIDDLE:.2f}"
+    words += f"; look at row {row}, column {column}, which comes from {source}"
     return case(words, f"{expected[row, column]:.4f}", f"{got[row, column]:.4f}")
 
 
@@ -143,30 +137,6 @@ def _blended(image: Tensor, x: float, y: float) -> Tensor:
     return F.grid_sample(image.double()[None, None], place, padding_mode="zeros", align_corners=True).flatten()[0]
 
 
-def _mixed(
-    image: Tensor,
-    x: float,
-    y: float,
-    swapped: bool = False,
-    weights: bool = False,
-    nearest: bool = False,
-    whole: Callable = math.floor,
-    pixel: Callable | None = None,
-) -> Tensor:
-    """The value at (x, y), written out; each argument puts a slip in."""
-    x, y = (y, x) if swapped else (x, y)
-    pixel = pixel or _pixel
-    if nearest:
-        return pixel(image, round(x), round(y))
-    left, top = whole(x), whole(y)
-    right_share, bottom_share = x - left, y - top
-    if weights:
-        right_share, bottom_share = 1 - right_share, 1 - bottom_share
-    upper = (1 - right_share) * pixel(image, left, top) + right_share * pixel(image, left + 1, top)
-    lower = (1 - right_share) * pixel(image, left, top + 1) + right_share * pixel(image, left + 1, top + 1)
-    return (1 - bottom_share) * upper + bottom_share * lower
-
-
 def _pixel(image: Tensor, column: int, row: int) -> Tensor:
     return image[row, column] if 0 <= column < SIDE and 0 <= row < SIDE else image.new_tensor(0.0)
 
@@ -180,48 +150,42 @@ def _from_behind(image: Tensor, column: int, row: int) -> Tensor:
     return image[row, column] if inside else image.new_tensor(0.0)
 
 
-def _less(image: Tensor, x: float, y: float) -> Tensor:
-    """0 as soon as one of the four neighbours lies outside."""
+def _mixed(image: Tensor, x: float, y: float, whole: Callable = math.floor, pixel: Callable = _pixel) -> Tensor:
+    """The value at (x, y), written out, with another way to round or to read a pixel."""
+    left, top = whole(x), whole(y)
+    upper = torch.lerp(pixel(image, left, top), pixel(image, left + 1, top), x - left)
+    lower = torch.lerp(pixel(image, left, top + 1), pixel(image, left + 1, top + 1), x - left)
+    return torch.lerp(upper, lower, y - top)
+
+
+def _bilinear_slips(image: Tensor, x: float, y: float) -> dict[str, Tensor]:
+    right, nothing = _mixed(image, x, y), image.new_tensor(0.0)
     left, top = math.floor(x), math.floor(y)
-    whole = 0 <= left < SIDE - 1 and 0 <= top < SIDE - 1
-    return _mixed(image, x, y) if whole else image.new_tensor(0.0)
-
-
-def _only_inside(image: Tensor, x: float, y: float) -> Tensor:
-    """0 as soon as the position itself lies outside."""
-    return _mixed(image, x, y) if 0 <= x <= SIDE - 1 and 0 <= y <= SIDE - 1 else image.new_tensor(0.0)
-
-
-def _crossed(image: Tensor, x: float, y: float) -> Tensor:
-    """The square of four pixels is mirrored along its diagonal."""
-    left, top = math.floor(x), math.floor(y)
-    return _mixed(image, left + y - top, top + x - left)
-
-
-def _nothing_on_a_pixel(image: Tensor, x: float, y: float) -> Tensor:
-    """ceil(x) - x and x - floor(x) are both 0 where x is whole."""
-    return image.new_tensor(0.0) if x == math.floor(x) or y == math.floor(y) else _mixed(image, x, y)
-
-
-BILINEAR_SLIPS: dict[str, Callable] = {
-    "the nearest pixel alone, where the four around the position should be blended": lambda *at: _mixed(*at, nearest=True),
-    "x and y are swapped: x is the column, and image[row, column] takes the row first": lambda *at: _mixed(*at, swapped=True),
-    "the weights are swapped: the nearer a pixel lies, the more it weighs": lambda *at: _mixed(*at, weights=True),
-    "the upper right and the lower left pixel have each other's weight": _crossed,
-    "blended along x only: do the same along y": lambda image, x, y: _mixed(image, x, round(y)),
-    "blended along y only: do the same along x": lambda image, x, y: _mixed(image, round(x), y),
-    "0 on a whole x or y: there ceil(x) is floor(x), and both weights are 0. Use floor(x) + 1": _nothing_on_a_pixel,
-    "an error at the last pixel: at x = 27 only the right neighbour lies outside and counts as 0, not the whole value": _less,
-    "a position just outside gives 0 at once: a neighbour that lies inside still counts": _only_inside,
-    "outside the image the border is repeated: it should be 0 there": lambda *at: _mixed(*at, pixel=_repeated),
-    "negative positions wrap round: in Python, index -1 is the last pixel. Outside the image it is 0": lambda *at: _mixed(
-        *at, pixel=_from_behind
-    ),
-    "int() cuts towards 0, so that -0.25 becomes 0: use math.floor": lambda *at: _mixed(*at, whole=math.trunc),
-    "the plain mean of the four neighbours: the nearer a pixel lies, the more it weighs": lambda image, x, y: (
-        sum(_pixel(image, math.floor(x) + i, math.floor(y) + j) for i, j in product((0, 1), repeat=2)) / 4
-    ),
-}
+    on_a_pixel, all_inside = x == left or y == top, 0 <= left < SIDE - 1 and 0 <= top < SIDE - 1
+    inside = 0 <= x <= SIDE - 1 and 0 <= y <= SIDE - 1
+    mirrored = 2 * left + 1 - x, 2 * top + 1 - y  # its weights are the swapped ones
+    around = [_pixel(image, left + i, top + j) for i, j in product((0, 1), repeat=2)]
+    return {
+        "the nearest pixel alone, where the four around the position should be blended": _pixel(image, round(x), round(y)),
+        "x and y are swapped: x is the column, and image[row, column] takes the row first": _mixed(image, y, x),
+        "the weights are swapped: the nearer a pixel lies, the more it weighs": _mixed(image, *mirrored),
+        "the upper right and the lower left pixel have each other's weight": _mixed(image, left + y - top, top + x - left),
+        "blended along x only: do the same along y": _mixed(image, x, round(y)),
+        "blended along y only: do the same along x": _mixed(image, round(x), y),
+        "0 on a whole x or y: there ceil(x) is floor(x), and both weights are 0. Use floor(x) + 1": (
+            nothing if on_a_pixel else right
+        ),
+        "an error at the last pixel: at x = 27 only the right neighbour lies outside and counts as 0, not the whole value": (
+            right if all_inside else nothing
+        ),
+        "a position just outside gives 0 at once: a neighbour that lies inside still counts": right if inside else nothing,
+        "outside the image the border is repeated: it should be 0 there": _mixed(image, x, y, pixel=_repeated),
+        "negative positions wrap round: in Python, index -1 is the last pixel. Outside the image it is 0": (
+            _mixed(image, x, y, pixel=_from_behind)
+        ),
+        "int() cuts towards 0, so that -0.25 becomes 0: use math.floor": _mixed(image, x, y, whole=math.trunc),
+        "the plain mean of the four neighbours: the nearer a pixel lies, the more it weighs": sum(around) / 4,
+    }
 
 
 def _bilinear(answer: Callable) -> bool:
@@ -235,10 +199,9 @@ def _bilinear(answer: Callable) -> bool:
                 _require_out_of_bounds(error)
                 last = 27 in (x, y) or kind == "partly outside"
                 slip = "an error at the last pixel" if last else "an error outside the image"
-                raise NotYet(
-                    f"It looks like this slip: {slip}: a neighbour that lies outside counts as 0; check that it lies "
-                    f"inside before you index.{case(_at(image, kind, x, y), f'{_blended(image, x, y):.4f}', 'IndexError')}"
-                ) from None
+                slip += ": a neighbour that lies outside counts as 0; check that it lies inside before you index"
+                shown = case(_at(image, kind, x, y), f"{_blended(image, x, y):.4f}", "IndexError")
+                raise refused(slip, shown) from None
             if value.numel() != 1:
                 raise NotYet(case(_at(image, kind, x, y), "one number", f"shape {tuple(value.shape)}"))
             got[kind, x, y] = value.reshape(())
@@ -247,10 +210,8 @@ def _bilinear(answer: Callable) -> bool:
         return True
     kind, x, y = failed[0]
     shown = case(_at(image, kind, x, y), f"{_blended(image, x, y):.4f}", f"{got[failed[0]]:.4f}")
-    for slip, wrong in BILINEAR_SLIPS.items():
-        if all(alike(torch.as_tensor(wrong(image, *place[1:])), value) for place, value in got.items()):
-            raise NotYet(f"It looks like this slip: {slip}.{shown}")
-    raise NotYet(shown)
+    wrong = [_bilinear_slips(image, x, y) for _, x, y in got]
+    raise refused(slip_of(wrong, list(got.values()), alike), shown)
 
 
 def _at(image: Tensor, kind: str, x: float, y: float) -> str:
@@ -282,9 +243,9 @@ def _shift_batch(answer: Callable) -> bool:
         if result.shape != images.shape:
             raise NotYet(case(words, f"shape {tuple(images.shape)}", f"shape {tuple(result.shape)}"))
         if not torch.equal(given, images):
-            raise NotYet(_slip("the images are changed in place; write into a new tensor", words))
-        for i, one in enumerate(result):
-            _require_a_shift(images[i], one[0], f"{words}; image {i}")
+            raise refused("the images are changed in place; write into a new tensor", f"\n  input: {words}")
+        for i, moved in enumerate(result):
+            _require_a_shift(images[i], moved[0], f"{words}; image {i}")
         torch.manual_seed(1)
         first = to_tensor(answer(images.clone(), _generator(0)))
         torch.manual_seed(2)
@@ -293,20 +254,17 @@ def _shift_batch(answer: Callable) -> bool:
         once, other = (to_tensor(answer(many.clone(), _generator(seed))) for seed in (0, 1))
     if not torch.equal(first, again):
         slip = "global random numbers: the same seed in the generator gives a different result; pass generator=generator"
-        raise NotYet(_slip(slip, f"{words}, twice"))
-    if all(torch.equal(one, images.double()) for one in (result, first)):
-        raise NotYet(_slip("nothing is moved", words))
+        raise refused(slip, f"\n  input: {words}, twice")
+    if all(torch.equal(moved, images.double()) for moved in (result, first)):
+        raise refused("nothing is moved", f"\n  input: {words}")
     if torch.equal(once, other):
-        raise NotYet(_slip("the generator is not used: with another seed it gives the same result", "seeds 0 and 1"))
+        slip = "the generator is not used: with another seed it gives the same result"
+        raise refused(slip, "\n  input: seeds 0 and 1")
     which = _which(images[0, 0], once[:, 0])
     if -1 in which:
         _require_a_shift(images[0], once[which.index(-1), 0], f"one image 4,200 times; image {which.index(-1)}")
     _require_the_draws(torch.tensor([SHIFTS[i] for i in which]))
     return True
-
-
-def _slip(slip: str, words: str, expected: str = "", got: str = "") -> str:
-    return f"It looks like this slip: {slip}." + (case(words, expected, got) if expected else f"\n  input: {words}")
 
 
 def _which(image: Tensor, results: Tensor) -> list[int]:
@@ -325,10 +283,10 @@ def _require_a_shift(image: Tensor, result: Tensor, words: str) -> None:
         near = max(abs(down), abs(right)) <= FARTHEST
         if near and alike(image[0].roll((down, right), (0, 1)), result):
             slip = "it wraps round: what leaves on one side comes back on the other, but it should be lost"
-            raise NotYet(_slip(slip, words, expected, f"moved by {down} down and {right} to the right, and round the border"))
+            raise refused(slip, case(words, expected, f"moved by {down} down and {right} to the right, and round the border"))
         if not near and alike(_moved(image[0], down, right), result):
             slip = "it moves further than 3 pixels: for -3 to 3, torch.randint takes (-3, 4)"
-            raise NotYet(_slip(slip, words, expected, f"moved by {down} down and {right} to the right"))
+            raise refused(slip, case(words, expected, f"moved by {down} down and {right} to the right"))
     raise NotYet(case(words, expected, "something else: is it moved by whole pixels, and is what comes in 0?"))
 
 
@@ -338,23 +296,23 @@ def _require_the_draws(draws: Tensor) -> None:
     (down, right), first = draws.T, draws[0].tolist()
     if (draws == draws[0]).all():
         slip = "one draw per batch: each image needs its own"
-        raise NotYet(_slip(slip, words, expected, f"each time {first[0]} down and {first[1]} to the right"))
+        raise refused(slip, case(words, expected, f"each time {first[0]} down and {first[1]} to the right"))
     for axis, name in ((down, "up and down"), (right, "to the left and right")):
         if (axis == axis[0]).all():
             got = f"all of them moved by {int(axis[0])}"
-            raise NotYet(_slip(f"one draw per batch for the moves {name}: each image needs its own", words, expected, got))
+            raise refused(f"one draw per batch for the moves {name}: each image needs its own", case(words, expected, got))
     if (down == right).all() or (down == -right).all():
         got = f"the first image moved by {first[0]} down and {first[1]} to the right, and all others by as much in both, too"
-        raise NotYet(_slip("one draw for both directions: each needs its own", words, expected, got))
+        raise refused("one draw for both directions: each needs its own", case(words, expected, got))
     for axis, name in ((down, "down"), (right, "to the right")):
         counts = torch.stack([(axis == move).sum() for move in range(-FARTHEST, FARTHEST + 1)]).tolist()
         got = f"{name}, {', '.join(f'{move}: {count}' for move, count in zip(range(-3, 4), counts))}"
         if not counts[-1] or not counts[0]:
             slip = f"{'3' if not counts[-1] else '-3'} never comes: the upper end of torch.randint is not drawn"
-            raise NotYet(_slip(slip, words, expected, got))
+            raise refused(slip, case(words, expected, got))
         if min(counts) < 475:  # 5.5 standard deviations below 600
             slip = "not all moves come equally often, as when a uniform number is rounded: torch.randint draws whole numbers"
-            raise NotYet(_slip(slip, words, expected, got))
+            raise refused(slip, case(words, expected, got))
 
 
 EXERCISES = {

@@ -2,6 +2,7 @@
 
 import inspect
 import linecache
+import operator
 import sys
 import traceback
 from collections.abc import Callable
@@ -22,19 +23,27 @@ class Unwritten(NotYet):
         super().__init__("It returns None: write it; is there a return?")
 
 
-def compare(answer: Callable, right: Callable, slips: dict[str, Callable], cases: list[tuple[str, tuple]]) -> bool:
+def compare(answer: Callable, right: Callable, slips: Callable[..., dict], cases: list[tuple[str, tuple]]) -> bool:
     """True, or NotYet with the first failing case. A slip is named if it gives the answer's own results in every case.
 
-    cases: (the input in words, the arguments). slips: {name: a wrong implementation}.
+    cases: (the input in words, the arguments). slips: these arguments -> {name: what a wrong implementation returns}.
     """
-    results = [(words, arguments, right(*arguments), to_tensor(on(answer, words, *arguments))) for words, arguments in cases]
-    failed = [(words, expected, got) for words, _, expected, got in results if not alike(expected, got)]
-    if not failed:
-        return True
-    for slip, wrong in slips.items():
-        if all(alike(to_tensor(wrong(*arguments)), got) for _, arguments, _, got in results):
-            raise NotYet(f"It looks like this slip: {slip}.{case(*failed[0])}")
-    raise NotYet(case(*failed[0]))
+    results = [(words, to_tensor(right(*inputs)), to_tensor(on(answer, words, *inputs))) for words, inputs in cases]
+    failed = [result for result in results if not alike(*result[1:])]
+    if failed:
+        wrong = [slips(*inputs) for _, inputs in cases]
+        raise refused(slip_of(wrong, [got for _, _, got in results], alike), case(*failed[0]))
+    return True
+
+
+def slip_of(wrong: list[dict], got: list, same: Callable = operator.eq) -> str | None:
+    """The first slip that gives in every case what came, if there is one. wrong: {slip: its result} for each case."""
+    return next((slip for slip in wrong[0] if all(same(table[slip], result) for table, result in zip(wrong, got))), None)
+
+
+def refused(slip: str | None, shown: str) -> NotYet:
+    """What to raise: the slip, if it is known, and the case that shows it."""
+    return NotYet(f"It looks like this slip: {slip}.{shown}" if slip else shown)
 
 
 def on(answer: Callable, words: str, *arguments):
@@ -46,6 +55,14 @@ def on(answer: Callable, words: str, *arguments):
     except Exception as error:
         error.add_note(words)
         raise
+
+
+def attempted(answer: Callable, *arguments) -> Tensor | None:
+    """What it returns, or None where it stops with an exception."""
+    try:
+        return to_tensor(answer(*arguments))
+    except Exception:
+        return None
 
 
 def case(words: str, expected, got) -> str:
@@ -81,8 +98,9 @@ def to_tensor(value) -> Tensor:
     return torch.as_tensor(value.copy() if hasattr(value, "strides") else value, dtype=torch.float64)  # [::-1] of an array
 
 
-def alike(a: Tensor, b: Tensor) -> bool:
-    return a.shape == b.shape and torch.allclose(a.double(), b.double(), rtol=1e-4, atol=1e-4)
+def alike(a, b) -> bool:
+    a, b = to_tensor(a), to_tensor(b)
+    return a.shape == b.shape and torch.allclose(a, b, rtol=1e-4, atol=1e-4)
 
 
 def brief(value) -> str:
@@ -103,16 +121,13 @@ def untouched(answer: Callable) -> Callable:
 
     @wraps(answer)
     def call(*arguments):
-        before = [one.clone() if isinstance(one, Tensor) else None for one in arguments]
+        before = [argument.clone() if isinstance(argument, Tensor) else None for argument in arguments]
         result = answer(*arguments)
-        for number, (one, old) in enumerate(zip(arguments, before)):
-            if old is not None and not torch.equal(one, old):
+        for number, (argument, old) in enumerate(zip(arguments, before)):
+            if old is not None and not torch.equal(argument, old):
                 name = _parameter(answer, number)
-                raise NotYet(
-                    f"It looks like this slip: {name} is changed in place. Whoever called your function still needs it: "
-                    f"make a new tensor and leave {name} as it was."
-                    + case(given(arguments), f"{name} as it was", f"{name} changed")
-                )
+                slip = f"{name} is changed in place. Whoever called your function still needs it: make a new tensor and leave "
+                raise refused(f"{slip}{name} as it was", case(given(arguments), f"{name} as it was", f"{name} changed"))
         return result
 
     return call
@@ -132,7 +147,6 @@ def watched(answer, library: tuple[Callable, ...] = ()):
     """
     if not callable(answer) or isinstance(answer, nn.Module | type):
         return answer
-    copied = _called_by_itself(answer, library)
     first = True
 
     @wraps(answer)
@@ -142,7 +156,7 @@ def watched(answer, library: tuple[Callable, ...] = ()):
             if not (library and first):
                 return answer(*arguments, **named)
             first = False
-            return _refusing(copied, library, answer, *arguments, **named)
+            return _refusing(library, answer, *arguments, **named)
         except NotYet:
             raise
         except Exception as error:
@@ -153,21 +167,17 @@ def watched(answer, library: tuple[Callable, ...] = ()):
     return call
 
 
-def _called_by_itself(answer: Callable, library: tuple[Callable, ...]) -> Callable | None:
-    return next((one for one in library if inspect.unwrap(answer) is inspect.unwrap(one)), None)
-
-
-def _refusing(copied: Callable | None, library: tuple[Callable, ...], answer: Callable, *arguments, **named):
+def _refusing(library: tuple[Callable, ...], answer: Callable, *arguments, **named):
     """answer(...), unless it is, or calls, a function that the exercise asks for."""
-    codes = {inspect.unwrap(one).__code__: one for one in library if hasattr(inspect.unwrap(one), "__code__")}
-    builtin = {id(one): one for one in library if not hasattr(inspect.unwrap(one), "__code__")}
-    found = [copied] if copied else []
+    unwrapped = {inspect.unwrap(function): function for function in library}
+    codes = {inner.__code__: function for inner, function in unwrapped.items() if hasattr(inner, "__code__")}
+    called = [function for inner, function in unwrapped.items() if inner is inspect.unwrap(answer)]
 
     def look(frame, event, argument):
         if event == "call" and frame.f_code in codes:
-            found.append(codes[frame.f_code])
-        elif event == "c_call" and id(argument) in builtin:
-            found.append(argument)
+            called.append(codes[frame.f_code])
+        elif event == "c_call" and any(argument is function for function in library):
+            called.append(argument)
 
     before = sys.getprofile()
     sys.setprofile(look)
@@ -175,30 +185,42 @@ def _refusing(copied: Callable | None, library: tuple[Callable, ...], answer: Ca
         result = answer(*arguments, **named)
     finally:
         sys.setprofile(before)
-    if found:
-        raise NotYet(
-            f"It calls {getattr(found[0], '__name__', found[0])}, which does the exercise for you: write that part yourself."
-        )
+    if called:
+        name = getattr(called[0], "__name__", called[0])
+        raise NotYet(f"It calls {name}, which does the exercise for you: write that part yourself.")
     return result
+
+
+def noted(calls: list[str], word: str, work: Callable) -> Callable:
+    """The same function, which puts a word on the list whenever it is called."""
+
+    @wraps(work)
+    def call(*arguments, **named):
+        calls.append(word)
+        return work(*arguments, **named)
+
+    return call
 
 
 def given(arguments: tuple) -> str:
     """Arguments in words: tensors by their shapes, networks by their kind, the rest as it is."""
-    return ", ".join(_given(one) for one in arguments) or "no arguments"
+    return ", ".join(map(_given, arguments)) or "no arguments"
 
 
-def _given(one) -> str:
-    if isinstance(one, Tensor):
-        return f"a tensor of shape {tuple(one.shape)}" if one.dim() else f"{one.item():g}"
-    if isinstance(one, nn.Module):
-        return f"a network ({type(one).__name__})"
-    if isinstance(one, float):
-        return f"{one:g}"
-    if isinstance(one, torch.optim.Optimizer):
-        return f"an optimizer ({type(one).__name__})"
-    if callable(one) or isinstance(one, torch.Generator):
-        return f"a {'generator' if isinstance(one, torch.Generator) else 'function'}"
-    shown = repr(one)
+def _given(argument) -> str:
+    if isinstance(argument, Tensor):
+        return f"a tensor of shape {tuple(argument.shape)}" if argument.dim() else f"{argument.item():g}"
+    if isinstance(argument, float):
+        return f"{argument:g}"
+    if isinstance(argument, nn.Module):
+        return f"a network ({type(argument).__name__})"
+    if isinstance(argument, torch.optim.Optimizer):
+        return f"an optimizer ({type(argument).__name__})"
+    if isinstance(argument, torch.Generator):
+        return "a generator"
+    if callable(argument):
+        return "a function"
+    shown = repr(argument)
     return shown if len(shown) <= 100 else shown[:97] + "..."
 
 

@@ -5,28 +5,24 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from course.exercises.checking import NotYet, alike, case, compare
+from course.exercises.checking import NotYet, alike, case, compare, refused, slip_of
 from mnist_lib import interpret
 from mnist_lib.model import DigitNet
 from mnist_lib.receptive_field import receptive_fields
 from mnist_lib.transforms import normalise
 
 
+@torch.random.fork_rng(devices=[])
 def _some_net(seed: int, **settings) -> DigitNet:
     """A DigitNet with random weights and BatchNorms that shift and scale, so that no slip goes unseen."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        net = DigitNet(**settings).eval()
-        for module in net.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                for values, (low, high) in (
-                    (module.weight, (0.5, 1.5)),
-                    (module.bias, (-0.3, 0.7)),
-                    (module.running_mean, (-0.3, 0.3)),
-                    (module.running_var, (0.2, 0.6)),
-                ):
-                    nn.init.uniform_(values, low, high)
-        return net
+    torch.manual_seed(seed)
+    net = DigitNet(**settings).eval()
+    for block in net.blocks():
+        nn.init.uniform_(block.norm.weight, 0.5, 1.5)
+        nn.init.uniform_(block.norm.bias, -0.3, 0.7)
+        nn.init.uniform_(block.norm.running_mean, -0.3, 0.3)
+        nn.init.uniform_(block.norm.running_var, 0.2, 0.6)
+    return net
 
 
 def _some_images(n: int, seed: int) -> Tensor:
@@ -37,33 +33,30 @@ def _some_images(n: int, seed: int) -> Tensor:
 def _evidence(answer: Callable) -> bool:
     """The map whose mean, with the bias, is the logit."""
 
-    def weigh(maps: Tensor, net: DigitNet, digit: int) -> Tensor:
-        return torch.einsum("c,chw->hw", net.conv8.weight.detach()[digit, :, 0, 0], maps)
+    @torch.no_grad()
+    def slips(net: DigitNet, image: Tensor, digit: int) -> dict[str, Tensor]:
+        def weigh(maps: Tensor) -> Tensor:
+            return torch.einsum("c,chw->hw", net.conv8.weight[digit, :, 0, 0], maps[0])
 
-    def raw(net: DigitNet, image: Tensor, stop: str) -> Tensor:
-        """conv7's maps as the module `stop` gives them, before what follows it."""
-        kept: list[Tensor] = []
-        with torch.no_grad(), net.get_submodule(stop).register_forward_hook(lambda *passed: kept.append(passed[2])):
-            net(image[None])
-        return kept[0][0]
+        right, answer = interpret.evidence(net, image, digit), int(net(image[None]).argmax())
+        beneath = interpret.maps(net, "conv6", image[None])
+        convolved = net.conv7(beneath)
+        return {
+            "ReLU on the evidence: what speaks against the digit is lost": right.relu(),
+            "the sum over the places is the logit: it should be their mean": right / 36,
+            "the 16 products are averaged; they should be added up": right / 16,
+            "the bias is added at every place; it should be added once, after the mean": right + net.conv8.bias[digit],
+            "conv6's maps in place of conv7's": weigh(beneath),
+            "conv7's maps before BatchNorm": weigh(convolved),
+            "conv7's maps before ReLU": weigh(net.bn7(convolved)),
+            "the weights of the digit that the network answers, not of the digit asked about": (
+                interpret.evidence(net, image, answer)
+            ),
+        } | {
+            f"the weights of another digit, {step} further on": interpret.evidence(net, image, (digit + step) % 10)
+            for step in range(1, 10)
+        }
 
-    slips = {
-        "ReLU on the evidence: what speaks against the digit is lost": lambda n, x, d: interpret.evidence(n, x, d).relu(),
-        "the sum over the places is the logit: it should be their mean": lambda n, x, d: interpret.evidence(n, x, d) / 36,
-        "the 16 products are averaged; they should be added up": lambda n, x, d: interpret.evidence(n, x, d) / 16,
-        "the bias is added at every place; it should be added once, after the mean": lambda n, x, d: (
-            interpret.evidence(n, x, d) + n.conv8.bias[d]
-        ),
-        "conv6's maps in place of conv7's": lambda n, x, d: weigh(interpret.maps(n, "conv6", x[None])[0], n, d),
-        "conv7's maps before BatchNorm": lambda n, x, d: weigh(raw(n, x, "conv7"), n, d),
-        "conv7's maps before ReLU": lambda n, x, d: weigh(raw(n, x, "bn7"), n, d),
-        "the weights of the digit that the network answers, not of the digit asked about": lambda n, x, d: interpret.evidence(
-            n, x, int(n(x[None]).argmax())
-        ),
-    }
-    for step in range(1, 10):
-        slip = f"the weights of another digit, {step} further on"
-        slips[slip] = lambda n, x, d, step=step: interpret.evidence(n, x, (d + step) % 10)
     cases = []
     for seed, digit in enumerate((3, 0, 9, 5, 3)):
         net, image = _some_net(seed), _some_images(1, seed)[0]
@@ -78,68 +71,45 @@ def _top_patches(answer: Callable) -> bool:
     """The strongest unit's field in each of the k strongest images."""
     fields = receptive_fields(DigitNet(), (28, 28))
 
-    def cut(net, layer, images, chosen, moved=lambda box, field, unit: box, fill=0.0) -> Tensor:
-        """The patches of the chosen (image, row, column), with boxes moved as a slip would move them."""
-        field = fields[layer]
-        wide = nn.functional.pad(images, (60,) * 4, value=fill)
-        boxes = [(i, *moved(field.box(row, col), field, (row, col))) for i, row, col in chosen]
-        return torch.stack([wide[i, :, t + 60 : b + 61, left + 60 : r + 61] for i, t, left, b, r in boxes])
+    def slips(net: DigitNet, layer: str, map: int, images: Tensor, k: int) -> dict[str, Tensor]:
+        said, field = interpret.maps(net, layer, images)[:, map], fields[layer]
+        side, jump, first = field.size[0], int(field.jump[0]), field.box(0, 0)[0]
+        units = torch.stack(torch.unravel_index(said.flatten(1).argmax(1), said.shape[1:]), 1)  # (N, 2), each image's strongest
+        by_unit, by_mean = (order.argsort(descending=True) for order in (said.amax((1, 2)), said.mean((1, 2))))
+        best = by_unit[:k]
+        which, *place = torch.unravel_index(said.flatten().argsort(descending=True)[:k], said.shape)
 
-    def ranked(net, layer, map, images, k, key=lambda said: said.amax((1, 2)), largest=True):
-        said = interpret.maps(net, layer, images)[:, map]
-        order = key(said).argsort(descending=largest)[:k].tolist()
-        return [(i, *divmod(int(said[i].argmax()), said.shape[2])) for i in order]
+        def cut(which: Tensor, corners: Tensor, fill: float = 0.0) -> Tensor:
+            """The patches of these images whose top and left pixel the corners (k, 2) are."""
+            wide = nn.functional.pad(images, (60,) * 4, value=fill)
+            places = zip(which.tolist(), (corners + 60).tolist())
+            return torch.stack([wide[i, :, top : top + side, left : left + side] for i, (top, left) in places])
 
-    def several(net, layer, map, images, k):
-        said = interpret.maps(net, layer, images)[:, map]
-        best = said.flatten().argsort(descending=True)[:k].tolist()
-        return [(i // said[0].numel(), *divmod(i % said[0].numel(), said.shape[2])) for i in best]
+        corners, paper = first + jump * units, float(normalise(torch.zeros(1)))
+        right = cut(best, corners[best])
+        return {
+            "the last row and column are missing: a box includes both ends, so a slice ends one later": right[:, :, :-1, :-1],
+            "images are ranked by the mean over the map, not by its strongest unit": cut(by_mean[:k], corners[by_mean[:k]]),
+            "several patches of one image: each image gives only its strongest": cut(
+                which, first + jump * torch.stack(place, 1)
+            ),
+            "the weakest images instead of the strongest": cut(by_unit.flip(0)[:k], corners[by_unit.flip(0)[:k]]),
+            "the strongest comes last": right.flip(0),
+            "another map: they are counted from 0": interpret.top_patches(net, layer, map - 1, images, k).patches,
+            "beyond the border there is paper, but the network pads with 0": cut(best, corners[best], paper),
+            "the jump is ignored: units are jump pixels apart": cut(best, first + units[best]),
+            "the first unit's box is taken to begin at pixel 0": cut(best, jump * units[best]),
+            "the unit is taken for the middle of its box": cut(best, jump * units[best] - side // 2),
+            "row and column are swapped": cut(best, corners[best].flip(1)),
+            "at the border the box is pushed back into the image": cut(best, corners[best].clamp(0, 28 - side)),
+        }
 
-    def at(offset: Callable) -> Callable:
-        """A box of the field's size whose top and left are offset(field, row or column)."""
-
-        def moved(_box, field, unit):
-            (top, left), side = (offset(field, u) for u in unit), field.size[0] - 1
-            return top, left, top + side, left + side
-
-        return moved
-
-    def first(field) -> int:
-        return field.box(0, 0)[0]
-
-    wrong_box = {
-        "the jump is ignored: units are jump pixels apart": at(lambda field, u: first(field) + u),
-        "the first unit's box is taken to begin at pixel 0": at(lambda field, u: int(u * field.jump[0])),
-        "the unit is taken for the middle of its box": at(lambda field, u: int(u * field.jump[0]) - field.size[0] // 2),
-        "row and column are swapped": lambda box, field, unit: field.box(*reversed(unit)),
-        "at the border the box is pushed back into the image": at(
-            lambda field, u: min(max(first(field) + int(u * field.jump[0]), 0), 28 - field.size[0])
-        ),
-    }
-    slips = {
-        "the last row and column are missing: a box includes both ends, so a slice ends one later": lambda n, y, m, x, k: cut(
-            n, y, x, ranked(n, y, m, x, k)
-        )[:, :, :-1, :-1],
-        "images are ranked by the mean over the map, not by its strongest unit": lambda n, y, m, x, k: cut(
-            n, y, x, ranked(n, y, m, x, k, key=lambda said: said.mean((1, 2)))
-        ),
-        "several patches of one image: each image gives only its strongest": lambda n, y, m, x, k: cut(
-            n, y, x, several(n, y, m, x, k)
-        ),
-        "the weakest images instead of the strongest": lambda n, y, m, x, k: cut(n, y, x, ranked(n, y, m, x, k, largest=False)),
-        "the strongest comes last": lambda n, y, m, x, k: interpret.top_patches(n, y, m, x, k).patches.flip(0),
-        "another map: they are counted from 0": lambda n, y, m, x, k: interpret.top_patches(n, y, m - 1, x, k).patches,
-        "beyond the border there is paper, but the network pads with 0": lambda n, y, m, x, k: cut(
-            n, y, x, ranked(n, y, m, x, k), fill=float(normalise(torch.zeros(1)))
-        ),
-    }
-    for slip, moved in wrong_box.items():
-        slips[slip] = lambda n, y, m, x, k, moved=moved: cut(n, y, x, ranked(n, y, m, x, k), moved)
     cases = []
     for seed, (layer, k) in enumerate((("conv2", 3), ("conv5", 4), ("conv7", 6))):
         net, images = _some_net(seed + 10), _some_images(8, seed + 10)
-        border = [_at_the_border(said) for said in interpret.maps(net, layer, images).transpose(0, 1)]
-        map = border.index(max(border[1:]), 1)  # the more units at the border, the better
+        said = interpret.maps(net, layer, images)
+        at_border = (said[:, :, 1:-1, 1:-1].amax((2, 3)) < said.amax((2, 3))).sum(0).tolist()  # strongest units, by map
+        map = at_border.index(max(at_border[1:]), 1)  # the more of them, the better
         best = interpret.top_patches(net, layer, map, images, k)
         row, col = best.units[0].tolist()
         words = (
@@ -154,18 +124,12 @@ def _top_patches(answer: Callable) -> bool:
         except RuntimeError as error:
             if "stack expects each tensor to be equal size" not in str(error):
                 raise
-            raise NotYet(
-                "It looks like this slip: at the border a patch is cut off, so the patches differ in size. What lies beyond "
-                "the image is 0: pad it first."
-                + case(next(words for words, given in cases if given[1:3] == arguments[1:3]), "patches of one size", f"{error}")
-            ) from None
+            slip = "at the border a patch is cut off, so the patches differ in size. "
+            slip += "What lies beyond the image is 0: pad it first"
+            words = next(words for words, given in cases if given[1:3] == arguments[1:3])
+            raise refused(slip, case(words, "patches of one size", f"{error}")) from None
 
-    return compare(attempt, lambda *case: interpret.top_patches(*case).patches, slips, cases)
-
-
-def _at_the_border(said: Tensor) -> int:
-    """In how many of a map's (N, h, w) images the strongest unit lies at the border of the map."""
-    return int((said[:, 1:-1, 1:-1].amax((1, 2)) < said.amax((1, 2))).sum())
+    return compare(attempt, lambda *given: interpret.top_patches(*given).patches, slips, cases)
 
 
 def _silence(answer: Callable) -> bool:
@@ -188,19 +152,15 @@ def _silence(answer: Callable) -> bool:
             got = said(net)
         after = said(net)
         if not alike(expected, got):
+            twin = _some_net(seed + 20)  # whatever has been done to the other
             slips = {
                 "nothing is switched off": whole,
-                "the map is 0 before BatchNorm, which shifts it away from 0 again": _hooked(
-                    _some_net(seed + 20), layer, map, said
-                ),
-                "the whole layer is off, not one map": _hooked(
-                    _some_net(seed + 20), layer.replace("conv", "bn"), slice(None), said
-                ),
+                "the map is 0 before BatchNorm, which shifts it away from 0 again": _hooked(twin, layer, map, said),
+                "the whole layer is off, not one map": _hooked(twin, layer.replace("conv", "bn"), slice(None), said),
             }
-            slip = next((f" It looks like this slip: {slip}." for slip, one in slips.items() if alike(one, got)), "")
-            raise NotYet(f"{slip.strip()}{case(words, expected, got)}")
-        for when, now in (("afterwards", after), ("after an error inside", None)):
-            if now is None:
+            raise refused(slip_of([slips], [got], alike), case(words, expected, got))
+        for when in ("afterwards", "after an error inside"):
+            if when != "afterwards":
                 try:
                     with answer(net, layer, map):
                         raise _Stop
@@ -208,14 +168,13 @@ def _silence(answer: Callable) -> bool:
                     pass
                 else:
                     raise NotYet("An error inside the block is swallowed: let it through, after restoring the network.")
-                now = said(net)
+                after = said(net)
             changed = [name for name, value in net.state_dict().items() if not torch.equal(value, kept[name])]
             if changed:
-                slip = f"weights are edited and not put back {when}"
-                raise NotYet(f"It looks like this slip: {slip}.{case(words, 'no number changed', f'{changed[0]} changed')}")
-            if not alike(whole, now):
-                slip = f"the hook is left on {when}"
-                raise NotYet(f"It looks like this slip: {slip}.{case(f'{words}, {when}', whole, now)}")
+                shown = case(words, "no number changed", f"{changed[0]} changed")
+                raise refused(f"weights are edited and not put back {when}", shown)
+            if not alike(whole, after):
+                raise refused(f"the hook is left on {when}", case(f"{words}, {when}", whole, after))
     return True
 
 

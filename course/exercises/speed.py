@@ -5,13 +5,13 @@ import math
 import random
 import statistics
 from collections.abc import Callable, Mapping
-from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from course.exercises.checking import NotYet, Unwritten, case, compare, on, to_tensor
+from course.exercises.checking import NotYet, Unwritten, case, compare, noted, on, refused, slip_of
 from mnist_lib.model import DigitNet
 
 
@@ -24,62 +24,59 @@ def _share(answer: Callable) -> bool:
     def share(alone: float, whole: float) -> float:
         return (1 - 1 / whole) / (1 - 1 / alone)
 
-    slips = {
-        "1 - 1 / whole is the share of the time that was saved. It ignores the factor, as if the part now took no time": (
-            lambda alone, whole: 1 - 1 / whole
-        ),
-        "whole / alone: gains of parts cannot be added up. Add up times instead": lambda alone, whole: whole / alone,
-        "(whole - 1) / (alone - 1) is the part's share of the new time. Its share of the old time is asked for": (
-            lambda alone, whole: (whole - 1) / (alone - 1)
-        ),
-        "1 / whole is the share of the whole time that is left": lambda alone, whole: 1 / whole,
-        "this is the share of the time that the part did not take": lambda alone, whole: 1 - share(alone, whole),
-        "in percent: a share lies between 0 and 1": lambda alone, whole: 100 * share(alone, whole),
-        "the two arguments are swapped: alone comes first": lambda alone, whole: share(whole, alone),
-        "Amdahl's law forwards, with the gain of the whole in place of the share": lambda alone, whole: whole_of(whole, alone),
-    }
+    def slips(alone: float, whole: float) -> dict[str, float]:
+        return {
+            "1 - 1 / whole is the share of the time that was saved. It ignores the factor, as if the part now took no time": (
+                1 - 1 / whole
+            ),
+            "whole / alone: gains of parts cannot be added up. Add up times instead": whole / alone,
+            "(whole - 1) / (alone - 1) is the part's share of the new time. Its share of the old time is asked for": (
+                (whole - 1) / (alone - 1)
+            ),
+            "1 / whole is the share of the whole time that is left": 1 / whole,
+            "this is the share of the time that the part did not take": 1 - share(alone, whole),
+            "in percent: a share lies between 0 and 1": 100 * share(alone, whole),
+            "the two arguments are swapped: alone comes first": share(whole, alone),
+            "Amdahl's law forwards, with the gain of the whole in place of the share": whole_of(whole, alone),
+        }
+
     draw = random.Random(0)
     settings = [(draw.uniform(0.05, 0.95), draw.uniform(1.5, 60)) for _ in range(20)]
     cases = [("the part is 42 times as fast, the whole 1.31 times", (42.0, 1.31))]
     for part, alone in settings:
         whole = whole_of(part, alone)
         cases.append((f"the part is {alone:.4f} times as fast, the whole {whole:.4f} times", (alone, whole)))
-    return compare(answer, lambda alone, whole: to_tensor(share(alone, whole)), slips, cases)
+    return compare(answer, share, slips, cases)
 
 
 def _address(answer: Callable) -> bool:
     """Where torch itself puts the value, by the strides of a tensor in channels-last order."""
 
-    def right(n: int, c: int, h: int, w: int, shape: tuple[int, int, int, int]) -> Tensor:
+    def right(n: int, c: int, h: int, w: int, shape: tuple[int, int, int, int]) -> int:
         strides = torch.empty(shape, device="meta").contiguous(memory_format=torch.channels_last).stride()
-        return to_tensor(sum(index * stride for index, stride in zip((n, c, h, w), strides)))
+        return sum(index * stride for index, stride in zip((n, c, h, w), strides))
 
-    def nested(order: str) -> Callable:
-        """The address when the axes lie as in `order`, the last one side by side."""
+    def slips(n: int, c: int, h: int, w: int, shape: tuple[int, int, int, int]) -> dict[str, int]:
+        index, size = dict(zip("NCHW", (n, c, h, w))), dict(zip("NCHW", shape))
 
-        def wrong(n, c, h, w, shape):
-            sizes, indices, place = dict(zip("NCHW", shape)), {"N": n, "C": c, "H": h, "W": w}, 0
-            for axis in order:
-                place = place * sizes[axis] + indices[axis]
-            return place
+        def address(order: str) -> int:
+            """When the axes lie in this order, the last one side by side."""
+            return int(np.ravel_multi_index([index[axis] for axis in order], [size[axis] for axis in order]))
 
-        return wrong
+        return {
+            "this is NCHW, the plain order, channel after channel": address("NCHW"),
+            "W before H: in channels last, pixels still lie row by row": address("NWHC"),
+            "the images lie side by side: they should come whole, one after another": address("CHWN"),
+            "H and W are right, but the channels come before the image": address("CNHW"),
+            "the shape is read as (N, H, W, C): it is still (N, C, H, W), only the order in memory differs": (
+                ((n * shape[1] + h) * shape[2] + w) * shape[3] + c
+            ),
+            "H where W is meant: a row has W pixels": ((n * shape[2] + h) * shape[2] + w) * shape[1] + c,
+            "the image's number is ignored": right(0, c, h, w, shape),
+            "counted from 1: the first value has address 0": right(n, c, h, w, shape) + 1,
+            "in bytes: count values, not bytes": 4 * right(n, c, h, w, shape),
+        }
 
-    slips = {
-        "this is NCHW, the plain order, channel after channel": nested("NCHW"),
-        "W before H: in channels last, pixels still lie row by row": nested("NWHC"),
-        "the images lie side by side: they should come whole, one after another": nested("CHWN"),
-        "H and W are right, but the channels come before the image": nested("CNHW"),
-        "the shape is read as (N, H, W, C): it is still (N, C, H, W), only the order in memory differs": (
-            lambda n, c, h, w, shape: ((n * shape[1] + h) * shape[2] + w) * shape[3] + c
-        ),
-        "H where W is meant: a row has W pixels": (
-            lambda n, c, h, w, shape: ((n * shape[2] + h) * shape[2] + w) * shape[1] + c
-        ),
-        "the image's number is ignored": lambda n, c, h, w, shape: nested("NHWC")(0, c, h, w, shape),
-        "counted from 1: the first value has address 0": lambda *case: nested("NHWC")(*case) + 1,
-        "in bytes: count values, not bytes": lambda *case: 4 * nested("NHWC")(*case),
-    }
     draw, cases = random.Random(1), []
     for _ in range(12):
         shape = tuple(draw.sample(range(2, 7), 4))  # all sides different, so that none is taken for another
@@ -89,15 +86,11 @@ def _address(answer: Callable) -> bool:
     return compare(answer, right, slips, cases)
 
 
+@torch.random.fork_rng(devices=[])
 def _multiplications(answer: Callable) -> bool:
     """Counted by hooks, from each convolution's weights and its actual output."""
-    with torch.random.fork_rng(devices=[]):
-        return _compare_counts(answer)
-
-
-def _compare_counts(answer: Callable) -> bool:
     cases = [
-        ("DigitNet()", lambda: DigitNet()),
+        ("DigitNet()", DigitNet),
         ("DigitNet(widths=(4, 6, 3, 5, 5, 5, 5))", lambda: DigitNet(widths=(4, 6, 3, 5, 5, 5, 5))),
         ("a stride, a kernel of 5x3 and a padding", _strided),
         ("groups: each filter reads only some of the maps", _grouped),
@@ -105,9 +98,9 @@ def _compare_counts(answer: Callable) -> bool:
     results = []
     for words, make in cases:
         net, hooked = make().eval(), []
-        for module in net.modules():
+        for name, module in net.named_modules():
             if isinstance(module, nn.Conv2d):
-                module.register_forward_hook = _noted(module.register_forward_hook, hooked)
+                module.register_forward_hook = noted(hooked, name, module.register_forward_hook)
         got = on(answer, words, net)
         if got is None:
             raise Unwritten
@@ -115,43 +108,31 @@ def _compare_counts(answer: Callable) -> bool:
             raise NotYet(f'It should return a dict such as {{"conv1": 97344}}, not {type(got).__name__}.')
         names = list(_counted(make(), _right))
         if set(map(str, got)) != set(names):
-            found = case(
-                words, "one number for each of " + ", ".join(names), "numbers for " + (", ".join(map(str, got)) or "none")
-            )
-            raise NotYet(_about_names(list(map(str, got)), names, len(hooked)) + found)
+            given, wanted = list(map(str, got)), f"one number for each of {', '.join(names)}"
+            shown = case(words, wanted, f"numbers for {', '.join(given) or 'none'}")
+            raise NotYet(_about_names(given, names, len(hooked)) + shown)
         if left := [name for name, module in net.named_modules() if module._forward_hooks]:
             slip = "hooks are left on. Keep what register_forward_hook returns, and call its remove() when you have counted"
-            raise NotYet(f"It looks like this slip: {slip}.{case(words, 'no hook afterwards', 'hooks on ' + ', '.join(left))}")
-        results.append((words, make, {name: float(got[name]) for name in names}))
+            raise refused(slip, case(words, "no hook afterwards", f"hooks on {', '.join(left)}"))
+        results.append((words, make(), {name: float(got[name]) for name in names}))
     failed = [
         (words, name, expected, got[name])
-        for words, make, got in results
-        for name, expected in _counted(make(), _right).items()
+        for words, net, got in results
+        for name, expected in _counted(net, _right).items()
         if got[name] != expected
     ]
     if not failed:
         return True
     words, name, expected, got = failed[0]
-    shown = case(
-        f"layer {name} of a network with {words}" if name.isdigit() else f"{name} of {words}", f"{expected:,}", f"{got:,.0f}"
-    )
-    for slip, count in _COUNTING_SLIPS.items():
-        if all(_counted(make(), count) == got for _, make, got in results):
-            raise NotYet(f"It looks like this slip: {slip}.{shown}")
-        both = partial(_times_groups, count)
-        if all(_counted(make(), both) == got for _, make, got in results):
-            raise NotYet(
-                f"It looks like two slips: {slip}; and groups are ignored: a filter reads in_channels / groups maps.{shown}"
-            )
-    raise NotYet(shown)
+    layer = f"layer {name} of a network with {words}" if name.isdigit() else f"{name} of {words}"
+    shown = case(layer, f"{expected:,}", f"{got:,.0f}")
+    wrong = [_by_slip(_counted(net, _wrong_counts)) for _, net, _ in results]
+    raise refused(slip_of(wrong, [got for _, _, got in results]), shown)
 
 
-def _noted(register: Callable, hooked: list) -> Callable:
-    def call(*arguments, **named):
-        hooked.append(arguments)
-        return register(*arguments, **named)
-
-    return call
+def _by_slip(layers: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
+    """{layer: {slip: count}} -> {slip: {layer: count}}."""
+    return {slip: {name: counts[slip] for name, counts in layers.items()} for slip in next(iter(layers.values()))}
 
 
 def _about_names(got: list[str], names: list[str], hooks: int) -> str:
@@ -169,7 +150,7 @@ def _about_names(got: list[str], names: list[str], hooks: int) -> str:
 
 def count_multiplications(net: nn.Module) -> dict[str, int]:
     """{name: how many multiplications a convolution does for one image (1, 28, 28)}: what 7c asks for."""
-    return _counted(copy.deepcopy(net), _right)
+    return _counted(net, _right)
 
 
 def _right(conv: nn.Conv2d, _before: Tensor, after: Tensor) -> int:
@@ -177,53 +158,34 @@ def _right(conv: nn.Conv2d, _before: Tensor, after: Tensor) -> int:
     return conv.weight.numel() * after.shape[2] * after.shape[3]
 
 
-def _times_groups(count: Callable, conv: nn.Conv2d, before: Tensor, after: Tensor) -> int:
-    return count(conv, before, after) * conv.groups
+def _wrong_counts(conv: nn.Conv2d, before: Tensor, after: Tensor) -> dict[str, int]:
+    right, weights, values = _right(conv, before, after), conv.weight.numel(), after[0].numel()
+    rows, columns = conv.kernel_size
+    slips = {
+        "the output's size is ignored: this is the number of weights, and each is used at every place of the output": weights,
+        "the output's size is ignored: this is the number of parameters": sum(p.numel() for p in conv.parameters()),
+        "the side of the input, where that of the output is meant: the filter is applied once for each place of the output": (
+            weights * before.shape[2] * before.shape[3]
+        ),
+        "the side of the image, 28, in every layer: each layer's own output counts": weights * 28 * 28,
+        "groups are ignored: with groups a filter reads in_channels / groups maps": right * conv.groups,
+        "the bias is counted: it is added, not multiplied": right + values * (conv.bias is not None),
+        "twice as many: additions are counted, too": 2 * right,
+        "one side of the output only: a filter moves over its height and its width": weights * after.shape[3],
+        "one side of the kernel only: it has k x k weights for each map": right // rows,
+        "the kernel is taken to be square: rows times columns, kernel_size[0] * kernel_size[1]": right // columns * rows,
+        "the kernel is taken to be square, with its columns for both: kernel_size[0] * kernel_size[1]": right // rows * columns,
+        "the input's maps are forgotten: a filter reads all of them": values * rows * columns,
+        "this is the number of values that come out: each needs many multiplications": values,
+    }
+    ignored = "; and also: groups are ignored: a filter reads in_channels / groups maps"
+    return slips | {f"{slip}{ignored}": count * conv.groups for slip, count in slips.items()}
 
 
-_COUNTING_SLIPS: dict[str, Callable[[nn.Conv2d, Tensor, Tensor], int]] = {
-    "the output's size is ignored: this is the number of weights, and each is used at every place of the output": (
-        lambda conv, before, after: conv.weight.numel()
-    ),
-    "the output's size is ignored: this is the number of parameters": (
-        lambda conv, before, after: sum(p.numel() for p in conv.parameters())
-    ),
-    "the side of the input, where that of the output is meant: the filter is applied once for each place of the output": (
-        lambda conv, before, after: conv.weight.numel() * before.shape[2] * before.shape[3]
-    ),
-    "the side of the image, 28, in every layer: each layer's own output counts": (
-        lambda conv, before, after: conv.weight.numel() * 28 * 28
-    ),
-    "groups are ignored: with groups a filter reads in_channels / groups maps": (
-        lambda conv, before, after: _right(conv, before, after) * conv.groups
-    ),
-    "the bias is counted: it is added, not multiplied": (
-        lambda conv, before, after: _right(conv, before, after) + after[0].numel() * (conv.bias is not None)
-    ),
-    "twice as many: additions are counted, too": lambda conv, before, after: 2 * _right(conv, before, after),
-    "one side of the output only: a filter moves over its height and its width": (
-        lambda conv, before, after: conv.weight.numel() * after.shape[3]
-    ),
-    "one side of the kernel only: it has k x k weights for each map": (
-        lambda conv, before, after: _right(conv, before, after) // conv.kernel_size[0]
-    ),
-    "the kernel is taken to be square: rows times columns, kernel_size[0] * kernel_size[1]": (
-        lambda conv, before, after: _right(conv, before, after) // conv.kernel_size[1] * conv.kernel_size[0]
-    ),
-    "the kernel is taken to be square, with its columns for both: kernel_size[0] * kernel_size[1]": (
-        lambda conv, before, after: _right(conv, before, after) // conv.kernel_size[0] * conv.kernel_size[1]
-    ),
-    "the input's maps are forgotten: a filter reads all of them": (
-        lambda conv, before, after: after[0].numel() * conv.kernel_size[0] * conv.kernel_size[1]
-    ),
-    "this is the number of values that come out: each needs many multiplications": lambda conv, before, after: after[0].numel(),
-}
-
-
-def _counted(net: nn.Module, count: Callable[[nn.Conv2d, Tensor, Tensor], int]) -> dict[str, int]:
+def _counted(net: nn.Module, count: Callable) -> dict:
     """{name: count(convolution, its input, its output)} for one image."""
-    counts: dict[str, int] = {}
-    for name, module in net.eval().named_modules():
+    counts, net = {}, copy.deepcopy(net).eval()
+    for name, module in net.named_modules():
         if isinstance(module, nn.Conv2d):
             module.register_forward_hook(
                 lambda conv, inputs, output, name=name: counts.update({name: count(conv, inputs[0], output)})
@@ -295,44 +257,36 @@ def _time_it(answer: Callable) -> bool:
     if any(fits(middle, skip) for skip in range(1, fewest - _ENOUGH + 1) for middle in middles):
         return True
     skips = range(fewest)
-    slip = ""
-    if fits(lambda t: started + sum(t), 0):
-        slip = "a reading of the clock: only the difference of two readings is a time"
-    elif fewest > _ENOUGH and any(fits(lambda t: t[len(t) // 2], skip) for skip in (0, 1)):
-        slip = "the call in the middle of the list: the median is the middle one of the sorted times"
-    elif fewest == 1 or any(fits(lambda t, k=k: t[k], 0) for k in range(fewest)) or fits(lambda t: t[-1], 0):
-        slip = "one run: if something interrupted it, that time is in the answer, and you cannot tell"
-    elif any(fits(middle, 0) for middle in middles):
-        slip = "no warm-up: the first call is counted, and it is not like the others"
-    elif any(fits(statistics.mean, skip) for skip in skips):
-        slip = "the mean: a single call that was interrupted moves it" + (
-            ", and the first call is in it" * fits(statistics.mean, 0)
-        )
-    elif any(fits(sum, skip) for skip in skips):
-        slip = "the sum of all calls: the time of one is asked for"
-    elif any(fits(min, skip) for skip in skips):
-        slip = "the shortest call: that is the machine's best, not what the work usually takes"
-    elif any(fits(max, skip) for skip in skips):
-        slip = "the longest call: that is an interruption, not the work"
-    elif any(fits(middle, skip) for skip in skips for middle in middles):
-        slip = f"too few calls that count: with fewer than {_ENOUGH}, two that were interrupted move the median"
-    elif any(fits(lambda t: 1000 * statistics.median(t), skip) for skip in skips):
-        slip = "in milliseconds: seconds are asked for"
-    elif all(g < 1e-3 for _, g, _ in runs):
-        slip = "hardly any time passed. Read the clock that is handed in, and do the work between two readings"
-    said = (
-        f"It looks like this slip: {slip}."
-        if slip
-        else "It is not the median of your calls, however many are left out at the beginning."
-    )
+    fits_one = fewest == 1 or any(fits(lambda t, k=k: t[k], 0) for k in range(fewest)) or fits(lambda t: t[-1], 0)
+    mean = "the mean: a single call that was interrupted moves it"
+    slips = {
+        "a reading of the clock: only the difference of two readings is a time": fits(lambda t: started + sum(t), 0),
+        "the call in the middle of the list: the median is the middle one of the sorted times": (
+            fewest > _ENOUGH and any(fits(lambda t: t[len(t) // 2], skip) for skip in (0, 1))
+        ),
+        "one run: if something interrupted it, that time is in the answer, and you cannot tell": fits_one,
+        "no warm-up: the first call is counted, and it is not like the others": any(fits(middle, 0) for middle in middles),
+        f"{mean}, and the first call is in it": fits(statistics.mean, 0),
+        mean: any(fits(statistics.mean, skip) for skip in skips),
+        "the sum of all calls: the time of one is asked for": any(fits(sum, skip) for skip in skips),
+        "the shortest call: that is the machine's best, not what the work usually takes": any(
+            fits(min, skip) for skip in skips
+        ),
+        "the longest call: that is an interruption, not the work": any(fits(max, skip) for skip in skips),
+        f"too few calls that count: with fewer than {_ENOUGH}, two that were interrupted move the median": any(
+            fits(middle, skip) for skip in skips for middle in middles
+        ),
+        "in milliseconds: seconds are asked for": any(fits(lambda t: 1000 * statistics.median(t), skip) for skip in skips),
+        "hardly any time passed. Read the clock that is handed in, and do the work between two readings": (
+            all(seconds < 1e-3 for _, seconds, _ in runs)
+        ),
+    }
+    slip = next((slip for slip, fitting in slips.items() if fitting), None)
     shown = ", ".join(f"{seconds:.3f}" for seconds in took[:8]) + (", ..." if len(took) > 8 else "")
     expected = f"{statistics.median(took[1:]):.4f}, the median after the first call" if len(took) > _ENOUGH else "more calls"
-    raise NotYet(
-        said
-        + case(
-            f"work that you called {len(took)} time{'s' * (len(took) != 1)}; the calls took {shown} s", expected, f"{got:.4f}"
-        )
-    )
+    words = f"work that you called {len(took)} time{'s' * (len(took) != 1)}; the calls took {shown} s"
+    unknown = "It is not the median of your calls, however many are left out at the beginning." if not slip else ""
+    raise refused(slip, unknown + case(words, expected, f"{got:.4f}"))
 
 
 EXERCISES = {

@@ -7,42 +7,43 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course.exercises.checking import NotYet, alike, brief, case, compare, to_tensor
+from course.exercises.checking import NotYet, alike, brief, case, compare, noted, refused, to_tensor
 from mnist_lib.model import DigitNet
 from mnist_lib.trainer.loop import one_step
 
 
 def _cross_entropy(answer: Callable) -> bool:
     """First ordinary logits, then large ones, then whether the input is left as it was and a gradient gets through."""
-    slips = {
-        "softmax over the images (dim 0): each image's ten numbers become probabilities by themselves (dim 1)": lambda a, y: (
-            F.nll_loss(a.log_softmax(0), y)
-        ),
-        "the sum runs over the whole batch; each image has its own sum (dim=1)": lambda a, y: (
-            -(a.exp() / a.exp().sum()).gather(1, y[:, None]).log().mean()
-        ),
-        "softmax twice: F.cross_entropy takes logits and makes the probabilities itself": lambda a, y: F.cross_entropy(
-            a.softmax(1), y
-        ),
-        "the losses are added up; the loss of a batch is their mean": lambda a, y: F.cross_entropy(a, y, reduction="sum"),
-        "one loss for each image; the loss of a batch is their mean": lambda a, y: F.cross_entropy(a, y, reduction="none"),
-        "divided by the number of logits, not of images": lambda a, y: F.cross_entropy(a, y) / a.shape[1],
-        "log2: the natural logarithm is meant, torch.log": lambda a, y: F.cross_entropy(a, y) / math.log(2),
-        "log10: the natural logarithm is meant, torch.log": lambda a, y: F.cross_entropy(a, y) / math.log(10),
-        "the sign is wrong: a probability's logarithm is below zero, the loss above": lambda a, y: -F.cross_entropy(a, y),
-        "1 - p in place of -log p": lambda a, y: (1 - a.softmax(1).gather(1, y[:, None])).mean(),
-        "the most probable digit's logarithm, not the label's": lambda a, y: -a.log_softmax(1).amax(1).mean(),
-        "the logarithm of the mean probability, not the mean of the logarithms": lambda a, y: (
-            -a.softmax(1).gather(1, y[:, None]).mean().log()
-        ),
-        "the labels pick rows, which are images; each row's own label is wanted: p[torch.arange(len(labels)), labels]": (
-            lambda a, y: -a.log_softmax(1)[y].mean()
-        ),
-        "every label is picked in every row; each row's own is wanted: p[torch.arange(len(labels)), labels]": (
-            lambda a, y: -a.log_softmax(1)[:, y].mean()
-        ),
-        "no softmax: the logit itself is taken for a probability's logarithm": lambda a, y: -a.gather(1, y[:, None]).mean(),
-    }
+
+    def slips(a: Tensor, y: Tensor) -> dict[str, Tensor]:
+        right, p, log_p = F.cross_entropy(a, y), a.softmax(1), a.log_softmax(1)
+        own = p.gather(1, y[:, None])  # the probability of each image's label
+        return {
+            "softmax over the images (dim 0): each image's ten numbers become probabilities by themselves (dim 1)": (
+                F.nll_loss(a.log_softmax(0), y)
+            ),
+            "the sum runs over the whole batch; each image has its own sum (dim=1)": (
+                -(a.exp() / a.exp().sum()).gather(1, y[:, None]).log().mean()
+            ),
+            "softmax twice: F.cross_entropy takes logits and makes the probabilities itself": F.cross_entropy(p, y),
+            "the losses are added up; the loss of a batch is their mean": F.cross_entropy(a, y, reduction="sum"),
+            "one loss for each image; the loss of a batch is their mean": F.cross_entropy(a, y, reduction="none"),
+            "divided by the number of logits, not of images": right / a.shape[1],
+            "log2: the natural logarithm is meant, torch.log": right / math.log(2),
+            "log10: the natural logarithm is meant, torch.log": right / math.log(10),
+            "the sign is wrong: a probability's logarithm is below zero, the loss above": -right,
+            "1 - p in place of -log p": (1 - own).mean(),
+            "the most probable digit's logarithm, not the label's": -log_p.amax(1).mean(),
+            "the logarithm of the mean probability, not the mean of the logarithms": -own.mean().log(),
+            "the labels pick rows, which are images; each row's own label is wanted: p[torch.arange(len(labels)), labels]": (
+                -log_p[y].mean()
+            ),
+            "every label is picked in every row; each row's own is wanted: p[torch.arange(len(labels)), labels]": (
+                -log_p[:, y].mean()
+            ),
+            "no softmax: the logit itself is taken for a probability's logarithm": -a.gather(1, y[:, None]).mean(),
+        }
+
     cases, draw = [], torch.Generator().manual_seed(4)
     for n, dtype in ((12, torch.float32), (10, torch.float64), (16, torch.float32)):
         logits = 2 * torch.randn(n, 10, generator=draw, dtype=dtype)
@@ -59,17 +60,16 @@ def _cross_entropy(answer: Callable) -> bool:
             "overflow: exp(2000) is infinite, and a probability that is rounded to 0 has an infinite logarithm. "
             "Subtract the largest logit of each image first, and take the logarithm of the sum, not of the quotient"
         )
-        raise NotYet(f"It looks like this slip: {slip}.{case(words, expected, got)}")
+        raise refused(slip, case(words, expected, got))
     if not alike(expected, got):
         slip = "a small number keeps the probability above 0, so a very wrong answer costs too little"
-        named = f"It looks like this slip: {slip}." if got.numel() == 1 and got < expected else ""
-        raise NotYet(f"{named}{case(words, expected, got)}")
+        raise refused(slip if got.numel() == 1 and got < expected else None, case(words, expected, got))
     if not torch.equal(given, logits):
         slip = (
             "the logits are changed in place, so the caller's own tensor changes: make a new one, as in logits = logits - ..., "
             "not logits -= ..."
         )
-        raise NotYet(f"It looks like this slip: {slip}.{case(f'{words}; afterwards the logits are', logits, given)}")
+        raise refused(slip, case(f"{words}; afterwards the logits are", logits, given))
     try:
         loss = answer(cases[0][1][0].clone().requires_grad_(), labels)
     except RuntimeError as error:
@@ -94,7 +94,7 @@ def _step(answer: Callable) -> bool:
             pair = step(p.clone(), v.clone(), g.clone(), rate, momentum)
             if not isinstance(pair, tuple | list) or len(pair) != 2:
                 raise NotYet(f"It should return two things, the new (p, v), not {type(pair).__name__}.")
-            p, v = (to_tensor(one).clone() for one in pair)
+            p, v = (to_tensor(half).clone() for half in pair)
             seen.append(p)
         return torch.stack(seen)
 
@@ -107,12 +107,10 @@ def _step(answer: Callable) -> bool:
             seen.append(p.detach().clone())
         return torch.stack(seen)
 
-    def inside(p, v, g, lr, m):
-        v = m * v + lr * g
-        return p - v, v
-
     wrong = {
-        "the rate is inside v: when it changes, old steps keep their old rate; multiply v by lr when p moves": inside,
+        "the rate is inside v: when it changes, old steps keep their old rate; multiply v by lr when p moves": (
+            lambda p, v, g, lr, m: (p - (m * v + lr * g), m * v + lr * g)
+        ),
         "g is multiplied by 1 - m, so that steps are ten times too small with m = 0.9": lambda p, v, g, lr, m: (
             p - lr * (m * v + (1 - m) * g),
             m * v + (1 - m) * g,
@@ -125,7 +123,10 @@ def _step(answer: Callable) -> bool:
         "m multiplies the gradient, too": lambda p, v, g, lr, m: (p - lr * m * (v + g), m * (v + g)),
         "the pair is the other way round: first p, then v": lambda p, v, g, lr, m: (m * v + g, p - lr * (m * v + g)),
     }
-    slips = {name: lambda *case, one=one: steps(one, *case) for name, one in wrong.items()}
+
+    def slips(*run) -> dict[str, Tensor]:
+        return {slip: steps(step, *run) for slip, step in wrong.items()}
+
     cases, draw = [], torch.Generator().manual_seed(5)
     for momentum in (0.9, 0.5):
         start, gradients = (torch.randn(*shape, generator=draw, dtype=torch.float64) for shape in ((3,), (8, 3)))
@@ -133,7 +134,7 @@ def _step(answer: Callable) -> bool:
         words = f"eight steps from p = [{', '.join(f'{x:.2f}' for x in start)}], v = 0, m = {momentum}, with rates "
         words += f"{', '.join(f'{x:.2f}' for x in rate)}; after each step p is"
         cases.append((words, (start, gradients, rate, momentum)))
-    return compare(lambda *case: steps(answer, *case), by_torch, slips, cases)
+    return compare(lambda *run: steps(answer, *run), by_torch, slips, cases)
 
 
 def _logits_gradient(answer: Callable) -> bool:
@@ -143,31 +144,23 @@ def _logits_gradient(answer: Callable) -> bool:
         logits = logits.clone().requires_grad_()
         return torch.autograd.grad(F.cross_entropy(logits, labels), logits)[0]
 
-    def hot(logits: Tensor, labels: Tensor) -> Tensor:
-        return F.one_hot(labels, logits.shape[1]).to(logits.dtype)
+    def slips(a: Tensor, y: Tensor) -> dict[str, Tensor]:
+        p, hot, n = a.softmax(1), F.one_hot(y, a.shape[1]), len(a)
+        return {
+            "not divided by the number of images: the loss is their mean, so each image has a share of 1/N": p - hot,
+            "the sign is wrong: the right digit's logit should rise, so its slope is below zero": (hot - p) / n,
+            "the 1 of the label is missing: the loss also contains minus the label's logit": p / n,
+            "only the label's column is filled, but every logit is in the softmax's sum": (p - 1) * hot / n,
+            "p (1 - p) is the slope of p; the slope of -log p is asked for": p * (1 - p) / n,
+            "-1/p is the slope of -log p along p; the slope along the logits is asked for": -hot / p / n,
+            "softmax over the images (dim 0): each image's ten numbers become probabilities by themselves (dim 1)": (
+                (a.softmax(0) - hot) / n
+            ),
+            "the logits themselves in place of their softmax": (a - hot) / n,
+            "divided by the number of logits; the loss is the mean over images": (p - hot) / a.numel(),
+            "one row for the whole batch: each image has ten slopes of its own": (p - hot).sum(0) / n,
+        }
 
-    slips = {
-        "not divided by the number of images: the loss is their mean, so each image has a share of 1/N": lambda a, y: (
-            a.softmax(1) - hot(a, y)
-        ),
-        "the sign is wrong: the right digit's logit should rise, so its slope is below zero": lambda a, y: -right(a, y),
-        "the 1 of the label is missing: the loss also contains minus the label's logit": lambda a, y: a.softmax(1) / len(a),
-        "only the label's column is filled, but every logit is in the softmax's sum": lambda a, y: right(a, y) * hot(a, y),
-        "p (1 - p) is the slope of p; the slope of -log p is asked for": lambda a, y: (
-            a.softmax(1) * (1 - a.softmax(1)) / len(a)
-        ),
-        "-1/p is the slope of -log p along p; the slope along the logits is asked for": lambda a, y: (
-            -hot(a, y) / a.softmax(1) / len(a)
-        ),
-        "softmax over the images (dim 0): each image's ten numbers become probabilities by themselves (dim 1)": lambda a, y: (
-            (a.softmax(0) - hot(a, y)) / len(a)
-        ),
-        "the logits themselves in place of their softmax": lambda a, y: (a - hot(a, y)) / len(a),
-        "divided by the number of logits; the loss is the mean over images": lambda a, y: (
-            (a.softmax(1) - hot(a, y)) / a.numel()
-        ),
-        "one row for the whole batch: each image has ten slopes of its own": lambda a, y: right(a, y).sum(0),
-    }
     cases, draw = [], torch.Generator().manual_seed(8)
     for n in (1, 2, 5, 8):
         logits = 2 * torch.randn(n, 10, generator=draw, dtype=torch.float64)
@@ -201,25 +194,20 @@ def _train_step(answer: Callable) -> bool:
         except RuntimeError as error:  # torch refuses to go backward through weights that a step has changed
             if "step" not in _last_call(events) or "backward" in _last_call(events):
                 raise
-            why = case(words, "three losses", f"RuntimeError: {str(error).split(':')[0]}")
-            raise NotYet(f"It looks like this slip: {EARLY}.{why}") from None
+            raise refused(EARLY, case(words, "three losses", f"RuntimeError: {str(error).split(':')[0]}")) from None
         if loss.numel() != 1:
             raise NotYet(f"It should return one number, the mean loss of the batch, not {brief(loss)}.")
         got.append(loss.reshape(()))
     seen = [(f"{words}the losses are", torch.stack(expected), torch.stack(got))]
     ours, theirs = reference.state_dict(), net.state_dict()
-    for name, told in (
-        ("bn1.running_mean", "afterwards bn1.running_mean is"),
-        ("conv8.weight", "afterwards conv8.weight is"),
-        *((name, f"afterwards {name} is") for name in ours),
-    ):
-        seen.append((f"{words}{told}", ours[name], theirs[name]))
-    failed = [(words, a, b) for words, a, b in seen if not alike(a, b)]
+    for name in ("bn1.running_mean", "conv8.weight", *ours):
+        seen.append((f"{words}afterwards {name} is", ours[name], theirs[name]))
+    failed = [shown for shown in seen if not alike(*shown[1:])]
     if not failed:
         return True
     by_itself = "step" not in _last_call(events) and not torch.equal(theirs["conv8.weight"], start()[0].conv8.weight)
     slip = BY_ITSELF if by_itself else _slip_of(events) or _slip_of_loss(start, batches, torch.stack(got))
-    raise NotYet(f"{f'It looks like this slip: {slip}.' if slip else ''}{case(*failed[0])}")
+    raise refused(slip, case(*failed[0]))
 
 
 BY_ITSELF = "the weights are moved by hand, without the optimizer's momentum: call optimizer.step()"
@@ -229,17 +217,10 @@ EARLY = "the step comes before backward: it uses the last batch's gradients, or 
 def _watch(net: nn.Module, optimizer: torch.optim.Optimizer) -> list[str]:
     """A list that fills with what is done to a network: forward in which mode, zero, backward, step."""
     events: list[str] = []
-
-    def noted(word: str, work: Callable) -> Callable:
-        def do(*args, **settings):
-            events.append(word)
-            return work(*args, **settings)
-
-        return do
-
     net.register_forward_pre_hook(lambda module, inputs: events.append("train" if module.training else "eval"))
     net.conv8.weight.register_hook(lambda gradient: events.append("backward"))
-    optimizer.zero_grad, net.zero_grad = noted("zero", optimizer.zero_grad), noted("zero", net.zero_grad)
+    for owner in (optimizer, net):
+        owner.zero_grad = noted(events, "zero", owner.zero_grad)
     optimizer.register_step_pre_hook(lambda *_: events.append("step"))
     return events
 
@@ -277,12 +258,8 @@ def _slip_of_loss(start: Callable, batches: list, got: Tensor) -> str | None:
     if alike(torch.stack(after)[:1], got[:1]):  # the second look at the images moves BatchNorm's statistics, not the weights
         return "this is the loss after the step; the one before it is asked for"
     losses = {
-        "softmax before the loss: cross-entropy takes logits": lambda answers, labels: F.cross_entropy(
-            answers.softmax(1), labels
-        ),
-        "the losses are added up; the loss of a batch is their mean": lambda answers, labels: F.cross_entropy(
-            answers, labels, reduction="sum"
-        ),
+        "softmax before the loss: cross-entropy takes logits": lambda a, y: F.cross_entropy(a.softmax(1), y),
+        "the losses are added up; the loss of a batch is their mean": lambda a, y: F.cross_entropy(a, y, reduction="sum"),
     }
     for slip, loss_of in losses.items():
         (net, optimizer), seen = start(), []

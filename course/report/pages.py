@@ -20,19 +20,8 @@ from mnist_lib.support.paths import ROOT, write_whole
 from mnist_lib.trainer.evaluation import evaluate
 from mnist_lib.trainer.recipes import RECIPES
 
-SHOWN = {  # a study's table, by the name of its markers
-    "STUDY_CARD": catalogue.CARD_STUDY,
-    "STUDY_QUICK": catalogue.QUICK_STUDY,
-    "STUDY_FEWEST": catalogue.FEWEST_STUDY,
-    "STUDY_SMALL": catalogue.SMALL_STUDY,
-    "STUDY_SHAPES": catalogue.SHAPES_STUDY,
-    "STUDY_FEWEST_LONG": catalogue.FEWEST_LONG_STUDY,
-    "STUDY_FRONTIER_SCREENING": catalogue.SCREENING_STUDY,
-    "STUDY_FRONTIER": catalogue.FRONTIER_STUDY,
-    "STUDY_BEST": catalogue.BEST_STUDY,
-    "STUDY_BEST_SCREENING": catalogue.BEST_SCREENING_STUDY,
-    "STUDY_ENGINE": catalogue.ENGINE_STUDY,
-}
+# The studies' tables, by the names of their markers: of all but those that only repeat a frozen recipe
+SHOWN = {f"STUDY_{name.upper().replace(' ', '_')}": study for name, study in catalogue.STUDIES.items() if study.held_out}
 
 
 def studies_on_record() -> dict[str, Records]:
@@ -125,17 +114,14 @@ def with_address(text: str) -> str:
 
 def weights_of(path: Path, record: dict, dataset: Dataset) -> tuple[bytes, DigitNet]:
     """The weights beside a record, as bytes and as a network; ReportError unless they read what the record says."""
+    beside = f"model.pt beside {path.name}"
     try:
         body = (path.parent / "model.pt").read_bytes()
         net = DigitNet()
         net.load_state_dict(torch.load(io.BytesIO(body), weights_only=True, map_location="cpu"))
     except Exception as error:  # missing, damaged, refused or of another network
-        raise ReportError(
-            f"model.pt beside {path.name} is not a DigitNet's weights ({type(error).__name__}): keep the two together."
-        ) from None
+        raise ReportError(f"{beside} is not a DigitNet's weights ({type(error).__name__}): keep the two together.") from None
     correct = evaluate(net.eval(), dataset.test_images, dataset.test_labels).correct
     if abs(correct - record["test"]["correct"]) > 2:  # another processor may round a logit differently
-        raise ReportError(
-            f"model.pt beside {path.name} reads {correct:,} correctly, but the record says {record['test']['correct']:,}."
-        )
+        raise ReportError(f"{beside} reads {correct:,} correctly, but the record says {record['test']['correct']:,}.")
     return body, net

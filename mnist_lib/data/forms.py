@@ -96,9 +96,8 @@ def _npz(path: Path) -> tuple[Tensor, ...]:
             for part in (torch.from_numpy(images).reshape(-1, 1, 28, 28), torch.from_numpy(labels).long())
         )
     except (KeyError, ValueError, TypeError, RuntimeError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(
-            f"{path} is not Keras's mnist.npz ({error}), which holds x_train, y_train, x_test and y_test."
-        ) from None
+        holds = "which holds x_train, y_train, x_test and y_test"
+        raise DataError(f"{path} is not Keras's mnist.npz ({error}), {holds}.") from None
 
 
 def _picture_folders(folder: Path) -> list[Path]:

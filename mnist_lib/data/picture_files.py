@@ -68,23 +68,22 @@ def _opened(source):
         image.load()
         return image, size
     except FileNotFoundError:
-        raise ValueError(f"There is no file {source}: correct the path.") from None
+        why = f"There is no file {source}: correct the path."
     except Image.UnidentifiedImageError:
+        why = f"{name} is not a picture: use a JPEG or PNG file."
         if str(source).lower().endswith((".heic", ".heif")):
-            raise ValueError(f"{name} is HEIC, which cannot be read here: save it as JPEG or PNG and use that.") from None
-        raise ValueError(f"{name} is not a picture: use a JPEG or PNG file.") from None
+            why = f"{name} is HEIC, which cannot be read here: save it as JPEG or PNG and use that."
     except (OSError, SyntaxError) as error:
-        raise ValueError(f"{name} can't be read ({error}): copy it again, or use another.") from None
+        why = f"{name} can't be read ({error}): copy it again, or use another."
+    raise ValueError(why)
 
 
 def _as_bytes(values) -> np.ndarray:
     array = np.asarray(values)
     array = array[0] if array.ndim == 3 and len(array) == 1 else array
     if array.dtype.kind not in "buif" or not array.size or (array.ndim != 2 and array.shape[2:] not in ((3,), (4,))):
-        found = f"{array.dtype} {array.shape}"
-        raise ValueError(
-            f"An array is a picture if it is (H, W), (1, H, W), (H, W, 3) or (H, W, 4) and not empty: this is {found}."
-        )
+        kinds = "(H, W), (1, H, W), (H, W, 3) or (H, W, 4)"
+        raise ValueError(f"An array is a picture if it is {kinds} and not empty: this is {array.dtype} {array.shape}.")
     if array.size > LARGEST:
         raise ValueError(TOO_LARGE)
     least, most = float(array.min()), float(array.max())

@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from mnist_lib.model import DigitNet
+from mnist_lib.model.layers import evaluating
 from mnist_lib.receptive_field import receptive_fields
 from mnist_lib.support import validation
 
@@ -26,7 +27,7 @@ def maps(net: DigitNet, layer: str, images: Tensor) -> Tensor:
     _check_layer(net, layer)
     if images.dim() != 4 or not images.is_floating_point():
         raise ValueError(f"images must be float (N, 1, 28, 28), normalised, not {validation.kind(images)}.")
-    with _evaluating(net):
+    with evaluating(net):
         batches = images.split(250)
         return torch.cat([_maps(net, layer, x.contiguous(memory_format=torch.channels_last)) for x in batches])
 
@@ -104,7 +105,7 @@ def ablate_channel(net: DigitNet, layer: str, map: int, to: Constant = "zero") -
     Raises ValueError, one sentence, for a layer or map that is not there, or another `to`.
     """
     _check_map(net, layer, map)
-    _check_constant(to)
+    validation.choice("to", to, get_args(Constant))
 
     def off(_module, _inputs, output: Tensor) -> Tensor:
         output = output.clone()
@@ -120,7 +121,7 @@ def ablate_channel(net: DigitNet, layer: str, map: int, to: Constant = "zero") -
 def wrong_without(net: DigitNet, images: Tensor, labels: Tensor, channels: Sequence[tuple[str, int]]) -> int:
     """How many images (N, 1, 28, 28) are misread while several maps, (layer, map) each, are 0 at the same time."""
     validation.label_each("wrong_without", images, labels)
-    with _evaluating(net), ExitStack() as off:
+    with evaluating(net), ExitStack() as off:
         for layer, map in channels:
             off.enter_context(ablate_channel(net, layer, map))
         batches = zip(images.split(250), labels.split(250))
@@ -165,14 +166,14 @@ def channel_ablations(
     lies above them is run again. Raises ValueError, one sentence, unless there is a label for each image.
     """
     validation.label_each("channel_ablations", images, labels)
-    _check_constant(to)
+    validation.choice("to", to, get_args(Constant))
     blocks = list(net.blocks())
-    constants = [
-        maps(net, b.name, images).mean((0, 2, 3)) if to == "mean" else torch.zeros(b.conv.out_channels) for b in blocks
-    ]
+    constants = [torch.zeros(block.conv.out_channels) for block in blocks]
+    if to == "mean":
+        constants = [maps(net, block.name, images).mean((0, 2, 3)) for block in blocks]
     names = [("", -1)] + [(block.name, map) for block in blocks for map in range(block.conv.out_channels)]
     counts = torch.zeros(len(names), 2, dtype=torch.float64)
-    with _evaluating(net):
+    with evaluating(net):
         for x, truth in zip(images.split(250), labels.split(250)):
             scores, x = [], x.contiguous(memory_format=torch.channels_last)
             for number, block in enumerate(blocks, 1):
@@ -268,20 +269,3 @@ def _check_map(net: DigitNet, layer: str, map: int) -> None:
     count = net.get_submodule(layer).out_channels
     if not 0 <= map < count:
         raise ValueError(f"{layer} has the maps 0 to {count - 1}: {map} is none of these.")
-
-
-def _check_constant(to: str) -> None:
-    if to not in ("zero", "mean"):
-        raise ValueError(f'to is "zero" or "mean", not {to!r}.')
-
-
-@contextmanager
-def _evaluating(net: DigitNet) -> Iterator[None]:
-    """Evaluation mode, no gradients; the network's own mode afterwards."""
-    was_training = net.training
-    net.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        net.train(was_training)

@@ -5,33 +5,28 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from matplotlib.colors import LinearSegmentedColormap, ListedColormap, to_rgba
+from matplotlib.colors import ListedColormap, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from torch import Tensor
 
-from mnist_lib.plots.style import BLUE, GREEN, ORANGE, PURPLE, SKY, Box, box_patch, image_frame, new_figure
+from mnist_lib.plots.style import BLUE, GREEN, ORANGE, PURPLE, SKY, Box, box_patch, gallery, image_frame, new_figure
 from mnist_lib.receptive_field import ReceptiveField
 
 
 def fields_on_digit(image: Tensor, fields: Sequence[ReceptiveField], title: str) -> Figure:
     """For each layer the box that one unit, the one nearest the middle, sees of a digit (1, 28, 28)."""
-    columns = min(5, len(fields))
-    rows = -(-len(fields) // columns)
-    figure, axes = new_figure(rows, columns, (columns * 1.8, rows * 2.2 + 0.3))
-    for axis in axes.flat[len(fields) :]:
-        axis.axis("off")
-    for axis, field in zip(axes.flat, fields):
+    figure, axes = gallery(len(fields), min(5, len(fields)), (1.8, 2.2), title, (0, 0.3))
+    for axis, field in zip(axes, fields):
         row, column = (size // 2 for size in field.output_size)
         top, left, bottom, right = field.box(row, column)
         axis.imshow(image.squeeze().numpy(), vmin=0, vmax=1, extent=(-0.5, 27.5, 27.5, -0.5))
-        axis.add_patch(Rectangle((-0.5, -0.5), 28, 28, fill=False, ec=plt.rcParams["axes.edgecolor"], lw=0.6))
+        image_frame(axis, 0.6)
         box = Rectangle((left - 0.5, top - 0.5), right - left + 1, bottom - top + 1, fc=to_rgba(ORANGE, 0.15), ec=ORANGE, lw=2)
         axis.add_patch(box)
         axis.set(xlim=(-3.5, 31), ylim=(31, -3.5))
         axis.axis("off")
         axis.set_title(f"{field.name}\n{field.size[0]}×{field.size[1]}", fontsize=10, loc="center")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     return figure
 
 
@@ -41,7 +36,7 @@ def field_disputes(measured: dict[str, Tensor], boxes: dict[str, Box], printed: 
     for axis, name in zip(axes.flat, names):
         top, left, bottom, right = boxes[name]
         axis.imshow(measured[name].numpy(), cmap=ListedColormap([plt.rcParams["figure.facecolor"], SKY]), vmin=0, vmax=1)
-        axis.add_patch(Rectangle((-0.5, -0.5), 28, 28, fill=False, ec=plt.rcParams["axes.edgecolor"], lw=0.8))
+        image_frame(axis)
         half = printed[name] / 2
         corner = ((left + right) / 2 - half, (top + bottom) / 2 - half)
         axis.add_patch(Rectangle(corner, 2 * half, 2 * half, fill=False, ec=ORANGE, lw=1.8, ls="--"))
@@ -49,9 +44,8 @@ def field_disputes(measured: dict[str, Tensor], boxes: dict[str, Box], printed: 
         axis.set(xlim=(-15, 42), ylim=(42, -19))
         axis.axis("off")
         over = min(corner[1], top, -0.5) - 1.5
-        axis.text(
-            (left + right) / 2, over, f"{name}: {right - left + 1}, card {printed[name]}", fontsize=10, ha="center", va="bottom"
-        )
+        said = f"{name}: {right - left + 1}, card {printed[name]}"
+        axis.text((left + right) / 2, over, said, fontsize=10, ha="center", va="bottom")
     handles = [
         Patch(fc=SKY, label="pixels that reach the unit, measured"),
         Patch(fill=False, ec=BLUE, lw=2, label="formula"),
@@ -70,7 +64,7 @@ def cone(
     Left, from above: for each layer the square that holds the centres of those units. Right, from the side: a dot is a unit,
     at the column of its centre. names: the layers in order, without branches.
     """
-    figure, ((left, right),) = new_figure(1, 2, (9.5, 4.6), width_ratios=(1, 1.45))
+    figure, ((left, right),) = new_figure(1, 2, (9.5, 4.6), title, width_ratios=(1, 1.45))
     top, first, bottom, last = fields[names[-1]].box(*unit)
     left.imshow(image.squeeze().numpy(), vmin=0, vmax=4)  # the digit in a pale grey
     left.add_patch(box_patch((top, first, bottom, last), ORANGE))
@@ -99,8 +93,7 @@ def cone(
     counts = _side(right, fields, names, unit[1])
     for label, shade in zip(right.get_yticklabels()[1:], shades):
         label.set(color=shade, weight="bold")
-    for spine in right.spines.values():
-        spine.set_visible(False)
+    right.spines[:].set_visible(False)
     rows = [len(_within(fields[name], 0, (top, bottom))) for name in names]
     rows = [min(bottom, 27) - max(top, 0) + 1, *rows]
     for height, count in enumerate(zip(rows, counts)):
@@ -109,7 +102,6 @@ def cone(
     right.set(xlim=(-1.5, 35), xlabel="column of the image", title="from the side: read it from the top")
     for axis in (left, right):
         axis.set_xticks(range(0, 26, 5))
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     return figure
 
 
@@ -121,8 +113,7 @@ def from_the_side(fields: Mapping[str, ReceptiveField], names: Sequence[str], un
     figure, ((axis,),) = new_figure(1, 1, (8.5, 0.75 * len(names) + 1.5))
     _side(axis, fields, names, unit)
     _, left, _, right = fields[names[-1]].box(0, unit)
-    for spine in axis.spines.values():
-        spine.set_visible(False)
+    axis.spines[:].set_visible(False)
     axis.set(xlim=(left - 4.5, right + 4.5), xlabel="column of the image", title=title)
     axis.xaxis.get_major_locator().set_params(integer=True)
     return figure
@@ -192,21 +183,19 @@ def boxes_in_a_row(rows: Mapping[str, ReceptiveField], units: int, title: str) -
 
 def marked_units(image: Tensor, maps: Mapping[str, Tensor], title: str) -> Figure:
     """A digit (1, 28, 28) in [0, 1], and of each layer the map (h, w) with its middle unit marked; to scale."""
-    figure, (axes,) = new_figure(1, len(maps) + 1, (1.5 * (len(maps) + 1), 2.2))
-    cmap = LinearSegmentedColormap.from_list("maps", [plt.rcParams["figure.facecolor"], BLUE, plt.rcParams["text.color"]])
+    figure, (axes,) = new_figure(1, len(maps) + 1, (1.5 * (len(maps) + 1), 2.2), title)
     axes[0].imshow(image.squeeze().numpy(), vmin=0, vmax=1, extent=(-14, 14, 14, -14))
     axes[0].set_title("image\n28×28", loc="center", fontsize=10)
-    for axis, (name, one) in zip(axes[1:], maps.items()):
-        height, width = one.shape
-        axis.imshow(one.numpy(), cmap=cmap, extent=(-width / 2, width / 2, height / 2, -height / 2))
+    for axis, (name, values) in zip(axes[1:], maps.items()):
+        height, width = values.shape
+        axis.imshow(values.numpy(), cmap="strength", extent=(-width / 2, width / 2, height / 2, -height / 2))
         row, column = height // 2, width // 2
         axis.add_patch(Rectangle((column - width / 2, row - height / 2), 1, 1, fc=to_rgba(ORANGE, 0.9), ec=ORANGE, lw=2.5))
         axis.set_title(f"{name}\n{height}×{width}", loc="center", fontsize=10)
-    for axis, side in zip(axes, (28, *(len(one) for one in maps.values()))):
+    for axis, side in zip(axes, (28, *map(len, maps.values()))):
         axis.add_patch(Rectangle((-side / 2, -side / 2), side, side, fill=False, ec=plt.rcParams["axes.edgecolor"], lw=0.8))
         axis.set(xlim=(-14.5, 14.5), ylim=(14.5, -14.5))
         axis.axis("off")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     return figure
 
 
@@ -218,10 +207,9 @@ def one_unit(
     one: the values of that map.
     """
     height, width = field.output_size
-    figure, (axes,) = new_figure(1, 3, (9.5, 3.4))
-    cmap = LinearSegmentedColormap.from_list("maps", [plt.rcParams["figure.facecolor"], BLUE, plt.rcParams["text.color"]])
-    axes[0].imshow((torch.zeros(height, width) if one is None else one).numpy(), cmap=cmap)
-    axes[0].add_patch(box_patch((place[0], place[1], place[0], place[1]), ORANGE))
+    figure, (axes,) = new_figure(1, 3, (9.5, 3.4), title)
+    axes[0].imshow((torch.zeros(height, width) if one is None else one).numpy(), cmap="strength")
+    axes[0].add_patch(box_patch((*place, *place), ORANGE))
     axes[0].set_title(f"row {place[0]}, column {place[1]} of {height}×{width}", loc="center")
     axes[0].set(xticks=[], yticks=[])
     axes[1].imshow(image.squeeze().numpy(), vmin=0, vmax=1)
@@ -232,25 +220,23 @@ def one_unit(
         axis.add_patch(box_patch(field.box(*place), ORANGE))
         image_frame(axis)
         axis.set(xlim=(-3.5, 30.5), ylim=(30.5, -3.5), xticks=[], yticks=[])
-    for spine in [spine for axis in axes for spine in axis.spines.values()]:
-        spine.set_visible(False)
+    for axis in axes:
+        axis.spines[:].set_visible(False)
     axes[0].add_patch(Rectangle((-0.5, -0.5), width, height, fill=False, ec=plt.rcParams["axes.edgecolor"], lw=0.8))
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     return figure
 
 
 def effective(looks: dict[str, dict[str, Tensor]], boxes: dict[str, Box], data: str) -> Figure:
     """looks[when][layer]: how much each pixel (28, 28) moves one unit, each to its own maximum, with the field's box."""
-    figure, axes = new_figure(len(looks), len(boxes), (2.6 * len(boxes) + 1, 2.6 * len(looks) + 0.6))
+    title = f"{data}: sensitivity of one unit, all maps added up, to each pixel\n"
+    title += "bright is much, dark is little; the box is its field"
+    figure, axes = new_figure(len(looks), len(boxes), (2.6 * len(boxes) + 1, 2.6 * len(looks) + 0.6), title)
     for line, (when, layers) in zip(axes, looks.items()):
         for axis, (name, look) in zip(line, layers.items()):
             axis.imshow((look / look.max()).numpy(), cmap="cividis", vmin=0, vmax=1)
             axis.add_patch(box_patch(boxes[name], ORANGE))
             axis.set(xlim=(-3.5, 30.5), ylim=(30.5, -3.5), xticks=[], yticks=[])
-            for spine in axis.spines.values():
-                spine.set_visible(False)
+            axis.spines[:].set_visible(False)
             axis.set_title(name, loc="center")
         line[0].set_ylabel(when)
-    key = "bright is much, dark is little; the box is its field"
-    figure.suptitle(f"{data}: sensitivity of one unit, all maps added up, to each pixel\n{key}", x=0.01, ha="left", fontsize=11)
     return figure

@@ -12,32 +12,24 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from torch import Tensor
 
-from mnist_lib.plots.style import BLUE, ORANGE, new_figure, show_image
+from mnist_lib.plots.style import BLUE, ORANGE, gallery, new_figure, show_image
 
 
 def grid(images: Tensor, labels: Tensor | Sequence[str], title: str, columns: int = 10) -> Figure:
     """Images (N, 1, 28, 28), paper at their lowest value and ink at their highest, each with its label or a short caption."""
-    rows = -(-len(labels) // columns)
-    figure, axes = new_figure(rows, columns, (columns * 0.95, rows * 1.15 + 0.35))
-    for axis, image, label in zip(axes.flat, images, labels, strict=False):
+    figure, axes = gallery(len(labels), columns, (0.95, 1.15), title)
+    for axis, image, label in zip(axes, images, labels):
         show_image(axis, (image - images.min()) / (images.max() - images.min()))
         axis.set_title(label if isinstance(label, str) else int(label), fontsize=9, loc="center", pad=2)
-    for axis in axes.flat[len(labels) :]:
-        axis.axis("off")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     return figure
 
 
 def versions(original: Tensor, changed: Tensor, title: str, columns: int = 10) -> Figure:
     """A digit (1, 28, 28) in [0, 1], framed, followed by its changed versions (N, 1, 28, 28)."""
-    rows = -(-(len(changed) + 1) // columns)
-    figure, axes = new_figure(rows, columns, (columns * 0.95, rows * 0.98 + 0.35))
-    for axis, image in zip(axes.flat, [original, *changed], strict=False):
+    figure, axes = gallery(len(changed) + 1, columns, (0.95, 0.98), title)
+    for axis, image in zip(axes, [original, *changed]):
         show_image(axis, image)
-    for axis in axes.flat[len(changed) + 1 :]:
-        axis.axis("off")
-    axes.flat[0].add_patch(Rectangle((-0.5, -0.5), 28, 28, fill=False, ec=ORANGE, lw=4))
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    axes[0].add_patch(Rectangle((-0.5, -0.5), 28, 28, fill=False, ec=ORANGE, lw=4))
     return figure
 
 
@@ -49,14 +41,13 @@ def pairs(rows: Sequence[tuple[str, Tensor]], title: str, headings: Mapping[str,
     columns, headings = len(rows[0][1]), headings or {}
     height = len(rows) * 0.98 + len(headings) * 0.17 + 0.35
     width = max(columns * 0.95 + 1.3, 0.09 * len(title) + 0.3)  # no title is cut off
-    figure, axes = new_figure(len(rows), columns, (width, height))
+    figure, axes = new_figure(len(rows), columns, (width, height), title)
     for line, (name, images) in zip(axes, rows, strict=True):
         for axis, image in zip(line, images, strict=True):
             show_image(axis, image)
         for axis, heading in zip(line, headings.get(name, ())):
             axis.set_title(heading, fontsize=9, loc="center", pad=2)
         line[0].set_ylabel(name, rotation=0, ha="right", va="center")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     return figure
 
 
@@ -70,15 +61,10 @@ def mistakes(images: Tensor, labels: Tensor, logits: Tensor, title: str, most: i
     if len(wrong) > most:
         title += f"; the {most} most confident of {len(wrong):,}"
     wrong = wrong[confidence[wrong].argsort(descending=True)][:most]
-    columns = 12
-    rows = max(1, -(-len(wrong) // columns))
-    figure, axes = new_figure(rows, columns, (columns * 0.85, rows * 1.08 + 0.35))
-    for axis in axes.flat[len(wrong) :]:
-        axis.axis("off")
-    for axis, i in zip(axes.flat, wrong.tolist(), strict=False):
+    figure, axes = gallery(len(wrong), 12, (0.85, 1.08), title)
+    for axis, i in zip(axes, wrong.tolist()):
         show_image(axis, images[i] / 255)
         axis.set_title(f"{labels[i]} → {answers[i]}", fontsize=9, loc="center", pad=2)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     return figure
 
 
@@ -87,8 +73,7 @@ def two_maps(degrees: float, side: int = 10) -> Figure:
 
     Left, the squares are places of the result: crossed out is one that nothing reaches, dark one that two pixels reach.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 5), layout="constrained")
-    plt.close(figure)
+    figure, ((left, right),) = new_figure(1, 2, (9, 5))
     at, angle = np.arange(side) - (side - 1) / 2, math.radians(degrees)
     x, y = (one.ravel() for one in np.meshgrid(at, at))
     sent = np.stack([x * np.cos(angle) - y * np.sin(angle), x * np.sin(angle) + y * np.cos(angle)])

@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from torch import Tensor
 
-from mnist_lib.plots.style import BLUE, ORANGE, frame, new_figure, show_image
+from mnist_lib.plots.style import BLUE, ORANGE, frame, gallery, new_figure, show_image
 from mnist_lib.receptive_field import ReceptiveField
 
 
@@ -22,12 +21,11 @@ def looking_inside(image: Tensor, maps: Mapping[str, Tensor], votes: Tensor, log
     plt.close(figure)
     upper, lower = figure.subfigures(2, 1, height_ratios=(0.62 * len(maps), 1.6))
     upper.subplots_adjust(left=0.06, right=0.995, top=0.985, bottom=0.02, wspace=0.06, hspace=0.08)
-    cmap = LinearSegmentedColormap.from_list("maps", [plt.rcParams["figure.facecolor"], BLUE, plt.rcParams["text.color"]])
     for line, (name, layer) in zip(upper.subplots(len(maps), columns, squeeze=False), maps.items()):
         for axis in line[len(layer) :]:
             axis.axis("off")
         for axis, one in zip(line, layer):
-            axis.imshow(one.numpy(), cmap=cmap, vmin=0, vmax=float(layer.max()))
+            axis.imshow(one.numpy(), cmap="strength", vmin=0, vmax=float(layer.max()))
             frame(axis)
         line[0].set_ylabel(name, rotation=0, ha="right", va="center")
     lower.subplots_adjust(left=0.06, right=0.995, top=0.69, bottom=0.02, wspace=0.08)
@@ -47,14 +45,13 @@ def evidence(image: Tensor, maps: Mapping[str, Tensor], field: ReceptiveField, t
     All share one scale. field: of the layer that the evidence is read from. Lines part the places, thick ones the quarters.
     A map of zeros shows the places alone.
     """
-    figure, (axes,) = new_figure(1, len(maps) + 1, (2.35 * (len(maps) + 1), 3.1))
+    figure, (axes,) = new_figure(1, len(maps) + 1, (2.35 * (len(maps) + 1), 3.1), title)
     show_image(axes[0], image)
     axes[0].set_title("what it was shown", loc="center")
     limit = max(float(one.abs().max()) for one in maps.values()) or 1.0
     for axis, (name, one) in zip(axes[1:], maps.items(), strict=True):
         _places(axis, image, one, field, limit, parted=True)
         axis.set_title(name, loc="center")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     if any(one.any() for one in maps.values()):
         figure.legend(handles=_signs(limit), loc="outside lower left", ncols=3, fontsize=9)
     return figure
@@ -72,11 +69,10 @@ def _places(axis, image: Tensor, values: Tensor, field: ReceptiveField, limit: f
     """
     (height, width), (down, across), (first, left) = values.shape, field.jump, field.start
     edges = (left - across / 2, left + across * (width - 0.5), first + down * (height - 0.5), first - down / 2)
-    paper, ink, quiet = (plt.rcParams[name] for name in ("figure.facecolor", "text.color", "axes.edgecolor"))
+    ink, quiet = plt.rcParams["text.color"], plt.rcParams["axes.edgecolor"]
     if values.any():
-        signs = LinearSegmentedColormap.from_list("signs", [ORANGE, paper, BLUE])
         root = values.sign() * (values.abs() / limit).sqrt()  # weak evidence should show, too
-        axis.imshow(root.numpy(), cmap=signs, vmin=-1, vmax=1, extent=edges, interpolation="nearest")
+        axis.imshow(root.numpy(), cmap="signs", vmin=-1, vmax=1, extent=edges, interpolation="nearest")
         if image.max() > 0.5:
             axis.contour(image.squeeze().numpy(), [0.5], colors=[ink], linewidths=0.8)
     else:
@@ -99,14 +95,12 @@ def excited_by(rows: Mapping[str, Tensor], title: str, filters: Sequence[Tensor]
     """
     most = max(len(patches) for patches in rows.values())
     before = 2 if len(filters) else 0
-    figure, axes = new_figure(len(rows), most + before, ((most + before) * 0.72 + 1, len(rows) * 0.76 + 0.4))
+    figure, axes = new_figure(len(rows), most + before, ((most + before) * 0.72 + 1, len(rows) * 0.76 + 0.4), title)
     low, high = min(float(p.min()) for p in rows.values()), max(float(p.max()) for p in rows.values())
-    signs = LinearSegmentedColormap.from_list("signs", [ORANGE, plt.rcParams["figure.facecolor"], BLUE])
-    for line in axes:
-        for axis in line:
-            axis.axis("off")
+    for axis in axes.flat:
+        axis.axis("off")
     for line, weights in zip(axes, filters):
-        line[0].imshow(weights.numpy(), cmap=signs, vmin=-float(weights.abs().max()), vmax=float(weights.abs().max()))
+        line[0].imshow(weights.numpy(), cmap="signs", vmin=-float(weights.abs().max()), vmax=float(weights.abs().max()))
         line[0].axis("on")
         frame(line[0])
     for line, (name, patches) in zip(axes, rows.items(), strict=True):
@@ -114,24 +108,17 @@ def excited_by(rows: Mapping[str, Tensor], title: str, filters: Sequence[Tensor]
             axis.axis("on")
             show_image(axis, (patch - low) / (high - low))
         line[0].set_ylabel(name, rotation=0, ha="right", va="center")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     return figure
 
 
 def filters(weights: Mapping[str, Tensor], title: str, columns: int = 8) -> Figure:
     """Filters (h, w): blue where a weight is above zero, orange where it is below, each to its own largest weight."""
-    columns = min(columns, len(weights))
-    rows = -(-len(weights) // columns)
-    figure, axes = new_figure(rows, columns, (columns * 1.25 + 0.6, rows * 1.5 + 0.35))
-    for axis in axes.flat[len(weights) :]:
-        axis.axis("off")
-    signs = LinearSegmentedColormap.from_list("signs", [ORANGE, plt.rcParams["figure.facecolor"], BLUE])
-    for axis, (name, one) in zip(axes.flat, weights.items()):
-        limit = float(one.abs().max())
-        axis.imshow(one.numpy(), cmap=signs, vmin=-limit, vmax=limit)
+    figure, axes = gallery(len(weights), min(columns, len(weights)), (1.25, 1.5), title, (0.6, 0.35))
+    for axis, (name, weight) in zip(axes, weights.items()):
+        limit = float(weight.abs().max())
+        axis.imshow(weight.numpy(), cmap="signs", vmin=-limit, vmax=limit)
         axis.set_title(name, loc="center", fontsize=10)
         frame(axis)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     return figure
 
 
@@ -151,9 +138,8 @@ def lesions(
                 place = seen[more] = seen.get(more, -1) + 1
                 lift = (place + 1) // 2 * (-1) ** place * (0.022 if mean else 0.058)  # equal ones are stacked
                 label = name if mean and y == place == 0 and len(seen) == 1 else None
-                axis.plot(
-                    more, y - 0.5 * bool(mean) * 0.36 + below + lift, "o", ms=4.2, color=colour, alpha=0.8, mew=0, label=label
-                )
+                height = y - 0.5 * bool(mean) * 0.36 + below + lift
+                axis.plot(more, height, "o", ms=4.2, color=colour, alpha=0.8, mew=0, label=label)
     everything = [count - whole for layers, _, _ in kinds.values() for counts in layers.values() for count in counts]
     most, least = max(everything), min(everything)
     quiet = plt.rcParams["xtick.color"]
@@ -183,21 +169,19 @@ def reliability(bins: Sequence, title: str) -> Figure:
     quiet, least = plt.rcParams["xtick.color"], 1e-5
     ends = (0.75, least)
     axis.plot(ends, ends, color=quiet, lw=1, ls="--", label="as often right as sure")
-    for one in bins:
-        x, y = max(1 - one.confidence, least), max(1 - one.right, least)
-        low, high = (max(1 - end, least) for end in one.interval)
-        axis.plot(
-            [x, x], [low, high], color=BLUE, lw=1.6, label="95 % interval, and how many images" if one is bins[0] else None
-        )
-        if min(1 - one.confidence, 1 - one.right) < least:
-            label = f"beyond the scale: {100 * one.confidence:.5g} % sure, {100 * one.right:.5g} % right"
-            pointed = ">" if 1 - one.right >= least else "^"
+    for number, each in enumerate(bins):
+        x, y = max(1 - each.confidence, least), max(1 - each.right, least)
+        low, high = (max(1 - end, least) for end in each.interval)
+        label = "95 % interval, and how many images" if number == 0 else None
+        axis.plot([x, x], [low, high], color=BLUE, lw=1.6, label=label)
+        if min(1 - each.confidence, 1 - each.right) < least:
+            label = f"beyond the scale: {100 * each.confidence:.5g} % sure, {100 * each.right:.5g} % right"
+            pointed = ">" if 1 - each.right >= least else "^"
             axis.plot(x, y, pointed, ms=9, mfc=plt.rcParams["figure.facecolor"], mew=1.6, color=BLUE, label=label, zorder=3)
         else:
             axis.plot(x, y, "o", ms=7, color=BLUE)
-        axis.annotate(
-            f"{one.n:,}", (x, low), (0, -5), textcoords="offset points", ha="center", va="top", fontsize=9, color=quiet
-        )
+        look = {"textcoords": "offset points", "ha": "center", "va": "top", "fontsize": 9, "color": quiet}
+        axis.annotate(f"{each.n:,}", (x, low), (0, -5), **look)
     ticks = (0.5, 0.1, 0.01, 0.001, 0.0001)
     labels = [f"{100 * (1 - tick):g} %" for tick in ticks]
     axis.set(xscale="log", yscale="log", xlim=(0.9, least * 0.8), ylim=(1.6, least * 0.8), title=title)

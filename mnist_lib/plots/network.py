@@ -6,12 +6,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor, nn
 
 from mnist_lib.model import DigitNet
+from mnist_lib.model.layers import evaluating
 from mnist_lib.plots.style import BLUE, MULTIPLICATIONS, ORANGE, PARAMETERS, SKY, box_patch, frame, new_figure, reference_line
 from mnist_lib.receptive_field import receptive_fields
 from mnist_lib.transforms import normalise
@@ -32,8 +32,6 @@ def architecture(model: nn.Module, image: Tensor, title: str = "", counts: bool 
     figure.text(0.005, 1 - 0.08 / tall, title, va="top", fontsize=11)
     top = figure.add_axes([0, lower / tall, 1, upper / tall])
     ink, quiet = plt.rcParams["text.color"], plt.rcParams["xtick.color"]
-    cmap = LinearSegmentedColormap.from_list("maps", [plt.rcParams["figure.facecolor"], BLUE, ink])
-    signs = LinearSegmentedColormap.from_list("signs", [ORANGE, plt.rcParams["figure.facecolor"], BLUE])
     for x, (name, maps, _) in enumerate([("image", image, 0), *steps]):
         channels, height, width = maps.shape
         strongest = maps[maps.flatten(1).std(1).argmax()] if height > 1 else maps
@@ -42,7 +40,7 @@ def architecture(model: nn.Module, image: Tensor, title: str = "", counts: bool 
             values, cell = maps.flatten() / maps.abs().max(), 1.06 / channels
             for i, shade in enumerate(values.tolist()):
                 y = (channels / 2 - i - 1) * cell
-                face = signs((shade + 1) / 2) if name == "conv8" else cmap(shade)
+                face = plt.get_cmap("signs")((shade + 1) / 2) if name == "conv8" else plt.get_cmap("strength")(shade)
                 top.add_patch(Rectangle((x - 0.06, y), 0.12, cell, fc=face, ec=quiet, lw=0.5))
                 if name == "conv8":
                     top.text(x + 0.1, y + cell / 2, str(i), va="center_baseline", fontsize=9, color=ink)
@@ -52,7 +50,7 @@ def architecture(model: nn.Module, image: Tensor, title: str = "", counts: bool 
                 face = plt.rcParams["figure.facecolor"]
                 top.add_patch(Rectangle(corner, side, side, fc=face, ec=quiet, lw=0.6, zorder=3 - sheet * 0.1))
             extent = (x - side / 2, x + side / 2, -side / 2, side / 2)
-            top.imshow(strongest.squeeze().numpy(), extent=extent, cmap=None if name == "image" else cmap, zorder=3.1)
+            top.imshow(strongest.squeeze().numpy(), extent=extent, cmap=None if name == "image" else "strength", zorder=3.1)
             top.add_patch(Rectangle(extent[::2], side, side, fill=False, ec=quiet, lw=0.6, zorder=3.2))
         top.text(x, -0.65, name, ha="center", va="center", weight="bold")
         top.text(x, -0.83, f"{channels}×{height}×{width}", ha="center", va="center", color=quiet, fontsize=9)
@@ -77,9 +75,8 @@ def _steps(model: DigitNet, image: Tensor) -> list[tuple[str, Tensor, int]]:
     def count(*modules: nn.Module) -> int:
         return sum(p.numel() for module in modules for p in module.parameters())
 
-    steps, was_training = [], model.training
-    model.eval()
-    with torch.no_grad():
+    steps = []
+    with evaluating(model):
         x = normalise(image.unsqueeze(0))
         for block in model.blocks():
             x = block.maps(x)
@@ -90,7 +87,6 @@ def _steps(model: DigitNet, image: Tensor) -> list[tuple[str, Tensor, int]]:
         for name, module in (("gap", model.gap), ("conv8", model.conv8)):
             x = module(x)
             steps.append((name, x[0], count(module)))
-    model.train(was_training)
     return steps
 
 
@@ -159,22 +155,23 @@ def number_grids(grids: Mapping[str, Tensor], title: str, marked: Mapping[str, t
     """
     widths = [max(grid.shape[1], 2) for grid in grids.values()]
     figure, (axes,) = new_figure(
-        1, len(grids), (0.62 * sum(widths) + 0.5, 0.5 * max(len(grid) for grid in grids.values()) + 0.9), width_ratios=widths
+        1,
+        len(grids),
+        (0.62 * sum(widths) + 0.5, 0.5 * max(len(grid) for grid in grids.values()) + 0.9),
+        title,
+        width_ratios=widths,
     )
-    signs = LinearSegmentedColormap.from_list("signs", [ORANGE, plt.rcParams["figure.facecolor"], BLUE])
     for axis, (name, grid) in zip(axes, grids.items()):
         limit = 2 * float(grid.abs().max()) or 1.0  # pale, so that the numbers can be read
-        axis.imshow(grid.numpy(), cmap=signs, vmin=-limit, vmax=limit)
+        axis.imshow(grid.numpy(), cmap="signs", vmin=-limit, vmax=limit)
         for (row, column), value in np.ndenumerate(grid.numpy()):
-            axis.text(
-                column, row, f"{value:g}" if float(value).is_integer() else f"{value:.2f}", ha="center", va="center", fontsize=9
-            )
+            said = f"{value:g}" if float(value).is_integer() else f"{value:.2f}"
+            axis.text(column, row, said, ha="center", va="center", fontsize=9)
         axis.set_title(name, loc="center", fontsize=10)
         frame(axis)
         if marked and name in marked:
             row, column = marked[name]
             axis.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, ec=plt.rcParams["text.color"], lw=2))
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     return figure
 
 
@@ -184,7 +181,7 @@ def spreads(stages: Mapping[str, Mapping[str, Tensor]], title: str) -> Figure:
     All panels have one scale. Each map is a line that is high where many values lie; its dot is the mean, its bar one
     standard deviation each way.
     """
-    figure, (axes,) = new_figure(1, len(stages), (3.5 * len(stages), 3.3))
+    figure, (axes,) = new_figure(1, len(stages), (3.5 * len(stages), 3.3), title)
     everything = np.concatenate([values.flatten().numpy() for maps in stages.values() for values in maps.values()])
     low, high = everything.min(), everything.max()  # nothing is cut off at the edges
     low, high = low - 0.02 * (high - low), high + 0.02 * (high - low)
@@ -198,15 +195,9 @@ def spreads(stages: Mapping[str, Mapping[str, Tensor]], title: str) -> Figure:
             axis.plot([mean - spread, mean + spread], [y, y], color=BLUE, lw=3)
             axis.plot(mean, y, "o", ms=7, color=ORANGE, zorder=3)
         axis.axvline(0, color=plt.rcParams["xtick.color"], lw=1, ls="--", zorder=0)
-        axis.set(
-            yticks=range(len(maps)),
-            yticklabels=maps if axis is axes[0] else [],
-            ylim=(len(maps) - 0.7, -0.95),
-            xlim=(low, high),
-        )
-        axis.set_title(stage)
+        axis.set(yticks=range(len(maps)), yticklabels=maps if axis is axes[0] else [], title=stage)
+        axis.set(ylim=(len(maps) - 0.7, -0.95), xlim=(low, high))
         axis.tick_params(axis="y", length=0)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     return figure
 
 
@@ -226,24 +217,15 @@ def influence(moved: Mapping[str, float], title: str, still: float = 1e-9) -> Fi
     return figure
 
 
-def _dots(points: int) -> dict:
-    """How to draw so many dots: smaller and paler where they would run into one blob."""
-    return (
-        {"ms": 1.6, "alpha": 0.35, "color": BLUE, "mew": 0}
-        if points > 500
-        else {"ms": 4, "alpha": 0.6, "color": BLUE, "mew": 0}
-    )
-
-
 def before_after(groups: Mapping[str, tuple[Tensor, Tensor]], title: str) -> Figure:
     """Numbers before (x) and after training (y), a panel for each group; what stays as it was lies on the diagonal."""
-    figure, (axes,) = new_figure(1, len(groups), (3.5 * len(groups), 3.9))
+    figure, (axes,) = new_figure(1, len(groups), (3.5 * len(groups), 3.9), title)
     for axis, (name, (before, after)) in zip(axes, groups.items()):
         limit = 1.1 * float(torch.cat([before.flatten(), after.flatten()]).abs().max())
         axis.plot([-limit, limit], [-limit, limit], color=plt.rcParams["xtick.color"], lw=1, ls="--")
-        axis.plot(before.flatten().numpy(), after.flatten().numpy(), "o", **_dots(before.numel()))
+        size, alpha = (1.6, 0.35) if before.numel() > 500 else (4, 0.6)  # else many would run into one blob
+        axis.plot(before.flatten().numpy(), after.flatten().numpy(), "o", ms=size, alpha=alpha, color=BLUE, mew=0)
         axis.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xlabel="before training")
         axis.set_title(name, fontsize=10)
     axes[0].set_ylabel("after training")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     return figure

@@ -30,9 +30,8 @@ def handwriting_steps(reading: Reading, answers: Sequence[object] = (), naive_an
     background.imshow(reading.background, cmap="gray", vmin=0, vmax=255)
     background.set_title("its background")
     ink.imshow(reading.ink, vmin=0, vmax=1)
-    ink.set_title(
-        "the ink, and 1 digit in it" if len(reading.digits) == 1 else f"the ink, and {len(reading.digits)} digits in it"
-    )
+    n = len(reading.digits)
+    ink.set_title(f"the ink, and {n} digit{'s' * (n != 1)} in it")
     for digit in reading.digits:
         ink.add_patch(box_patch(in_arrays(digit.box, reading), ORANGE))
     for axis in (photo, background, ink):

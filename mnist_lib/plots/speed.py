@@ -4,29 +4,36 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.colors import to_rgba
+from matplotlib.colors import to_rgb, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from mnist_lib.plots.style import (
     BLUE,
-    CLASSIC,
     GREEN,
+    LEAF,
     MULTIPLICATIONS,
     ORANGE,
-    OURS,
     PARAMETERS,
     PURPLE,
-    QUICK,
-    SECONDS,
     SKY,
-    STEP_COLOURS,
     YELLOW,
-    ink_on,
     new_figure,
     reference_line,
 )
+
+CLASSIC, OURS, QUICK = ORANGE, GREEN, "#7B52AB"  # one way of training, one colour
+STEP_COLOURS = {  # of a training step's kinds of work; neighbours differ in lightness or from blue to yellow
+    "making images": YELLOW,
+    "convolution": BLUE,
+    "BatchNorm": LEAF,
+    "ReLU": SKY,
+    "dropout": ORANGE,
+    "BatchNorm, ReLU, dropout, pooling compiled": "#E5BAD3",
+    "pooling": "#F0E442",
+    "the rest": "#57606a",
+}
 
 
 def step_times(profiles: Mapping[str, Mapping[str, float]], title: str) -> Figure:
@@ -43,7 +50,7 @@ def step_times(profiles: Mapping[str, Mapping[str, float]], title: str) -> Figur
             width = max(parts.get(kind, 0), 0)
             axis.barh(y, width, 0.62, left, color=STEP_COLOURS[kind], ec=plt.rcParams["figure.facecolor"], lw=1)
             if width > 0.025 * longest * len(said := f"{width:.0f}"):
-                axis.text(left + width / 2, y, said, ha="center", va="center", fontsize=9, color=ink_on(STEP_COLOURS[kind]))
+                axis.text(left + width / 2, y, said, ha="center", va="center", fontsize=9, color=_ink_on(STEP_COLOURS[kind]))
             left += width
         axis.text(left, y, f" {left:.0f} ms", va="center")
     axis.set(yticks=range(len(profiles)), yticklabels=list(profiles), xlabel="milliseconds per step of 128 images", title=title)
@@ -55,12 +62,18 @@ def step_times(profiles: Mapping[str, Mapping[str, float]], title: str) -> Figur
     return figure
 
 
+def _ink_on(colour) -> str:
+    """Black or white, whichever is easier to read on a colour."""
+    red, green, blue = (part / 12.92 if part <= 0.04 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(colour))
+    return "#000000" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.18 else "#ffffff"
+
+
 def ladder(rungs: Mapping[str, Sequence[float]], title: str) -> Figure:
     """Seconds an epoch on each rung: the median of its rounds with the lowest and highest, and the gain over the rung before.
 
     The gain is the median of the ratios, round by round. Rungs are numbered from 1; the first bar is where the ladder begins.
     """
-    figure, ((axis,),) = new_figure(1, 1, (9, 1.2 + 0.42 * len(rungs)))
+    figure, ((axis,),) = new_figure(1, 1, (9, 1.2 + 0.42 * len(rungs)), title)
     before = None
     for y, seconds in enumerate(rungs.values()):
         middle = np.median(seconds)
@@ -72,7 +85,6 @@ def ladder(rungs: Mapping[str, Sequence[float]], title: str) -> Figure:
         before = seconds
     numbered = [f"{y}  {name}" if y else name for y, name in enumerate(rungs)]
     axis.set(yticks=range(len(rungs)), yticklabels=numbered)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     axis.set_xlabel("seconds per epoch of training\n(gain over the bar above: median of the rounds' ratios)")
     axis.set_xlim(0, 1.4 * max(max(seconds) for seconds in rungs.values()))
     axis.invert_yaxis()
@@ -112,8 +124,7 @@ def memory_orders(shape: tuple[int, int, int], title: str) -> Figure:
     axis.set_xticks([x + 0.47 for x in range(len(places))], range(len(places)))
     axis.set_yticks(range(len(orders)), list(orders))
     axis.tick_params(length=0)
-    for spine in axis.spines.values():
-        spine.set_visible(False)
+    axis.spines[:].set_visible(False)
     return figure
 
 
@@ -122,11 +133,9 @@ def layer_shares(shares: Mapping[str, Mapping[str, float]], title: str) -> Figur
     layers = list(next(iter(shares.values())))
     figure, ((axis,),) = new_figure(1, 1, (9, 3.2))
     width = 0.8 / len(shares)
-    for i, ((what, of), colour) in enumerate(zip(shares.items(), (PARAMETERS, MULTIPLICATIONS, SECONDS))):
-        heights = [100 * of[layer] for layer in layers]
-        bars = axis.bar(
-            [x + (i - (len(shares) - 1) / 2) * width for x in range(len(layers))], heights, width, color=colour, label=what
-        )
+    for i, ((what, of), colour) in enumerate(zip(shares.items(), (PARAMETERS, MULTIPLICATIONS, YELLOW))):
+        heights, aside = [100 * of[layer] for layer in layers], (i - (len(shares) - 1) / 2) * width
+        bars = axis.bar(np.arange(len(layers)) + aside, heights, width, color=colour, label=what)
         axis.bar_label(bars, ["<1" if 0 < height < 0.5 else f"{height:.0f}" for height in heights], fontsize=8, padding=1)
     axis.set_xticks(range(len(layers)), layers)
     axis.set(ylabel="share (%)", title=title)

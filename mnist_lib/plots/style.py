@@ -2,7 +2,8 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.colors import to_rgb
+from matplotlib import colormaps
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
@@ -10,26 +11,18 @@ from torch import Tensor
 # Okabe and Ito's colours, which colour-blind readers tell apart
 BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"
 LEAF = "#66C2A4"  # a lighter green
-PARAMETERS, MULTIPLICATIONS, SECONDS = BLUE, SKY, YELLOW  # one quantity, one colour in all pictures
-CLASSIC, OURS, QUICK = ORANGE, GREEN, "#7B52AB"  # and one way of training, too
-STEP_COLOURS = {  # of a training step's kinds of work; neighbours differ in lightness or from blue to yellow
-    "making images": YELLOW,
-    "convolution": BLUE,
-    "BatchNorm": LEAF,
-    "ReLU": SKY,
-    "dropout": ORANGE,
-    "BatchNorm, ReLU, dropout, pooling compiled": "#E5BAD3",
-    "pooling": "#F0E442",
-    "the rest": "#57606a",
-}
+PARAMETERS, MULTIPLICATIONS = BLUE, SKY  # one quantity, one colour in all pictures
 Box = tuple[int, int, int, int]  # top, left, bottom, right, inclusive
 LIGHT = {"ink": "#1f2328", "quiet": "#6e7781", "paper": "#ffffff"}
 DARK = {"ink": "#e6edf3", "quiet": "#8b949e", "paper": "#0d1117"}
 
 
 def use_theme(colours: dict[str, str]) -> None:
-    """One look for every picture; LIGHT unless told."""
+    """One look for every picture; LIGHT unless told. Two scales of colours: "signs" of weights, "strength" of maps."""
     ink, quiet, paper = colours["ink"], colours["quiet"], colours["paper"]
+    for name, ends in (("signs", [ORANGE, paper, BLUE]), ("strength", [paper, BLUE, ink])):
+        colormaps.unregister(name)  # of the theme before
+        colormaps.register(LinearSegmentedColormap.from_list(name, ends))
     plt.rcParams.update(
         {
             "figure.facecolor": paper,
@@ -62,8 +55,8 @@ def use_theme(colours: dict[str, str]) -> None:
 use_theme(LIGHT)
 
 
-def image_frame(axis) -> None:
-    axis.add_patch(Rectangle((-0.5, -0.5), 28, 28, fill=False, ec=plt.rcParams["axes.edgecolor"], lw=0.8))
+def image_frame(axis, width: float = 0.8) -> None:
+    axis.add_patch(Rectangle((-0.5, -0.5), 28, 28, fill=False, ec=plt.rcParams["axes.edgecolor"], lw=width))
 
 
 def box_patch(box: Box, colour) -> Rectangle:
@@ -71,11 +64,26 @@ def box_patch(box: Box, colour) -> Rectangle:
     return Rectangle((left - 0.5, top - 0.5), right - left + 1, bottom - top + 1, fill=False, ec=colour, lw=1.8)
 
 
-def new_figure(rows: int, columns: int, size: tuple[float, float], **ratios) -> tuple[Figure, np.ndarray]:
-    """Figure and its array of axes, closed to pyplot: shown where it is named, and only there."""
+def new_figure(
+    rows: int, columns: int, size: tuple[float, float], title: str | None = None, **ratios
+) -> tuple[Figure, np.ndarray]:
+    """Figure and its array of axes, closed to pyplot: shown where it is named, and only there. title: above all axes."""
     figure, axes = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False, **ratios)
+    if title is not None:
+        figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     plt.close(figure)
     return figure, axes
+
+
+def gallery(
+    n: int, columns: int, cell: tuple[float, float], title: str, around: tuple[float, float] = (0, 0.35)
+) -> tuple[Figure, np.ndarray]:
+    """A figure and its n axes, so many in a row. cell: width and height of each in inches, around: what comes on top."""
+    rows = max(1, -(-n // columns))
+    figure, axes = new_figure(rows, columns, (columns * cell[0] + around[0], rows * cell[1] + around[1]), title)
+    for axis in axes.flat[n:]:
+        axis.axis("off")
+    return figure, axes.flat[:n]
 
 
 def plain_numbers(axis) -> None:
@@ -97,20 +105,11 @@ def reference_line(axis, value: float, label: str = "", across: bool = True, at_
         axis.annotate(label, (value, 1), (-4, -3), xycoords=axis.get_xaxis_transform(), ha="right", va="top", **look)
 
 
-def ink_on(colour) -> str:
-    """Black or white, whichever is easier to read on a colour."""
-    red, green, blue = (part / 12.92 if part <= 0.04 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(colour))
-    return "#000000" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.18 else "#ffffff"
-
-
 def show_image(axis, image: Tensor) -> None:
     axis.imshow(image.squeeze().numpy(), vmin=0, vmax=1)
-    axis.set(xticks=[], yticks=[])
-    for spine in axis.spines.values():
-        spine.set(visible=True, linewidth=0.6)
+    frame(axis)
 
 
 def frame(axis) -> None:
     axis.set(xticks=[], yticks=[])
-    for spine in axis.spines.values():
-        spine.set(visible=True, linewidth=0.6)
+    axis.spines[:].set(visible=True, linewidth=0.6)

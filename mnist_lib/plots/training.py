@@ -41,7 +41,7 @@ def by_step(
 
     A name has one colour in all panels. goals: {what it is: a value to be reached}, a dashed line.
     """
-    figure, (axes,) = new_figure(1, len(panels), (10.5 if len(panels) > 1 else 7.5, 3.2))
+    figure, (axes,) = new_figure(1, len(panels), (10.5 if len(panels) > 1 else 7.5, 3.2), title)
     names = list(dict.fromkeys(name for lines in panels.values() for name in lines))
     colours = dict(zip(names, (BLUE, ORANGE, GREEN, SKY, PURPLE, YELLOW), strict=False))
     for axis, (what, lines) in zip(axes, panels.items()):
@@ -56,13 +56,12 @@ def by_step(
         axis.grid(axis="y", color=plt.rcParams["axes.edgecolor"], alpha=0.25, lw=0.8)
     if len(names) > 1:
         axes[-1].legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     return figure
 
 
 def valley(height: Callable[[Tensor], Tensor], paths: Mapping[str, Tensor], title: str) -> Figure:
     """The paths (steps, 2) of some walkers down one valley, a panel each; height: places (..., 2) -> (...)."""
-    figure, axes = new_figure(len(paths), 1, (9, 1.75 * len(paths) + 0.5))
+    figure, axes = new_figure(len(paths), 1, (9, 1.75 * len(paths) + 0.5), title)
     reach = torch.cat(list(paths.values())).abs().amax(0) * 1.15
     x, y = (torch.linspace(-float(end), float(end), 200) for end in reach)
     heights = height(torch.stack(torch.meshgrid(x, y, indexing="xy"), -1))
@@ -75,7 +74,6 @@ def valley(height: Callable[[Tensor], Tensor], paths: Mapping[str, Tensor], titl
         axis.plot(0, 0, "*", ms=13, color=GREEN)
         axis.set(title=name, ylabel="y (steep)")
     axes.flat[-1].set_xlabel("x (gentle)")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     return figure
 
 
@@ -85,7 +83,7 @@ def curves(history: Sequence[dict], title: str, epochs: int | None = None, final
     def errors(entries: Sequence[dict], name: str) -> np.ndarray:
         return 100 * (1 - np.array([entry[name] for entry in entries]))  # (epochs,)
 
-    figure, ((left, right),) = new_figure(1, 2, (10.5, 3.4))
+    figure, ((left, right),) = new_figure(1, 2, (10.5, 3.4), title)
     at = [entry["epoch"] for entry in history]
     last = epochs or max(at)
     left.plot(at, [entry["train_loss"] for entry in history], "o-", ms=4, color=BLUE)
@@ -108,7 +106,6 @@ def curves(history: Sequence[dict], title: str, epochs: int | None = None, final
         axis.set_xlim(0.5, last + 0.5 + (0.06 * last if final else 0))
         plain_numbers(axis)
         axis.grid(axis="y", color=plt.rcParams["axes.edgecolor"], alpha=0.25, lw=0.8)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     return figure
 
 

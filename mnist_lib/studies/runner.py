@@ -10,9 +10,10 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 from mnist_lib.data import Dataset, load
@@ -54,8 +55,6 @@ def run_study(
             images differ from one another's or the records', for a study that is already running, and at the end for
             runs that failed, which are named.
     """
-    from distributed import as_completed  # imported here, because it is slow
-
     for name, value in (("seeds", seeds), ("workers", workers)):
         if value is not None:
             validation.number(name, value, at_least=1, at_most=10_000, whole=True)
@@ -69,25 +68,17 @@ def run_study(
         machines = look_at(client, source)
         require_images(study, runs, machines[0]["sha256"], source)
         todo = missing(study, seeds, folder, {records.machine_of(machine) for machine in machines})
-        waiting, tasks, threads = list(todo), {}, machines[0]["machine"]["threads"] or 1
+        threads = machines[0]["machine"]["threads"] or 1
 
-        def submit():
-            variant, seed = waiting.pop(0)
+        def submit(variant: str, seed: int):
             key = f"{study.name}: {variant}, seed {seed}, {time.time_ns()}"
-            task = client.submit(run_one, study, variant, seed, source, threads, str(scratch), key=key, pure=False)
-            tasks[task] = variant, seed
-            return task
+            return client.submit(run_one, study, variant, seed, source, threads, str(scratch), key=key, pure=False)
 
         print(f"{study.name}: {len(todo)} runs to do, {len(machines)} at a time.", flush=True)
         began, done, failed = time.perf_counter(), 0, []
-        # As many at a time as there are workers: what waits for one of them would go on waiting when another is free
-        running = as_completed([submit() for _ in machines[: len(waiting)]])
-        for task in running:
-            variant, seed = tasks.pop(task)
+        for (variant, seed), task in in_turn(todo, submit, len(machines)):
             if task.status in ("cancelled", "lost"):
                 raise StudyError(f"The Dask scheduler went away after {done} of {len(todo)} runs: {AGAIN}.")
-            if waiting:
-                running.add(submit())
             if task.status == "error":
                 error = task.exception()
                 failed.append(f"{variant}, seed {seed}: {type(error).__name__}: {error}")
@@ -99,10 +90,34 @@ def run_study(
             left = duration((time.perf_counter() - began) / done * (len(todo) - done))
             print(f"{done} of {len(todo)}, about {left} left; {variant}, seed {seed}: {accuracy(record):.2%}", flush=True)
     if failed:
-        raise StudyError(
-            f"{len(failed)} runs failed, all others are recorded ({'; '.join(failed)}): mend the cause, and {AGAIN}."
-        )
+        told = "; ".join(failed)
+        raise StudyError(f"{len(failed)} runs failed, all others are recorded ({told}): mend the cause, and {AGAIN}.")
     return recorded(study, folder)
+
+
+def in_turn(jobs: list[tuple], submit: Callable, at_a_time: int) -> Iterator[tuple]:
+    """(job, its task) as soon as it is done; submit(*job) begins a task.
+
+    As many at a time as there are workers: what waits for one of them would go on waiting when another is free.
+    """
+    from distributed import as_completed  # imported here, because it is slow
+
+    waiting, job_of, running = iter(jobs), {}, as_completed()
+
+    def begin(some: Iterable[tuple]) -> None:
+        for job in some:
+            task = submit(*job)
+            job_of[task] = job
+            running.add(task)
+
+    begin(islice(waiting, at_a_time))
+    for task in running:
+        gone = task.status in ("cancelled", "lost")  # then whoever asked may not go on
+        if not gone:
+            begin(islice(waiting, 1))
+        yield job_of.pop(task), task
+        if gone:
+            begin(islice(waiting, 1))
 
 
 def keep(record: dict, path: Path) -> None:

@@ -138,7 +138,7 @@ def load(path: Path) -> dict:
     try:
         state = torch.load(io.BytesIO(body), weights_only=True, map_location="cpu")
     except Exception:  # whatever the bytes are; nothing of them is executed
-        raise CheckpointError("is not a checkpoint: the one before it is used; delete it.") from None
+        state = None
     if not isinstance(state, dict):
         raise CheckpointError("is not a checkpoint: the one before it is used; delete it.")
     return state

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mnist_lib.model.layers import memory_order
+from mnist_lib.model.layers import evaluating, memory_order
 from mnist_lib.support import validation
 from mnist_lib.transforms import normalise
 
@@ -39,19 +39,15 @@ def evaluate(model: nn.Module, images: Tensor, labels: Tensor, batch_size: int =
     return Score(correct, len(labels), F.cross_entropy(answers, labels).item())
 
 
-@torch.no_grad()
 def logits(model: nn.Module, images: Tensor, batch_size: int = 250) -> Tensor:
     """Images as for evaluate -> logits (N, 10) on the CPU, in evaluation mode, whatever mode the model is in."""
     if not isinstance(images, Tensor) or images.dim() != 4 or images.shape[1:] != (1, 28, 28):
         raise ValueError(f"images must be a tensor (N, 1, 28, 28), not {validation.kind(images)}: keep all four axes.")
     validation.pixels(images)
     validation.number("batch_size", batch_size, at_least=1, whole=True)
-    weight, was_training, answers = next(model.parameters()), model.training, []
-    model.eval()
-    try:
+    weight, answers = next(model.parameters()), []
+    with evaluating(model):
         for batch in images.split(batch_size):
             batch = normalise(batch.to(weight.device)).to(weight.dtype)
             answers.append(model(batch.contiguous(memory_format=memory_order(weight.device))).cpu())
-    finally:
-        model.train(was_training)
     return torch.cat(answers)

@@ -96,44 +96,31 @@ class _Tracer(fx.Tracer):
         return isinstance(module, KINDS) or super().is_leaf_module(module, name)
 
 
-class _Shapes(fx.Interpreter):
-    """Runs the graph and keeps the shape of every tensor in it."""
-
-    def __init__(self, graph):
-        super().__init__(graph)
-        self.shapes = {}
-
-    def run_node(self, node):
-        value = super().run_node(node)
-        if isinstance(value, Tensor):
-            self.shapes[node] = tuple(value.shape[1:])
-        return value
-
-
 def _modules(model: nn.Module) -> list[tuple[str, nn.Module, tuple[int, ...]]]:
     """(name, module, shape of its output without the batch), in the order in which they run."""
     try:
         graph = fx.GraphModule(model, _Tracer().trace(model))
-        shapes = _Shapes(graph)
+        interpreter = fx.Interpreter(graph, garbage_collect_values=False)
         with torch.no_grad():
-            shapes.run(torch.zeros(1, 1, SIDE, SIDE))
+            interpreter.run(torch.zeros(1, 1, SIDE, SIDE))
     except Exception as error:
         why = str(error).strip().split("\n")[0]
         raise Unsupported(f"The network can't be followed on an image of 1 x {SIDE} x {SIDE}: torch says {why!r}.") from error
-    found, names, last = [], Counter(), None
+    shapes = {node: tuple(value.shape[1:]) for node, value in interpreter.env.items() if isinstance(value, Tensor)}
+    chain, names, last = [], Counter(), None
     for node in graph.graph.nodes:
-        before = [n for n in node.all_input_nodes if n in shapes.shapes]
+        before = [above for above in node.all_input_nodes if above in shapes]
         if node.op == "placeholder" and last is None:
             last = node
         elif node.op == "output" and before == [last]:
-            return found
-        elif node in shapes.shapes:
+            return chain
+        elif node in shapes:
             what = _name(node)
             if len(before) != 1 or before[0] is not last:
                 raise Unsupported(f"Inside shows chains, layer after layer: {what!r} joins branches (as residual networks do).")
             names[what] += 1
             name = what if names[what] == 1 else f"{what}#{names[what]}"
-            found.append((name, _checked(name, _module(node, graph, shapes.shapes), shapes.shapes[last]), shapes.shapes[node]))
+            chain.append((name, _checked(name, _module(node, graph, shapes), shapes[last]), shapes[node]))
             last = node
     raise Unsupported("Inside shows chains, layer after layer: this network does not return its last layer's numbers alone.")
 

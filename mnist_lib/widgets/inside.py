@@ -115,9 +115,8 @@ class Inside(anywidget.AnyWidget):
             ValueError: one sentence, for a model with other layers.
         """
         row, size = numbers(copy_of(model, "cpu", torch.float32)).numpy().astype("<f4").tobytes(), 4 * self.network["numbers"]
-        if [layer["shape"] for layer in self.network["layers"]] != [layer.shape for layer in layers_of(model)] or len(
-            row
-        ) != size:
+        shapes = [layer["shape"] for layer in self.network["layers"]]
+        if shapes != [layer.shape for layer in layers_of(model)] or len(row) != size:
             raise ValueError("This network has other layers than the one that Inside was made of: give Inside one like it.")
         epochs = self.network["epochs"]
         rows = {known: self.weights[i * size : (i + 1) * size] for i, known in enumerate(epochs)} | {epoch: row}

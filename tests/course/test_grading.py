@@ -8,7 +8,8 @@ import pytest
 
 from course import grading, submission
 from course.__main__ import main
-from course.grading import Grade, Limit, cell, judge, mark_same_recipes, printable, share
+from course.grading import Grade, Limit, judge, mark_same_recipes, share
+from course.spreadsheet import cell, printable
 from course.submission import Submission, to_toml
 from mnist_lib.studies import runner
 from mnist_lib.support.paths import ROOT

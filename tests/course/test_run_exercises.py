@@ -10,7 +10,8 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from course import run_exercises, student
 from course.__main__ import main
-from course.run_exercises import cut_off, expected, outcome, shown
+from course.run_exercises import cut_off, expected, outcome
+from course.spreadsheet import cell
 
 CONVOLVE = """import torch
 
@@ -68,7 +69,7 @@ def test_a_notebook_that_does_not_end(tmp_path):
 
 def test_names(tmp_path):
     assert expected(tmp_path / "02_receptive_field.ipynb")[:2] == ["2a", "2b"] and expected(tmp_path / "mine.ipynb") == []
-    assert shown("=1\x1b.ipynb") == "'=1?.ipynb"
+    assert cell("=1\x1b.ipynb") == "'=1?.ipynb"
     with pytest.raises(ValueError, match="no notebooks in"):
         run_exercises.run_exercises(tmp_path)
 
