@@ -7,7 +7,6 @@ from itertools import combinations, product
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchvision.transforms.v2 import functional as TF
 
 from course.exercises.checking import NotYet, alike, case, on, refused, slip_of, to_tensor, untouched
 from mnist_lib.transforms import affine
@@ -332,4 +331,5 @@ EXERCISES = {
     ),
 }
 
-LIBRARY = {"3a": (affine, TF.affine, TF.rotate), "3b": (F.grid_sample, affine)}
+TORCHVISION = "torchvision.transforms.v2.functional"  # slow to import: by name, for those who have done so
+LIBRARY = {"3a": (affine, f"{TORCHVISION}.affine", f"{TORCHVISION}.rotate"), "3b": (F.grid_sample, affine)}

@@ -140,7 +140,18 @@ def _parameter(answer: Callable, number: int) -> str:
         return f"argument {number}"
 
 
-def watched(answer, library: tuple[Callable, ...] = ()):
+def loaded(library: tuple[Callable | str, ...]) -> tuple[Callable, ...]:
+    """The functions; of those given by name, the ones whose module has been imported."""
+    functions = []
+    for function in library:
+        if isinstance(function, str):
+            module, _, name = function.rpartition(".")
+            function = getattr(sys.modules.get(module), name, None)
+        functions.append(function)
+    return tuple(filter(None, functions))
+
+
+def watched(answer, library: tuple[Callable | str, ...] = ()):
     """The same function, whose exceptions carry their input; NotYet if its first call runs a function of `library`.
 
     Anything else than a plain function, such as a network or a list of names, is returned as it is.
@@ -156,7 +167,7 @@ def watched(answer, library: tuple[Callable, ...] = ()):
             if not (library and first):
                 return answer(*arguments, **named)
             first = False
-            return _refusing(library, answer, *arguments, **named)
+            return _refusing(loaded(library), answer, *arguments, **named)
         except NotYet:
             raise
         except Exception as error:
