@@ -139,7 +139,7 @@ def ingredients_of(value: object, wrong: list[str]) -> tuple[Ingredient, ...]:
             wrong.append(f"{name} is a table: [recipe.ingredients.{name}].")
         elif name != "Widths" or not too_wide(settings, wrong):
             made.append(call(name, INGREDIENTS[name], settings, wrong))
-    return tuple(one for one in made if one)
+    return tuple(ingredient for ingredient in made if ingredient)
 
 
 def too_wide(settings: dict, wrong: list[str]) -> bool:
@@ -152,13 +152,13 @@ def too_wide(settings: dict, wrong: list[str]) -> bool:
 
 
 def numbers(value: object) -> list[float]:
-    return [one for one in value if isinstance(one, int | float)] if isinstance(value, list) else []
+    return [number for number in value if isinstance(number, int | float)] if isinstance(value, list) else []
 
 
 def call(name: str, make: type, settings: dict, wrong: list[str]) -> object | None:
     """An ingredient or an Augment with these settings; None, with the reason added to `wrong`, if there can't be one."""
     known = inspect.signature(make).parameters
-    lacking = [word for word, one in known.items() if one.default is one.empty and word not in settings]
+    lacking = [word for word, parameter in known.items() if parameter.default is parameter.empty and word not in settings]
     unknown = [word for word in settings if word not in known]
     wrong += [f"{name} has no setting {short(word)}: it has {', '.join(known) or 'none'}." for word in unknown]
     wrong += [f"{name} needs {word}." for word in lacking]
@@ -222,9 +222,11 @@ def to_toml(recipe: TrainConfig, paragraph: str = "") -> str:
     Raises:
         ValueError: one sentence, for an ingredient that is not the library's.
     """
-    for one in recipe.ingredients:
-        if INGREDIENTS.get(type(one).__name__) is not type(one):
-            raise ValueError(f"{type(one).__name__} is no ingredient of the library: choose among {', '.join(INGREDIENTS)}.")
+    for ingredient in recipe.ingredients:
+        if INGREDIENTS.get(type(ingredient).__name__) is not type(ingredient):
+            raise ValueError(
+                f"{type(ingredient).__name__} is no ingredient of the library: choose among {', '.join(INGREDIENTS)}."
+            )
     lines = ['paragraph = """', *(quoted(line)[1:-1] for line in paragraph.split("\n")), '"""', "", "[recipe]"]
     settings = {name: value for name, value in asdict(recipe).items() if name in SETTINGS}
     lines += table(settings)
@@ -232,8 +234,8 @@ def to_toml(recipe: TrainConfig, paragraph: str = "") -> str:
         lines += ["augment = false"]
     else:
         lines += ["", "[recipe.augment]", *table(asdict(recipe.augment))]
-    for one in recipe.ingredients:
-        lines += ["", f"[recipe.ingredients.{type(one).__name__}]", *table(one.to_dict())]
+    for ingredient in recipe.ingredients:
+        lines += ["", f"[recipe.ingredients.{type(ingredient).__name__}]", *table(ingredient.to_dict())]
     return "\n".join(lines) + "\n"
 
 

@@ -93,7 +93,7 @@ def to_tensor(value) -> Tensor:
         raise Unwritten
     if isinstance(value, Tensor):
         return value.detach().double()
-    if isinstance(value, tuple | list) and any(one is None for one in value):
+    if isinstance(value, tuple | list) and any(part is None for part in value):
         raise NotYet(f"It returns {value!r}: put numbers in place of None.")
     return torch.as_tensor(value.copy() if hasattr(value, "strides") else value, dtype=torch.float64)  # [::-1] of an array
 
@@ -238,7 +238,9 @@ def _given(argument) -> str:
 def line_of(error: BaseException, answer) -> str:
     """The last line of the reader's own code that an exception went through, or nothing if it never got there."""
     code = getattr(inspect.unwrap(answer) if callable(answer) else None, "__code__", None)
-    frames = [one for one in traceback.walk_tb(error.__traceback__) if code and one[0].f_code.co_filename == code.co_filename]
+    frames = [
+        frame for frame in traceback.walk_tb(error.__traceback__) if code and frame[0].f_code.co_filename == code.co_filename
+    ]
     if not frames:
         return ""
     frame, number = frames[-1]

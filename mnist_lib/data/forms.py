@@ -34,16 +34,16 @@ def read(place: Path) -> tuple[Tensor, ...]:
             return _npz(place)
         if not place.is_dir():
             raise DataError(f"{place} is a file: give the folder with the four MNIST files, or Keras's mnist.npz.")
-        found = _idx_files(place)
-        if len(found) == len(ARCHIVES):
-            return tensors_of({name: found[name].read_bytes() for name in ARCHIVES}, f"in {place}")
+        paths = _idx_files(place)
+        if len(paths) == len(ARCHIVES):
+            return tensors_of({name: paths[name].read_bytes() for name in ARCHIVES}, f"in {place}")
         if archives := sorted(place.glob("*.npz")):
             return _npz(archives[0])
         if parts := _picture_folders(place):
             return tuple(tensor for part in parts for tensor in _pictures(part))
     except OSError as error:
         raise DataError(f"{error.filename or place} can't be read ({error.strerror}): make it readable.") from None
-    missing = ", ".join(name for name in ARCHIVES if name not in found)
+    missing = ", ".join(name for name in ARCHIVES if name not in paths)
     seen = ", ".join(sorted(path.name for path in place.iterdir())[:5]) or "nothing"
     raise DataError(
         f"The folder {place} lacks {missing} (seen: {seen}): put the four MNIST files there, raw or .gz, or mnist.npz, or "
@@ -53,22 +53,22 @@ def read(place: Path) -> tuple[Tensor, ...]:
 
 def _idx_files(folder: Path) -> dict[str, Path]:
     """The four files, found by name (.gz or not, dots for dashes, capitals, each in a folder of its own), else by content."""
-    found: dict[str, Path] = {}
+    paths: dict[str, Path] = {}
     others = []
     for path in _files(folder):
         name = re.sub(r"(\.gz)+$", "", path.name.lower()).replace(".", "-")
         if name in ARCHIVES:
-            found.setdefault(name, path)
+            paths.setdefault(name, path)
         else:
             others.append(path)
-    for path in others if len(found) < len(ARCHIVES) else ():
+    for path in others if len(paths) < len(ARCHIVES) else ():
         try:
             body = unpacked(path.read_bytes())
         except (OSError, EOFError, ValueError, gzip.BadGzipFile):
             continue
         if name := RAW_MD5.get(hashlib.md5(body).hexdigest()):
-            found.setdefault(name, path)
-    return found
+            paths.setdefault(name, path)
+    return paths
 
 
 def _files(folder: Path) -> Iterator[Path]:

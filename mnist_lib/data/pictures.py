@@ -70,9 +70,9 @@ def read_picture(source) -> Reading:
     labels = label_parts(ink)
     digits = []
     for _, members in in_reading_order(join_parts(labels)):
-        own = np.isin(labels, members) * ink
-        top, left, bottom, right = box = _boxes((own > 0).astype(int))[0]
-        digits.append(Digit(fit_digit(own[top : bottom + 1, left : right + 1]), _in_picture(box, grey.shape, size)))
+        digit_ink = np.isin(labels, members) * ink
+        top, left, bottom, right = box = _boxes((digit_ink > 0).astype(int))[0]
+        digits.append(Digit(fit_digit(digit_ink[top : bottom + 1, left : right + 1]), _in_picture(box, grey.shape, size)))
     if not digits:
         raise ValueError("No digit was found in the picture: write larger or darker, with plain paper around it.")
     return Reading(size, grey, light_ink, background, ink, tuple(digits))
@@ -151,9 +151,9 @@ def ruled_lines(seen: np.ndarray, contrast: np.ndarray) -> np.ndarray:
     labels, _ = ndimage.label(widened(long, 1, width // 6), EIGHT)
     lines = np.zeros_like(seen)
     for i, place in enumerate(ndimage.find_objects(labels), 1):
-        own = labels[place] == i
-        if (long[place] & own).any(0).sum() >= width / 2:
-            line = thin[place] & own
+        run = labels[place] == i
+        if (long[place] & run).any(0).sum() >= width / 2:
+            line = thin[place] & run
             dark, wide = contrast[place], thick[place]
             lines[place] |= line & (dark <= 1.5 * np.median(dark[line])) & (wide <= 1.5 * np.median(wide[line]) + 1)
     return lines
@@ -208,7 +208,7 @@ def _next_pair(parts: list[Part], tall: float) -> tuple[int, int] | None:
 
 def _belongs(box: Box, other: Box, tall: float) -> bool:
     down, across = _gaps(box, other)  # negative: how many pixels they share
-    gap, smaller = max(down, across), min(_height(one) * _width(one) for one in (box, other))
+    gap, smaller = max(down, across), min(_height(part) * _width(part) for part in (box, other))
     return (
         (gap < 0 and down * across > 0.5 * smaller)
         or (_height(box) < 0.5 * tall and gap <= 0.2 * tall)
@@ -261,7 +261,7 @@ def area_mean(values: np.ndarray, height: int, width: int) -> np.ndarray:
 
 def box_mean(values: np.ndarray, side: float) -> np.ndarray:
     """The mean of a square window around each pixel, without what lies outside the picture."""
-    total, count = (ndimage.uniform_filter(one, _odd(side), mode="constant") for one in (values, np.ones_like(values)))
+    total, count = (ndimage.uniform_filter(grid, _odd(side), mode="constant") for grid in (values, np.ones_like(values)))
     return total / count
 
 

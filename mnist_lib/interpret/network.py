@@ -206,12 +206,12 @@ def redundancy(maps: Tensor) -> Tensor:
     """
     values = maps.transpose(0, 1).flatten(1).double()  # (C, N * h * w)
     values = values - values.mean(1, keepdim=True)
-    found = []
+    explained = []
     for map in range(len(values)):
-        one, others = values[map], torch.cat([values[:map], values[map + 1 :]])
-        weights = torch.linalg.lstsq(others @ others.T, others @ one, driver="gelsd").solution
-        found.append(1 - (one - weights @ others).square().sum() / one.square().sum())
-    return torch.stack(found).float()
+        target, others = values[map], torch.cat([values[:map], values[map + 1 :]])
+        weights = torch.linalg.lstsq(others @ others.T, others @ target, driver="gelsd").solution
+        explained.append(1 - (target - weights @ others).square().sum() / target.square().sum())
+    return torch.stack(explained).float()
 
 
 class Bin(NamedTuple):

@@ -200,15 +200,15 @@ def marked_units(image: Tensor, maps: Mapping[str, Tensor], title: str) -> Figur
 
 
 def one_unit(
-    image: Tensor, field: ReceptiveField, place: tuple[int, int], look: Tensor, title: str, one: Tensor | None = None
+    image: Tensor, field: ReceptiveField, place: tuple[int, int], look: Tensor, title: str, values: Tensor | None = None
 ) -> Figure:
     """A unit (row, column) in its map (h, w), its box on a digit (1, 28, 28), and its sensitivity to each pixel (28, 28).
 
-    one: the values of that map.
+    values: of that map.
     """
     height, width = field.output_size
     figure, (axes,) = new_figure(1, 3, (9.5, 3.4), title)
-    axes[0].imshow((torch.zeros(height, width) if one is None else one).numpy(), cmap="strength")
+    axes[0].imshow((torch.zeros(height, width) if values is None else values).numpy(), cmap="strength")
     axes[0].add_patch(box_patch((*place, *place), ORANGE))
     axes[0].set_title(f"row {place[0]}, column {place[1]} of {height}×{width}", loc="center")
     axes[0].set(xticks=[], yticks=[])

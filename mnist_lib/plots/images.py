@@ -75,7 +75,7 @@ def two_maps(degrees: float, side: int = 10) -> Figure:
     """
     figure, ((left, right),) = new_figure(1, 2, (9, 5))
     at, angle = np.arange(side) - (side - 1) / 2, math.radians(degrees)
-    x, y = (one.ravel() for one in np.meshgrid(at, at))
+    x, y = (places.ravel() for places in np.meshgrid(at, at))
     sent = np.stack([x * np.cos(angle) - y * np.sin(angle), x * np.sin(angle) + y * np.cos(angle)])
     asked = np.stack([x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)])
     reached = Counter(zip(*np.rint(sent - at[0]).astype(int)))

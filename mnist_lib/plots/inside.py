@@ -24,8 +24,8 @@ def looking_inside(image: Tensor, maps: Mapping[str, Tensor], votes: Tensor, log
     for line, (name, layer) in zip(upper.subplots(len(maps), columns, squeeze=False), maps.items()):
         for axis in line[len(layer) :]:
             axis.axis("off")
-        for axis, one in zip(line, layer):
-            axis.imshow(one.numpy(), cmap="strength", vmin=0, vmax=float(layer.max()))
+        for axis, values in zip(line, layer):
+            axis.imshow(values.numpy(), cmap="strength", vmin=0, vmax=float(layer.max()))
             frame(axis)
         line[0].set_ylabel(name, rotation=0, ha="right", va="center")
     lower.subplots_adjust(left=0.06, right=0.995, top=0.69, bottom=0.02, wspace=0.08)
@@ -48,11 +48,11 @@ def evidence(image: Tensor, maps: Mapping[str, Tensor], field: ReceptiveField, t
     figure, (axes,) = new_figure(1, len(maps) + 1, (2.35 * (len(maps) + 1), 3.1), title)
     show_image(axes[0], image)
     axes[0].set_title("what it was shown", loc="center")
-    limit = max(float(one.abs().max()) for one in maps.values()) or 1.0
-    for axis, (name, one) in zip(axes[1:], maps.items(), strict=True):
-        _places(axis, image, one, field, limit, parted=True)
+    limit = max(float(values.abs().max()) for values in maps.values()) or 1.0
+    for axis, (name, values) in zip(axes[1:], maps.items(), strict=True):
+        _places(axis, image, values, field, limit, parted=True)
         axis.set_title(name, loc="center")
-    if any(one.any() for one in maps.values()):
+    if any(values.any() for values in maps.values()):
         figure.legend(handles=_signs(limit), loc="outside lower left", ncols=3, fontsize=9)
     return figure
 

@@ -147,7 +147,7 @@ def layer_shares(shares: Mapping[str, Mapping[str, float]], title: str) -> Figur
 def calls(seconds: Sequence[float], title: str) -> Figure:
     """One dot for each call in its order, with their median and their mean."""
     figure, ((axis,),) = new_figure(1, 1, (9, 2.8))
-    took = [1000 * one for one in seconds]
+    took = [1000 * call for call in seconds]
     axis.plot(range(1, len(took) + 1), took, "o", ms=4, color=BLUE, label="one call each")
     axis.axhline(float(np.median(took)), color=GREEN, lw=1.5, label=f"median {np.median(took):.2f} ms")
     axis.axhline(float(np.mean(took)), color=ORANGE, lw=1.5, ls="--", label=f"mean {np.mean(took):.2f} ms")

@@ -41,7 +41,7 @@ def share(name: str, value: object) -> None:
 def choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     """ValueError unless value is one of the choices."""
     if not isinstance(value, str) or value not in choices:
-        *others, last = (f'"{one}"' for one in choices)
+        *others, last = (f'"{choice}"' for choice in choices)
         raise ValueError(f"{name} is {', '.join(others)} or {last}, not {value!r}.")
 
 

@@ -107,9 +107,9 @@ class TrainConfig:
             raise ValueError(f"nesterov is True or False, and needs momentum above 0, not {self.nesterov!r}.")
         if not isinstance(self.augment, Augment | None):
             raise ValueError(f"augment is an Augment or None, not {self.augment!r}.")
-        if not isinstance(self.ingredients, tuple) or not all(isinstance(one, Ingredient) for one in self.ingredients):
+        if not isinstance(self.ingredients, tuple) or not all(isinstance(part, Ingredient) for part in self.ingredients):
             raise ValueError(f"ingredients is a tuple of ingredients such as (Settle(0.25),), not {self.ingredients!r}.")
-        if len({type(one) for one in self.ingredients}) < len(self.ingredients):
+        if len({type(part) for part in self.ingredients}) < len(self.ingredients):
             raise ValueError(f"ingredients must hold each kind only once, not {self.ingredients!r}.")
         validation.choice("precision", self.precision, ("auto", "float32", "bfloat16", "float64"))
         validation.choice("compiled", self.compiled, ("auto", "yes", "no"))
@@ -117,20 +117,20 @@ class TrainConfig:
 
     def without(self, kind: type[Ingredient]) -> "TrainConfig":
         """The recipe without one ingredient, such as `recipe.without(Muon)`; ValueError if it has none of the kind."""
-        rest = tuple(one for one in self.ingredients if not isinstance(one, kind))
+        rest = tuple(part for part in self.ingredients if not isinstance(part, kind))
         if len(rest) == len(self.ingredients):
-            raise ValueError(f"The recipe has no {kind.__name__}: it has {[type(one).__name__ for one in self.ingredients]}.")
+            raise ValueError(f"The recipe has no {kind.__name__}: it has {[type(part).__name__ for part in self.ingredients]}.")
         return replace(self, ingredients=rest)
 
     def steps(self, images: int) -> int:
         """How many batches a run over this many training images takes; the last batch of an epoch may be short."""
         later = images  # of an epoch after the first
-        for one in self.ingredients:
-            later = one.later_images(later, self.batch_size)
+        for ingredient in self.ingredients:
+            later = ingredient.later_images(later, self.batch_size)
         first, later = (math.ceil(n / self.batch_size) for n in (images, later))
         return max(1, round(min(self.epochs, 1) * first + max(self.epochs - 1, 0) * later))
 
     def to_dict(self) -> dict:
         """The settings as plain values, each ingredient under its name: for a record."""
-        named = {type(one).__name__: one.to_dict() for one in self.ingredients}
+        named = {type(part).__name__: part.to_dict() for part in self.ingredients}
         return asdict(replace(self, ingredients=())) | {"ingredients": named}

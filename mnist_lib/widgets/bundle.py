@@ -12,8 +12,8 @@ def script(path: Path = HERE / "inside.js", seen: set[Path] | None = None) -> st
     seen = set() if seen is None else seen
     seen.add(path)
 
-    def text(found: re.Match) -> str:
-        other = (path.parent / found[1]).resolve()
+    def text(imported: re.Match) -> str:
+        other = (path.parent / imported[1]).resolve()
         return "" if other in seen else f"// -- {other.name}\n{script(other, seen)}\n"
 
     return IMPORT.sub(text, path.read_text())

@@ -235,10 +235,10 @@ def _fields(layers: list[Layer], start: int) -> list[dict | None]:
             chain.append(nn.Flatten())
         names[i] = str(len(chain))
         chain.append(layer.main)
-    found = receptive_fields(chain, (rows, cols), maps)
+    fields = receptive_fields(chain, (rows, cols), maps)
     out = [None] * start
     for i in range(start, len(layers)):
-        row = found[names[i]]
+        row = fields[names[i]]
         (height, width) = row.output_size
         lines = [row.box(r, 0)[::2] for r in range(height)], [row.box(0, c)[1::2] for c in range(width)]
         out.append({"rows": lines[0], "cols": lines[1]})
