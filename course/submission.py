@@ -223,10 +223,8 @@ def to_toml(recipe: TrainConfig, paragraph: str = "") -> str:
         ValueError: one sentence, for an ingredient that is not the library's.
     """
     for ingredient in recipe.ingredients:
-        if INGREDIENTS.get(type(ingredient).__name__) is not type(ingredient):
-            raise ValueError(
-                f"{type(ingredient).__name__} is no ingredient of the library: choose among {', '.join(INGREDIENTS)}."
-            )
+        if INGREDIENTS.get(name := type(ingredient).__name__) is not type(ingredient):
+            raise ValueError(f"{name} is no ingredient of the library: choose among {', '.join(INGREDIENTS)}.")
     lines = ['paragraph = """', *(quoted(line)[1:-1] for line in paragraph.split("\n")), '"""', "", "[recipe]"]
     settings = {name: value for name, value in asdict(recipe).items() if name in SETTINGS}
     lines += table(settings)

@@ -239,7 +239,7 @@ def line_of(error: BaseException, answer) -> str:
     """The last line of the reader's own code that an exception went through, or nothing if it never got there."""
     code = getattr(inspect.unwrap(answer) if callable(answer) else None, "__code__", None)
     frames = [
-        frame for frame in traceback.walk_tb(error.__traceback__) if code and frame[0].f_code.co_filename == code.co_filename
+        seen for seen in traceback.walk_tb(error.__traceback__) if code and seen[0].f_code.co_filename == code.co_filename
     ]
     if not frames:
         return ""
