@@ -76,7 +76,7 @@ def _evidence(answer: Callable) -> bool:
 
 def _top_patches(answer: Callable) -> bool:
     """The strongest unit's field in each of the k strongest images."""
-    fields = receptive_fields(DigitNet(), (28, 28))
+    fields = receptive_fields(_some_net(0), (28, 28))
 
     def cut(net, layer, images, chosen, moved=lambda box, field, unit: box, fill=0.0) -> Tensor:
         """The patches of the chosen (image, row, column), with boxes moved as a slip would move them."""
