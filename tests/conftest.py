@@ -23,7 +23,9 @@ FIRST = {
     "test_checkpoints.py",
     "test_benchmarks.py",
     "test_inside_browser.py",
-    "test_clicked.py",
+    "test_page_browser.py",
+    "test_photos.py",
+    "test_jupyterlab.py",
 }
 
 
@@ -68,7 +70,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 # Files whose tests share what is made once, and at some cost: one worker takes them all, as it does a notebook's cells
 TOGETHER = (
+    "_browser.py",
     "test_clicked.py",
+    "test_photos.py",
+    "test_learning.py",
     "test_jupyterlab.py",
     "test_install.py",
     "test_book.py",

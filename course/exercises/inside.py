@@ -69,7 +69,7 @@ def _evidence(answer: Callable) -> bool:
 
 def _top_patches(answer: Callable) -> bool:
     """The strongest unit's field in each of the k strongest images."""
-    fields = receptive_fields(DigitNet(), (28, 28))
+    fields = receptive_fields(_some_net(0), (28, 28))
 
     def slips(net: DigitNet, layer: str, map: int, images: Tensor, k: int) -> dict[str, Tensor]:
         said, field = interpret.maps(net, layer, images)[:, map], fields[layer]

@@ -1,53 +1,18 @@
-"""What follows a click, and what is said and drawn then, on a page made of the sources as they are."""
+"""What follows a click, and what is said and drawn then. (test_inside_browser.py tells whether the page is current.)"""
 
 import re
 
 import pytest
 import torch
 
-from course import browser
-from course.page import page
 from mnist_lib import transforms
 from mnist_lib.model.digitnet import ROWS
 from mnist_lib.model.pretrained import recorded_net
 from mnist_lib.receptive_field import measure_field, receptive_fields
 from mnist_lib.transforms import normalise
+from tests.browser.opening import draw
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def opened(mnist, tmp_path_factory):
-    pytest.importorskip("playwright.sync_api")
-    path = tmp_path_factory.mktemp("page") / "index.html"
-    path.write_text(page(mnist), encoding="utf-8")
-    with browser.launched() as chromium:
-        context = chromium.new_context(offline=True, viewport={"width": 1440, "height": 900}, color_scheme="light")
-        tab = context.new_page()
-        tab.goto(path.as_uri())
-        yield tab
-
-
-@pytest.fixture
-def view(opened):
-    """As a visitor first finds it, with the first test digit."""
-    opened.reload()
-    opened.wait_for_function("() => window.inside?.logits")
-    return opened
-
-
-def stroke(view, *points):
-    """One stroke by the mouse; points are in the pad's own 280 x 280."""
-    pad = view.locator(".in-pad")
-    pad.scroll_into_view_if_needed()
-    box = pad.bounding_box()
-    spots = [(box["x"] + x * box["width"] / 280, box["y"] + y * box["height"] / 280) for x, y in points]
-    view.mouse.move(*spots[0])
-    view.mouse.down()
-    for spot in spots[1:]:
-        view.mouse.move(*spot, steps=5)
-    view.mouse.up()
-    view.evaluate("inside.draw()")
 
 
 def press(view, name: str):
@@ -92,9 +57,9 @@ def test_a_number_that_is_typed_is_taken_or_the_nearest_there_is(view, typed, ta
 
 def test_a_new_stroke_is_alone_after_a_test_digit(view):
     press(view, "Clear")
-    stroke(view, (40, 40), (40, 240))
+    draw(view, [(40, 40), (40, 240)])
     press(view, "Take a 3")
-    stroke(view, (240, 40), (240, 240))
+    draw(view, [(240, 40), (240, 240)])
     assert view.evaluate("inside.pad.strokes.length") == 1 and chosen(view) is None
     ink = "(x) => inside.pad.ink.getImageData(x, 140, 1, 1).data[3]"
     assert view.evaluate(ink, 240) == 255 and view.evaluate(ink, 40) == 0
@@ -115,7 +80,7 @@ def test_a_stroke_is_drawn_as_thick_as_the_pen(view):
     press(view, "Clear")
     for thick in (12, 40):
         view.get_by_role("slider", name="Pen").fill(str(thick))
-        stroke(view, (140, 40), (140, 240))
+        draw(view, [(140, 40), (140, 240)])
         inked = view.evaluate(
             "inside.pad.ink.getImageData(0, 140, 280, 1).data.filter((v, i) => i % 4 === 3 && v > 127).length"
         )

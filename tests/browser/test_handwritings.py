@@ -3,11 +3,9 @@
 import numpy as np
 import pytest
 
-from tests.browser.test_inside_browser import chromium, opened
 from tests.browser.twelve_hands import HANDS, strokes
 
 pytestmark = pytest.mark.browser
-__all__ = ["chromium"]  # a fixture
 
 DRAWN = """([lines, pen]) => {
   const {pad} = inside, {canvas} = pad, box = canvas.getBoundingClientRect(), scale = box.width / 280;
@@ -26,16 +24,15 @@ DRAWN = """([lines, pen]) => {
   return inside.best; }"""
 
 
-def test_ten_digits_in_twelve_handwritings(chromium):
+def test_ten_digits_in_twelve_handwritings(view):
     """None was changed after it was read: three of the seven ones with a flag are taken for sevens, nothing else is wrong."""
     wrong = []
-    with opened(chromium) as view:
-        for name, hand in HANDS.items():
-            for digit in range(10):
-                lines = strokes(digit, hand, np.random.default_rng([len(name), digit]))
-                read = view.evaluate(DRAWN, [lines, hand.pen])
-                if read != digit:
-                    wrong.append(f"{name}: a {digit} as {read}")
+    for name, hand in HANDS.items():
+        for digit in range(10):
+            lines = strokes(digit, hand, np.random.default_rng([len(name), digit]))
+            read = view.evaluate(DRAWN, [lines, hand.pen])
+            if read != digit:
+                wrong.append(f"{name}: a {digit} as {read}")
     count = 10 * len(HANDS)
     print(f"{count - len(wrong)} of {count} read correctly; wrong: {', '.join(wrong) or 'none'}")
     assert len(HANDS) == 12 and len(wrong) <= 3, wrong

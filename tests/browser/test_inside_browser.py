@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import nn
 
-from course import browser
 from course.page import PAGE, page
 from mnist_lib import transforms
 from mnist_lib.data import Dataset
@@ -18,78 +17,15 @@ from mnist_lib.model.pretrained import recorded_epochs, recorded_net
 from mnist_lib.receptive_field import measure_field
 from mnist_lib.transforms import normalise
 from mnist_lib.widgets.payload import content
+from tests.browser.opening import SCHEMES, SEVEN, draw, dressed, image_of, opened, serious
 from tests.lib.test_export import LeNet
 
 pytestmark = pytest.mark.browser
-
-SEVEN = [(70, 70), (200, 66), (180, 120), (130, 230)]  # on the pad's 280 x 280
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    pytest.importorskip("playwright.sync_api")
-    with browser.launched() as it:
-        yield it
-
-
-@pytest.fixture(scope="module")
-def shared(chromium):
-    """One page for the tests that only compute."""
-    with opened(chromium) as view:
-        yield view
-
-
-@pytest.fixture
-def view(shared):
-    """The page, as a visitor first finds it."""
-    shared.evaluate("""() => {
-      inside.setEpoch(20); inside.asItWas(); inside.prepared = true; inside.take(0); inside.setUnit(inside.firstUnit());
-      Object.assign(inside.tabs.evidence, {why: null, whyNot: null});
-      inside.showTab('apart'); inside.draw();
-    }""")
-    return shared
-
-
-class opened:
-    """docs/index.html, or another page, as a file in a fresh context; what it asked for and what it complained of are kept."""
-
-    def __init__(self, chromium, path=PAGE, **options):
-        self.path = path
-        self.context = chromium.new_context(offline=True, **({"viewport": {"width": 1440, "height": 900}} | options))
-
-    def __enter__(self):
-        page = self.context.new_page()
-        page.asked, page.complaints = [], []
-        page.on("request", lambda request: page.asked.append(request.url))
-        page.on("console", lambda message: page.complaints.append(message.text) if message.type in ("error", "warning") else 0)
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.goto(self.path.as_uri())
-        page.wait_for_function("() => window.inside?.logits")
-        return page
-
-    def __exit__(self, *_):
-        self.context.close()
 
 
 def sent(images: torch.Tensor) -> str:
     """uint8 images, as the page can decode them."""
     return base64.b64encode(images.contiguous().numpy().tobytes()).decode()
-
-
-def draw(page, points=SEVEN):
-    """One stroke by the mouse."""
-    box = page.locator(".in-pad").bounding_box()
-    spots = [(box["x"] + x * box["width"] / 280, box["y"] + y * box["height"] / 280) for x, y in points]
-    page.mouse.move(*spots[0])
-    page.mouse.down()
-    for spot in spots[1:]:
-        page.mouse.move(*spot, steps=5)
-    page.mouse.up()
-    page.evaluate("inside.draw()")
-
-
-def image_of(page) -> torch.Tensor:
-    return torch.tensor(page.evaluate("Array.from(inside.image)")).reshape(1, 1, 28, 28)
 
 
 def torch_maps(net: DigitNet, images: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -553,26 +489,17 @@ def test_all_of_it_by_keyboard(chromium):
         assert page.complaints == []
 
 
-@pytest.mark.parametrize(
-    ("scheme", "width"),
-    [
-        ("dark", 360),
-        ("light", 1440),
-        pytest.param("light", 360, marks=pytest.mark.nightly),
-        pytest.param("dark", 1440, marks=pytest.mark.nightly),
-    ],
-)
-def test_axe_finds_nothing_serious(chromium, scheme, width):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    with opened(chromium, color_scheme=scheme, viewport={"width": width, "height": 800}) as page:
-        page.evaluate("inside.take(1010); inside.draw()")
-        assert page.locator(".in-wrong").count() == 1
+def test_axe_finds_nothing_serious(view):
+    view.evaluate("inside.take(1010); inside.draw()")
+    assert view.locator(".in-wrong").count() == 1
+    for scheme, width in SCHEMES:
+        dressed(view, scheme, width)
         for tab in ("apart", "poison", "evidence", "turn", "off"):
-            page.evaluate("(tab) => { inside.showTab(tab); inside.draw(); }", tab)
+            view.evaluate("(tab) => { inside.showTab(tab); inside.draw(); }", tab)
             if tab == "off":
-                page.evaluate("inside.switchOff({layer: 3, map: 2}); inside.draw()")
-            found = axe.run(page).response["violations"]
-            assert not [(v["id"], v["nodes"][0]["html"][:200]) for v in found if v["impact"] in ("serious", "critical")], tab
+                view.evaluate("inside.switchOff({layer: 3, map: 2}); inside.draw()")
+            assert serious(view) == [], (scheme, width, tab)
+        view.evaluate("inside.asItWas()")
 
 
 def test_a_phone_draws_without_scrolling(chromium):

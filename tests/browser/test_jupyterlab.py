@@ -14,6 +14,7 @@ import pytest
 
 from course import browser
 from mnist_lib.support.paths import ROOT
+from tests.browser.opening import SEVEN, stroke
 
 RUN_ALL = """async () => {
   const app = window.jupyterapp, context = app.shell.currentWidget.sessionContext;
@@ -56,8 +57,6 @@ ADD_AND_RUN = """async (code) => {
   await commands.execute("notebook:run-cell");
   return cell.outputArea.node.textContent;
 }"""
-
-SEVEN = [(70, 70), (200, 66), (180, 120), (130, 230)]  # on the pad's 280 x 280
 
 pytestmark = pytest.mark.browser
 
@@ -119,13 +118,7 @@ def strokes_come_back(page) -> None:
     """A 7 drawn by the mouse on the widget: the next cell reads it, and torch gives the same answer."""
     pad = page.locator(".in-pad")
     pad.wait_for(timeout=60_000)
-    box = at_rest(page, pad)
-    spots = [(box["x"] + x * box["width"] / 280, box["y"] + y * box["height"] / 280) for x, y in SEVEN]
-    page.mouse.move(*spots[0])
-    page.mouse.down()
-    for spot in spots[1:]:
-        page.mouse.move(*spot, steps=8)
-    page.mouse.up()
+    stroke(page, at_rest(page, pad), SEVEN)
     page.wait_for_function("() => document.querySelector('.in-verdict b')?.textContent === '7'")
     page.wait_for_timeout(500)  # what is drawn is told to the kernel a moment later
     assert "torch 7 (1, 28, 28) 20 conv4 True" in page.evaluate(ADD_AND_RUN, READ)

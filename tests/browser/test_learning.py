@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from course import browser
 from course.page import LEARNING
 from mnist_lib import transforms
 from mnist_lib.model import DigitNet
@@ -17,7 +16,7 @@ from mnist_lib.widgets.bundle import script
 from mnist_lib.widgets.export import numbers
 from mnist_lib.widgets.payload import content
 
-pytestmark = pytest.mark.skipif(browser.find() is None, reason="needs a browser: install chromium or google-chrome")
+pytestmark = pytest.mark.browser
 
 READY = """
 const floats = (text) => new Float32Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
@@ -28,15 +27,13 @@ Object.assign(window, {Training, Trainee, Convolution, BatchNorm, descend, oneCy
 
 
 @pytest.fixture(scope="module")
-def modules():
+def modules(chromium):
     """The page's modules, without the page."""
-    pytest.importorskip("playwright.sync_api")
-    with browser.launched() as chromium:
-        page = chromium.new_page()
-        page.set_content("<title>-</title>")
-        page.add_script_tag(content=script(LEARNING / "training.js") + READY, type="module")
-        page.wait_for_function("() => window.ready")
-        yield page
+    page = chromium.new_page()
+    page.set_content("<title>-</title>")
+    page.add_script_tag(content=script(LEARNING / "training.js") + READY, type="module")
+    page.wait_for_function("() => window.ready")
+    return page
 
 
 def sent(values: torch.Tensor) -> str:
@@ -90,6 +87,17 @@ def test_every_gradient_is_autograd_s(modules, name, fast):
     assert max(largest.values()) < 1e-4, largest
 
 
+@pytest.fixture(scope="module")
+def fifty(modules, mnist):
+    return by_both(modules, mnist, 50)
+
+
+def by_both(modules, mnist, steps: int) -> tuple:
+    """So many steps of 32 images: by torch, and by the page."""
+    images, labels = mnist.train_images[: steps * 32].float() / 255, mnist.train_labels[: steps * 32]
+    return in_torch(images, labels, 32, 0.003), in_page(modules, images, labels, 32, 0.003)
+
+
 def in_torch(images, labels, batch: int, rate: float, dtype=torch.float32) -> tuple[DigitNet, torch.Tensor]:
     """One step a batch, from the first weights of seed 0 -> the network, the loss of each step."""
     torch.manual_seed(0)
@@ -129,20 +137,17 @@ def in_page(modules, images, labels, batch: int, rate: float) -> tuple[dict, tor
     return network, torch.tensor(row), torch.tensor(losses)
 
 
-def test_fifty_steps_are_torch_s(modules, mnist):
+def test_fifty_steps_are_torch_s(fifty):
     """The same batches and first weights: losses within 1e-3."""
-    images, labels = mnist.train_images[: 50 * 32].float() / 255, mnist.train_labels[: 50 * 32]
-    wanted, losses = in_torch(images, labels, 32, 0.003)[1], in_page(modules, images, labels, 32, 0.003)[2]
+    (_, wanted), (_, _, losses) = fifty
     print(f"largest difference of a loss {(losses - wanted).abs().max():.1e}")
     assert (losses - wanted).abs().max() < 1e-3 and losses[-5:].mean() < losses[:5].mean()
 
 
 @pytest.mark.parametrize(("steps", "within"), [(2, 1e-4), (50, 1e-2)])
-def test_the_running_figures_are_torch_s(modules, mnist, steps, within):
+def test_the_running_figures_are_torch_s(modules, mnist, fifty, steps, within):
     """After a few steps to the last digits; in fifty, rounding moves biases that BatchNorm makes meaningless."""
-    images, labels = mnist.train_images[: steps * 32].float() / 255, mnist.train_labels[: steps * 32]
-    model = in_torch(images, labels, 32, 0.003)[0]
-    network, row, _ = in_page(modules, images, labels, 32, 0.003)
+    (model, _), (network, row, _) = fifty if steps == 50 else by_both(modules, mnist, steps)
     assert len(row) == len(numbers(model))
     norms = 0
     for layer in network["layers"]:

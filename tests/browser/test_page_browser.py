@@ -5,18 +5,16 @@ import re
 import pytest
 import torch
 
-from course import browser
 from course.page import PAGE, save_run
 from mnist_lib.model import DigitNet
 from mnist_lib.model.pretrained import recorded_epochs, recorded_net
 from mnist_lib.receptive_field import receptive_fields
 from mnist_lib.transforms import normalise
 from mnist_lib.widgets import Inside
-from tests.browser.test_inside_browser import SEVEN, chromium, draw, opened
+from tests.browser.opening import SCHEMES, SEVEN, draw, dressed, opened, serious
 from tests.lib.test_export import LeNet
 
-pytestmark = pytest.mark.skipif(browser.find() is None, reason="needs a browser: install chromium or google-chrome")
-__all__ = ["chromium"]  # a fixture
+pytestmark = pytest.mark.browser
 
 QUICK = """Object.defineProperty(learning.settings, 'values',
   {configurable: true, get: () => ({rate: %s, batch: 8, digits: 200, augment: true, steps: %d})})"""
@@ -100,44 +98,41 @@ def test_it_reads_97_of_100_within_500_steps(chromium):
         assert page.evaluate("learning.judged.at(-1).accuracy") >= 0.965
 
 
-def test_a_poisoned_answer_is_no_answer(chromium):
-    with opened(chromium) as page:
-        page.evaluate("inside.showTab('poison'); inside.draw()")
-        assert "No answer" in page.locator(".in-verdict").text_content()
-        assert set(page.locator(".in-share").all_text_contents()) == {"–"}
+def test_a_poisoned_answer_is_no_answer(view):
+    view.evaluate("inside.showTab('poison'); inside.draw()")
+    assert "No answer" in view.locator(".in-verdict").text_content()
+    assert set(view.locator(".in-share").all_text_contents()) == {"–"}
 
 
-def test_answers_are_honest(chromium):
+def test_answers_are_honest(view):
     """A close rival is named; strokes far apart are more than one digit; a tap leaves the hint; it is an 8."""
-    with opened(chromium) as page:
-        share = page.evaluate("""() => { const draw = inside.answer.draw.bind(inside.answer);
-          const shares = [0.5, 0, 0, 0.4, 0.1, 0, 0, 0, 0, 0];
-          const {theme, image, logits} = inside;
-          draw(theme, {image, logits, shares, best: 0, label: null, changes: [], advice: ""});
-          return inside.answer.verdict.textContent; }""")
-        assert "or a 3, 40.0 %" in share
-        draw(page)
-        assert "can only say 0 to 9" in page.locator(".in-answer").text_content()
-        page.evaluate("inside.pad.clear()")
-        draw(page, [(40, 60), (40, 200)])
-        draw(page, [(220, 60), (220, 200)])
-        assert "one digit at a time" in page.locator(".in-answer").text_content()
-        page.evaluate("inside.pad.clear()")
-        draw(page, [(140, 140)])
-        assert page.locator(".in-hint").is_visible()
-        assert page.get_by_role("button", name="Take an 8").count() == 1
-        page.get_by_label("Number of the test digit").fill("5000")
-        page.keyboard.press("Enter")
-        assert f"The last one here has the number {page.evaluate('inside.network.labels.length') - 1}." in page.content()
+    share = view.evaluate("""() => { const draw = inside.answer.draw.bind(inside.answer);
+      const shares = [0.5, 0, 0, 0.4, 0.1, 0, 0, 0, 0, 0];
+      const {theme, image, logits} = inside;
+      draw(theme, {image, logits, shares, best: 0, label: null, changes: [], advice: ""});
+      return inside.answer.verdict.textContent; }""")
+    assert "or a 3, 40.0 %" in share
+    draw(view)
+    assert "can only say 0 to 9" in view.locator(".in-answer").text_content()
+    view.evaluate("inside.pad.clear()")
+    draw(view, [(40, 60), (40, 200)])
+    draw(view, [(220, 60), (220, 200)])
+    assert "one digit at a time" in view.locator(".in-answer").text_content()
+    view.evaluate("inside.pad.clear()")
+    draw(view, [(140, 140)])
+    assert view.locator(".in-hint").is_visible()
+    assert view.get_by_role("button", name="Take an 8").count() == 1
+    view.get_by_label("Number of the test digit").fill("5000")
+    view.keyboard.press("Enter")
+    assert f"The last one here has the number {view.evaluate('inside.network.labels.length') - 1}." in view.content()
 
 
-def test_a_map_of_zeros_has_an_outline(chromium):
-    with opened(chromium) as page:
-        drawn = page.evaluate("""() => { inside.switchOff({layer: 0, map: 3}); inside.draw(); inside.off = null;
-          const {canvas} = inside.maps.rows[0], ratio = canvas.width / inside.maps.rows[0].size[0];
-          const [x, y] = inside.maps.corner(inside.maps.rows[0], 3);
-          return canvas.getContext("2d").getImageData(Math.round((x + 9) * ratio), Math.round(y * ratio), 1, 1).data[3]; }""")
-        assert drawn > 0
+def test_a_map_of_zeros_has_an_outline(view):
+    drawn = view.evaluate("""() => { inside.switchOff({layer: 0, map: 3}); inside.draw(); inside.off = null;
+      const {canvas} = inside.maps.rows[0], ratio = canvas.width / inside.maps.rows[0].size[0];
+      const [x, y] = inside.maps.corner(inside.maps.rows[0], 3);
+      return canvas.getContext("2d").getImageData(Math.round((x + 9) * ratio), Math.round(y * ratio), 1, 1).data[3]; }""")
+    assert drawn > 0
 
 
 MARKED = """(canvas, [x, y]) => {  // how much of the mark's colour is within a pixel and a half of here
@@ -175,39 +170,38 @@ def shows_what_it_is_made_of(page, unit: dict) -> None:
 
 
 @pytest.mark.parametrize("width", [1440, 1024])
-def test_a_unit_under_the_mouse_is_enlarged_with_what_it_sees_and_is_made_of(chromium, width):
-    with opened(chromium, viewport={"width": width, "height": 900}) as page:
-        page.locator(".in-maps > figure canvas").nth(4).hover(position={"x": 30, "y": 20})
-        told = page.locator(".in-closer").inner_text()
-        unit = page.evaluate("([clientX, clientY]) => inside.maps.unitAt(4, {clientX, clientY})", hovered(page))
-        shape, out = page.evaluate("[inside.net.layers[4].shape, Array.from(inside.net.layers[4].out)]")
-        value = out[(unit["map"] * shape[1] + unit["row"]) * shape[2] + unit["col"]]
-        assert "conv4, map 0" in told and f"row {unit['row']}, column {unit['col']}: {value:.4f}".replace("-", "−") in told
-        shows_what_it_is_made_of(page, unit)
-        closer, maps = (page.locator(part).bounding_box() for part in (".in-closer", ".in-maps > figure:nth-of-type(4) canvas"))
-        beside = closer["x"] >= maps["x"] + maps["width"] or closer["x"] + closer["width"] <= maps["x"]
-        assert beside or closer["y"] >= maps["y"] + maps["height"]  # the lines stay in sight
-        page.mouse.move(2, 2)
-        assert page.locator(".in-closer").is_hidden() and page.locator(".in-lines").is_hidden()
+def test_a_unit_under_the_mouse_is_enlarged_with_what_it_sees_and_is_made_of(view, width):
+    view.set_viewport_size({"width": width, "height": 900})
+    view.locator(".in-maps > figure canvas").nth(4).hover(position={"x": 30, "y": 20})
+    told = view.locator(".in-closer").inner_text()
+    unit = view.evaluate("([clientX, clientY]) => inside.maps.unitAt(4, {clientX, clientY})", hovered(view))
+    shape, out = view.evaluate("[inside.net.layers[4].shape, Array.from(inside.net.layers[4].out)]")
+    value = out[(unit["map"] * shape[1] + unit["row"]) * shape[2] + unit["col"]]
+    assert "conv4, map 0" in told and f"row {unit['row']}, column {unit['col']}: {value:.4f}".replace("-", "−") in told
+    shows_what_it_is_made_of(view, unit)
+    closer, maps = (view.locator(part).bounding_box() for part in (".in-closer", ".in-maps > figure:nth-of-type(4) canvas"))
+    beside = closer["x"] >= maps["x"] + maps["width"] or closer["x"] + closer["width"] <= maps["x"]
+    assert beside or closer["y"] >= maps["y"] + maps["height"]  # the lines stay in sight
+    view.mouse.move(2, 2)
+    assert view.locator(".in-closer").is_hidden() and view.locator(".in-lines").is_hidden()
 
 
-def test_a_unit_reached_by_keyboard_is_enlarged_too(chromium):
-    with opened(chromium) as page:
-        page.evaluate("inside.setUnit({layer: 4, map: 2, row: 3, col: 4}); inside.draw()")
-        page.locator(".in-play").focus()
-        for _ in range(12):
-            page.keyboard.press("Tab")
-            if (page.evaluate("document.activeElement.ariaLabel") or "").startswith("conv4:"):
-                break
-        assert "conv4, map 2" in page.locator(".in-closer").inner_text()
-        page.keyboard.press("ArrowRight")
-        page.evaluate("inside.draw()")
-        assert "row 3, column 5: " in page.locator(".in-closer").inner_text()
-        shows_what_it_is_made_of(page, {"layer": 4, "map": 2, "row": 3, "col": 5})
-        page.keyboard.press("Tab")
-        assert "conv5, map 0" in page.locator(".in-closer").inner_text()  # the first unit there, which Enter would choose
-        page.evaluate("document.activeElement.blur()")
-        assert page.locator(".in-closer").is_hidden() and page.locator(".in-lines").is_hidden()
+def test_a_unit_reached_by_keyboard_is_enlarged_too(view):
+    view.evaluate("inside.setUnit({layer: 4, map: 2, row: 3, col: 4}); inside.draw()")
+    view.locator(".in-play").focus()
+    for _ in range(12):
+        view.keyboard.press("Tab")
+        if (view.evaluate("document.activeElement.ariaLabel") or "").startswith("conv4:"):
+            break
+    assert "conv4, map 2" in view.locator(".in-closer").inner_text()
+    view.keyboard.press("ArrowRight")
+    view.evaluate("inside.draw()")
+    assert "row 3, column 5: " in view.locator(".in-closer").inner_text()
+    shows_what_it_is_made_of(view, {"layer": 4, "map": 2, "row": 3, "col": 5})
+    view.keyboard.press("Tab")
+    assert "conv5, map 0" in view.locator(".in-closer").inner_text()  # the first unit there, which Enter would choose
+    view.evaluate("document.activeElement.blur()")
+    assert view.locator(".in-closer").is_hidden() and view.locator(".in-lines").is_hidden()
 
 
 def hovered(page) -> list[float]:
@@ -215,135 +209,128 @@ def hovered(page) -> list[float]:
     return [box["x"] + 30, box["y"] + 20]
 
 
-@pytest.mark.parametrize(("width", "height"), [(390, 844), (360, 740)])
-def test_on_a_phone_pad_and_answer_stay_in_view_above_the_maps(chromium, width, height):
-    phone = {"viewport": {"width": width, "height": height}, "has_touch": True, "is_mobile": True, "reduced_motion": "reduce"}
+def test_on_a_phone_pad_and_answer_stay_in_view_above_the_maps(chromium):
+    phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "reduced_motion": "reduce"}
 
     def boxes(*parts):
         return [page.locator(part).first.bounding_box() for part in parts]
 
     with opened(chromium, **phone) as page:
         draw(page)
-        for layer in (0, 4, 9):
-            canvas = page.locator(".in-maps > figure canvas").nth(layer)
-            canvas.evaluate("(node) => node.scrollIntoView({block: 'center'})")
-            page.wait_for_timeout(150)
-            pad, verdict, bars, maps = boxes(
-                ".in-pad", ".in-verdict b", ".in-bars", f".in-maps > figure:nth-of-type({layer + 1})"
-            )
-            for part in (pad, verdict, bars):
-                assert part["y"] >= 0 and part["y"] + part["height"] <= height / 2, layer
-                assert part["x"] >= 0 and part["x"] + part["width"] <= width
-            assert pad["width"] >= 160 and height > maps["y"] + maps["height"] and maps["y"] > pad["y"] + pad["height"], layer
-        page.locator(".in-maps > figure canvas").nth(4).tap(position={"x": 20, "y": 20})
-        page.wait_for_timeout(300)
-        top, seen, pad = boxes(".in-top", ".in-see h3", ".in-pad")
-        assert pad["y"] >= 0 and top["y"] + top["height"] <= seen["y"] < height / 2
-        page.get_by_role("button", name="Back to the maps").tap()
-        page.wait_for_timeout(300)
-        top, heading = boxes(".in-top", ".in-maps h3")
-        assert top["y"] + top["height"] <= heading["y"] < height / 2
+        for width, height in ((390, 844), (360, 740)):
+            page.set_viewport_size({"width": width, "height": height})
+            for layer in (0, 4, 9):
+                canvas = page.locator(".in-maps > figure canvas").nth(layer)
+                canvas.evaluate("(node) => node.scrollIntoView({block: 'center'})")
+                page.wait_for_timeout(150)
+                pad, verdict, bars, maps = boxes(
+                    ".in-pad", ".in-verdict b", ".in-bars", f".in-maps > figure:nth-of-type({layer + 1})"
+                )
+                for part in (pad, verdict, bars):
+                    assert part["y"] >= 0 and part["y"] + part["height"] <= height / 2, (width, layer)
+                    assert part["x"] >= 0 and part["x"] + part["width"] <= width
+                assert pad["width"] >= 160 and height > maps["y"] + maps["height"]
+                assert maps["y"] > pad["y"] + pad["height"], (width, layer)
+            page.locator(".in-maps > figure canvas").nth(4).tap(position={"x": 20, "y": 20})
+            page.wait_for_timeout(300)
+            top, seen, pad = boxes(".in-top", ".in-see h3", ".in-pad")
+            assert pad["y"] >= 0 and top["y"] + top["height"] <= seen["y"] < height / 2
+            page.get_by_role("button", name="Back to the maps").tap()
+            page.wait_for_timeout(300)
+            top, heading = boxes(".in-top", ".in-maps h3")
+            assert top["y"] + top["height"] <= heading["y"] < height / 2
 
 
-def test_a_small_drawing_with_a_thick_pen_gets_a_hint(chromium):
-    with opened(chromium) as page:
-        small = [(120 + x / 5, 120 + y / 5) for x, y in SEVEN]
-        draw(page, small)
-        assert "Draw it larger, or with a thinner pen" in page.locator(".in-advice").text_content()
-        page.evaluate("inside.pad.clear(); inside.pad.thick = 10")
-        draw(page, [(100 + x / 3, 100 + y / 3) for x, y in SEVEN])
-        assert "larger" not in page.locator(".in-advice").text_content()
+def test_a_small_drawing_with_a_thick_pen_gets_a_hint(view):
+    small = [(120 + x / 5, 120 + y / 5) for x, y in SEVEN]
+    draw(view, small)
+    assert "Draw it larger, or with a thinner pen" in view.locator(".in-advice").text_content()
+    view.evaluate("inside.pad.clear(); inside.pad.thick = 10")
+    draw(view, [(100 + x / 3, 100 + y / 3) for x, y in SEVEN])
+    assert "larger" not in view.locator(".in-advice").text_content()
 
 
-def test_the_call_to_draw_covers_nothing_of_the_pad(chromium):
+def test_the_call_to_draw_covers_nothing_of_the_pad(view):
     for width in (1440, 390):
-        with opened(chromium, viewport={"width": width, "height": 844}, reduced_motion="reduce") as page:
-            pad, hint, tools = (
-                page.locator(part).first.bounding_box() for part in (".in-pad", ".in-hint", ".in-draw .in-tools")
-            )
-            assert pad["y"] + pad["height"] <= hint["y"] and hint["y"] + hint["height"] <= tools["y"] + 1
+        view.set_viewport_size({"width": width, "height": 844})
+        parts = (".in-pad", ".in-hint", ".in-draw .in-tools")
+        pad, hint, tools = (view.locator(part).first.bounding_box() for part in parts)
+        assert pad["y"] + pad["height"] <= hint["y"] and hint["y"] + hint["height"] <= tools["y"] + 1
 
 
-def test_the_turning_curve_names_its_axes(chromium):
-    with opened(chromium) as page:
-        for key, axis in (("angle", "Turn (degrees)"), ("scale", "Scale (times)"), ("right", "Move right (pixels)")):
-            written = page.evaluate(
-                """(key) => { inside.showTab("turn"); inside.draw(); const {turn} = inside.tabs; turn.along = key;
-                  const context = turn.curve.getContext("2d"), written = [], fill = context.fillText;
-                  context.fillText = function (text, ...place) { written.push(text); fill.call(this, text, ...place); };
-                  turn.drawCurve(inside.theme);
-                  delete context.fillText;
-                  return written; }""",
-                key,
-            )
-            assert axis in written and "100 % sure of a 7" in written and "0 %" in written
+def test_the_turning_curve_names_its_axes(view):
+    for key, axis in (("angle", "Turn (degrees)"), ("scale", "Scale (times)"), ("right", "Move right (pixels)")):
+        written = view.evaluate(
+            """(key) => { inside.showTab("turn"); inside.draw(); const {turn} = inside.tabs; turn.along = key;
+              const context = turn.curve.getContext("2d"), written = [], fill = context.fillText;
+              context.fillText = function (text, ...place) { written.push(text); fill.call(this, text, ...place); };
+              turn.drawCurve(inside.theme);
+              delete context.fillText;
+              return written; }""",
+            key,
+        )
+        assert axis in written and "100 % sure of a 7" in written and "0 %" in written
 
 
-def test_each_epoch_says_how_many_test_digits_it_reads_right(chromium, mnist):
-    with opened(chromium) as page:
-        for epoch in (0, 1, 20):
-            page.evaluate("(epoch) => { inside.setEpoch(epoch); inside.draw(); }", epoch)
-            net = recorded_net()
-            net.load_state_dict(recorded_epochs()[epoch])
-            with torch.no_grad():
-                right = net(normalise(mnist.test_images[:1000])).argmax(1).eq(mnist.test_labels[:1000]).float().mean()
-            assert page.locator(".in-score").text_content() == f"{100 * right:.1f}\xa0% of 1,000 test digits right"
+def test_each_epoch_says_how_many_test_digits_it_reads_right(view, mnist):
+    for epoch in (0, 1, 20):
+        view.evaluate("(epoch) => { inside.setEpoch(epoch); inside.draw(); }", epoch)
+        net = recorded_net()
+        net.load_state_dict(recorded_epochs()[epoch])
+        with torch.no_grad():
+            right = net(normalise(mnist.test_images[:1000])).argmax(1).eq(mnist.test_labels[:1000]).float().mean()
+        assert view.locator(".in-score").text_content() == f"{100 * right:.1f}\xa0% of 1,000 test digits right"
 
 
-def test_play_runs_over_the_epochs(chromium):
-    with opened(chromium) as page:
-        page.get_by_role("button", name="Play").click()
-        assert page.evaluate("inside.epoch") == 0
-        page.wait_for_function("() => inside.epoch === 1")
-        page.get_by_role("button", name="Stop").click()
-        assert page.get_by_role("button", name="Play").count() == 1
+def test_play_runs_over_the_epochs(view):
+    view.get_by_role("button", name="Play").click()
+    assert view.evaluate("inside.epoch") == 0
+    view.wait_for_function("() => inside.epoch === 1")
+    view.get_by_role("button", name="Stop").click()
+    assert view.get_by_role("button", name="Play").count() == 1
 
 
 @pytest.mark.parametrize("width", [800, 1024])
-def test_what_was_clicked_and_its_maps_are_in_view(chromium, width):
-    with opened(chromium, viewport={"width": width, "height": 768}, reduced_motion="reduce") as page:
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        page.locator(".in-maps > figure canvas").nth(3).click(position={"x": 30, "y": 20})
-        page.wait_for_timeout(300)
-        for part in (".in-see", ".in-maps", ".in-panel"):
-            box = page.locator(part).bounding_box()
-            assert box["y"] < 600 and box["y"] + box["height"] > 100, part
+def test_what_was_clicked_and_its_maps_are_in_view(view, width):
+    view.set_viewport_size({"width": width, "height": 768})
+    assert view.evaluate("document.documentElement.scrollWidth") <= width
+    view.locator(".in-maps > figure canvas").nth(3).click(position={"x": 30, "y": 20})
+    view.wait_for_timeout(300)
+    for part in (".in-see", ".in-maps", ".in-panel"):
+        box = view.locator(part).bounding_box()
+        assert box["y"] < 600 and box["y"] + box["height"] > 100, part
 
 
-def test_a_link_shows_the_same_again(chromium):
+def test_a_link_shows_the_same_again(view):
     """Strokes, unit, tab and epoch; a link that is cut short, or nonsense, breaks nothing."""
-    with opened(chromium) as page:
-        draw(page)
-        page.evaluate(
-            "inside.setEpoch(5); inside.setUnit({layer: 5, map: 3, row: 2, col: 1}); inside.showTab('off'); inside.draw()"
-        )
-        page.get_by_role("button", name="Copy link").click()
-        page.wait_for_function("() => location.hash.length > 20")
-        address, image = page.evaluate("[location.href, Array.from(inside.image)]")
-        other = page.context.new_page()
-        for hash, same in (
-            (address.split("#")[1], True),
-            (address.split("#")[1][:-3], False),
-            ("strokes=%%&unit=x&tab=toString&epoch=7", False),
-        ):
-            other.goto("about:blank")
-            other.goto(f"{PAGE.as_uri()}#{hash}")
-            other.wait_for_function("() => window.inside?.net")
-            seen = other.evaluate(
-                "inside.draw(); [inside.epoch, inside.unit, inside.tab, inside.best, Array.from(inside.image)]"
-            )
-            if same:
-                assert seen[:4] == [5, {"layer": 5, "map": 3, "row": 2, "col": 1}, "off", page.evaluate("inside.best")]
-                assert (torch.tensor(seen[4]) - torch.tensor(image)).abs().mean() < 0.03
+    draw(view)
+    view.evaluate(
+        "inside.setEpoch(5); inside.setUnit({layer: 5, map: 3, row: 2, col: 1}); inside.showTab('off'); inside.draw()"
+    )
+    view.get_by_role("button", name="Copy link").click()
+    view.wait_for_function("() => location.hash.length > 20")
+    address, image = view.evaluate("[location.href, Array.from(inside.image)]")
+    other = view.context.new_page()
+    for hash, same in (
+        (address.split("#")[1], True),
+        (address.split("#")[1][:-3], False),
+        ("strokes=%%&unit=x&tab=toString&epoch=7", False),
+    ):
+        other.goto("about:blank")
+        other.goto(f"{PAGE.as_uri()}#{hash}")
+        other.wait_for_function("() => window.inside?.net")
+        seen = other.evaluate("inside.draw(); [inside.epoch, inside.unit, inside.tab, inside.best, Array.from(inside.image)]")
+        if same:
+            assert seen[:4] == [5, {"layer": 5, "map": 3, "row": 2, "col": 1}, "off", view.evaluate("inside.best")]
+            assert (torch.tensor(seen[4]) - torch.tensor(image)).abs().mean() < 0.03
 
 
-def test_a_picture_can_be_kept(chromium):
-    with opened(chromium) as page:
-        draw(page, SEVEN)
-        with page.expect_download() as download:
-            page.get_by_role("button", name="Save picture").click()
-        body = download.value.path().read_bytes()
-        assert body[:4] == b"\x89PNG" and 10_000 < len(body) < 1_000_000
+def test_a_picture_can_be_kept(view):
+    draw(view, SEVEN)
+    with view.expect_download() as download:
+        view.get_by_role("button", name="Save picture").click()
+    body = download.value.path().read_bytes()
+    assert body[:4] == b"\x89PNG" and 10_000 < len(body) < 1_000_000
 
 
 def test_a_reader_s_network_is_a_page_of_its_own(chromium, digits, tmp_path):
@@ -375,15 +362,13 @@ def test_a_run_is_a_page_of_its_own(chromium, mnist, tmp_path):
             save_run(tmp_path / name, tmp_path / "out.html", mnist)
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("dark", 360), ("light", 1440), ("light", 360), ("dark", 1440)])
-def test_axe_finds_nothing_serious_while_it_learns(chromium, scheme, width):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    with opened(chromium, color_scheme=scheme, viewport={"width": width, "height": 800}) as page:
+def test_axe_finds_nothing_serious_while_it_learns(chromium):
+    with opened(chromium, reduced_motion="reduce") as page:
         draw(page)
         page.locator(".in-settings summary").click()
         begin(page, 20)
         page.wait_for_function(STATE, arg="over", timeout=120_000)
-        page.evaluate("inside.draw()")
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        found = axe.run(page).response["violations"]
-        assert not [(v["id"], v["nodes"][0]["html"][:200]) for v in found if v["impact"] in ("serious", "critical")]
+        for scheme, width in SCHEMES:
+            dressed(page, scheme, width)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            assert serious(page) == [], (scheme, width)

@@ -15,13 +15,12 @@ from mnist_lib.data.picture_files import grey_picture
 from mnist_lib.data.pictures import read_picture
 from mnist_lib.support.paths import ROOT
 from mnist_lib.widgets.bundle import script
-from tests.browser.test_inside_browser import chromium, draw, opened
+from tests.browser.opening import SCHEMES, draw, dressed, opened, serious
 
 sys.path.insert(0, str(ROOT / "tests" / "lib"))
 from handwriting import KINDS, page, pen
 
 pytestmark = pytest.mark.browser
-__all__ = ["chromium"]  # a fixture
 
 PHOTOS = sorted((ROOT / "tests/lib/photos").glob("*.jpg")) + sorted((ROOT / "course/photos").glob("*.jpg"))
 FOUR = ROOT / "course/photos/four_digits.jpg"
@@ -147,14 +146,15 @@ def test_what_holds_no_digit_gets_the_same_sentence(modules):
 def files() -> dict[str, tuple[bytes, str]]:
     """Pictures as people have them: JPEG and PNG, large, transparent, lying on their side."""
     image = page("two lines", np.random.default_rng(3), pen)[0].convert("RGB")
-    large = image.resize((4000, 3000), Image.Resampling.BICUBIC)  # 12 megapixels
+    large = image.resize((2000, 1500), Image.Resampling.BICUBIC)
+    largest = large.resize((4000, 3000), Image.Resampling.BICUBIC)  # 12 megapixels, as phones have them
     exif = Image.Exif()
     exif[0x0112] = 6
     clear = Image.new("RGBA", image.size, (20, 20, 20, 0))
     clear.putalpha(Image.fromarray(255 - np.asarray(image.convert("L"))).point(lambda v: 255 * (v > 150)))
     made = {path.stem: (path.read_bytes(), path.name) for path in PHOTOS}
     made |= {"PNG": (saved(image, "PNG"), "a.png"), "large PNG": (saved(large, "PNG", compress_level=1), "b.png")}
-    made |= {"large JPEG": (saved(large, "JPEG", quality=85), "c.jpg"), "transparent": (saved(clear, "PNG"), "d.png")}
+    made |= {"large JPEG": (saved(largest, "JPEG", quality=85), "c.jpg"), "transparent": (saved(clear, "PNG"), "d.png")}
     turned = image.transpose(Image.Transpose.ROTATE_90)
     return made | {"turned by EXIF": (saved(turned, "JPEG", quality=90, exif=exif), "e.jpg")}
 
@@ -182,6 +182,13 @@ def test_files_that_are_no_pictures_get_one_sentence(modules):
 
 
 # ---- in the page ----
+
+
+@pytest.fixture
+def view(view):
+    yield view
+    if (away := view.get_by_role("button", name="Put the photo away")).is_visible():
+        away.click()
 
 
 def read(view, path=FOUR, count: int = 4) -> None:
@@ -218,38 +225,35 @@ def test_every_digit_of_a_photo_is_read_and_can_be_put_on_the_pad(chromium):
         view.get_by_role("button", name="Undo").click()
         assert view.evaluate("inside.draw(); inside.best") == 7 and view.evaluate("inside.pad.strokes.length") == 1
         view.locator(".in-one").nth(1).click()
-        view.locator(".in-pad").scroll_into_view_if_needed()
         draw(view, [(60, 60), (220, 220)])
         assert view.evaluate("inside.pad.strokes.length") == 1 and view.evaluate("inside.pad.given") is None
         assert [url for url in view.asked if not url.startswith("blob:")] == [PAGE.as_uri()] and view.complaints == []
 
 
-def test_the_answers_to_a_photo_follow_the_network(chromium):
-    with opened(chromium) as view:
-        read(view)
-        before = view.locator(".in-one").all_text_contents()
-        view.evaluate("inside.setEpoch(0); inside.draw()")
-        view.wait_for_function("(text) => document.querySelector('.in-one').textContent !== text", arg=before[0])
-        net_s = view.evaluate("inside.net.logits.indexOf(Math.max(...inside.net.logits))")
-        assert answers(view)[0] == str(net_s)
-        view.evaluate("inside.setEpoch(20); inside.draw()")
-        view.wait_for_function("(text) => document.querySelector('.in-one').textContent === text", arg=before[0])
+def test_the_answers_to_a_photo_follow_the_network(view):
+    read(view)
+    before = view.locator(".in-one").all_text_contents()
+    view.evaluate("inside.setEpoch(0); inside.draw()")
+    view.wait_for_function("(text) => document.querySelector('.in-one').textContent !== text", arg=before[0])
+    net_s = view.evaluate("inside.net.logits.indexOf(Math.max(...inside.net.logits))")
+    assert answers(view)[0] == str(net_s)
+    view.evaluate("inside.setEpoch(20); inside.draw()")
+    view.wait_for_function("(text) => document.querySelector('.in-one').textContent === text", arg=before[0])
 
 
-def test_a_link_to_a_digit_of_a_photo_shows_it_again(chromium):
-    with opened(chromium) as view:
-        read(view)
-        view.locator(".in-one").nth(2).click()
-        view.get_by_role("button", name="Copy link").click()
-        view.wait_for_function("() => location.hash.length > 20")
-        address, image = view.evaluate("[location.href, Array.from(inside.image)]")
-        other = view.context.new_page()
+def test_a_link_to_a_digit_of_a_photo_shows_it_again(view):
+    read(view)
+    view.locator(".in-one").nth(2).click()
+    view.get_by_role("button", name="Copy link").click()
+    view.wait_for_function("() => location.hash.length > 20")
+    address, image = view.evaluate("[location.href, Array.from(inside.image)]")
+    with view.context.new_page() as other:
         other.goto(address)
         other.wait_for_function("() => window.inside?.net")
         assert other.evaluate("inside.draw(); Array.from(inside.image)") == image and other.evaluate("inside.best") == 7
 
 
-def test_a_picture_can_be_pasted_and_dropped(chromium):
+def test_a_picture_can_be_pasted_and_dropped(view):
     send = """([text, name, kind]) => {
       const files = new DataTransfer();
       files.items.add(new File([Uint8Array.from(atob(text), (c) => c.charCodeAt(0))], name, {type: "image/jpeg"}));
@@ -257,50 +261,46 @@ def test_a_picture_can_be_pasted_and_dropped(chromium):
         : new DragEvent(kind, {dataTransfer: files, bubbles: true, cancelable: true});
       return !document.body.dispatchEvent(event); }"""
     body = base64.b64encode(FOUR.read_bytes()).decode()
-    with opened(chromium) as view:
-        for kind in ("paste", "drop"):
-            if kind == "drop":
-                assert view.evaluate(send, [body, "a.jpg", "dragover"])  # else the browser would leave the page for the file
-                assert view.locator(".in-dropping").count() == 1
-            view.evaluate(send, [body, "a.jpg", kind])
-            view.wait_for_function("() => document.querySelectorAll('.in-one').length === 4", timeout=60_000)
-            assert view.locator(".in-dropping").count() == 0
-            view.get_by_role("button", name="Put the photo away").click()
-            assert view.locator(".in-one").count() == 0 and view.locator("canvas.in-photo").is_hidden()
+    for kind in ("paste", "drop"):
+        if kind == "drop":
+            assert view.evaluate(send, [body, "a.jpg", "dragover"])  # else the browser would leave the page for the file
+            assert view.locator(".in-dropping").count() == 1
+        view.evaluate(send, [body, "a.jpg", kind])
+        view.wait_for_function("() => document.querySelectorAll('.in-one').length === 4", timeout=60_000)
+        assert view.locator(".in-dropping").count() == 0
+        view.get_by_role("button", name="Put the photo away").click()
+        assert view.locator(".in-one").count() == 0 and view.locator("canvas.in-photo").is_hidden()
 
 
-def test_a_second_photo_takes_the_place_of_the_first(chromium, tmp_path):
+def test_a_second_photo_takes_the_place_of_the_first(view, tmp_path):
     """With the same digit chosen, the canvas shows the new photo."""
     shown = "() => document.querySelector('canvas.in-photo').toDataURL()"
-    with opened(chromium) as view:
-        pictures = []
-        for i, count in enumerate((4, 1)):
-            paper = Image.new("L", (300, 200), 230)
-            for k in range(count):
-                paper.paste(30, (40 + 60 * k, 60, 52 + 60 * k, 140))
-            paper.save(tmp_path / f"{i}.png")
-            view.locator("input[type=file]").first.set_input_files(tmp_path / f"{i}.png")
-            view.wait_for_function(f"() => document.querySelectorAll('.in-one').length === {count}", timeout=60_000)
-            view.wait_for_timeout(200)  # a frame
-            pictures.append(view.evaluate(shown))
-        assert pictures[0] != pictures[1]
+    pictures = []
+    for i, count in enumerate((4, 1)):
+        paper = Image.new("L", (300, 200), 230)
+        for k in range(count):
+            paper.paste(30, (40 + 60 * k, 60, 52 + 60 * k, 140))
+        paper.save(tmp_path / f"{i}.png")
+        view.locator("input[type=file]").first.set_input_files(tmp_path / f"{i}.png")
+        view.wait_for_function(f"() => document.querySelectorAll('.in-one').length === {count}", timeout=60_000)
+        view.wait_for_timeout(200)  # a frame
+        pictures.append(view.evaluate(shown))
+    assert pictures[0] != pictures[1]
 
 
-def test_what_shows_no_digit_is_told_in_one_sentence_and_takes_nothing_away(chromium, tmp_path):
+def test_what_shows_no_digit_is_told_in_one_sentence_and_takes_nothing_away(view, tmp_path):
     Image.new("L", (300, 200), 230).save(tmp_path / "empty.png")
     (tmp_path / "notes.txt").write_text("7")
-    with opened(chromium) as view:
-        draw(view)
-        for name, said in (("empty.png", "No digit was found in the picture: "), ("notes.txt", "notes.txt is not a picture")):
-            view.locator("input[type=file]").first.set_input_files(tmp_path / name)
-            view.wait_for_function("(said) => document.querySelector('.in-photos p').textContent.startsWith(said)", arg=said)
-            assert view.evaluate("inside.best") == 7 and view.locator(".in-one").count() == 0
+    draw(view)
+    for name, said in (("empty.png", "No digit was found in the picture: "), ("notes.txt", "notes.txt is not a picture")):
+        view.locator("input[type=file]").first.set_input_files(tmp_path / name)
+        view.wait_for_function("(said) => document.querySelector('.in-photos p').textContent.startsWith(said)", arg=said)
+        assert view.evaluate("inside.best") == 7 and view.locator(".in-one").count() == 0
 
 
-def test_a_phone_offers_its_camera_and_a_finger_chooses_a_digit(chromium):
-    phone = {"viewport": {"width": 390, "height": 800}, "has_touch": True, "is_mobile": True}
-    with opened(chromium) as view:
-        assert view.get_by_role("button", name="Take a photo").count() == 0
+def test_a_phone_offers_its_camera_and_a_finger_chooses_a_digit(chromium, view):
+    phone = {"viewport": {"width": 390, "height": 800}, "has_touch": True, "is_mobile": True, "reduced_motion": "reduce"}
+    assert view.get_by_role("button", name="Take a photo").count() == 0
     with opened(chromium, **phone) as view:
         camera = view.locator("input[capture=environment]")
         assert camera.get_attribute("accept") == "image/*" and view.get_by_role("button", name="Take a photo").is_visible()
@@ -311,33 +311,31 @@ def test_a_phone_offers_its_camera_and_a_finger_chooses_a_digit(chromium):
         assert view.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-def test_a_photo_by_keyboard(chromium):
-    with opened(chromium) as view:
-        button = view.get_by_role("button", name="Read a photo")
-        button.focus()
-        with view.expect_file_chooser() as chooser:
-            view.wait_for_timeout(300)  # the browser is told to hand over its choosers
+def test_a_photo_by_keyboard(view):
+    button = view.get_by_role("button", name="Read a photo")
+    button.focus()
+    with view.expect_file_chooser() as chooser:
+        view.wait_for_timeout(300)  # the browser is told to hand over its choosers
+        view.keyboard.press("Enter")
+    chooser.value.set_files(FOUR)
+    view.wait_for_function("() => document.querySelectorAll('.in-one').length === 4", timeout=60_000)
+    view.wait_for_function("() => document.querySelectorAll('.in-one b')[3].textContent === '8'")
+    reached = []
+    for _ in range(8):
+        view.keyboard.press("Tab")
+        reached.append(view.evaluate("document.activeElement.ariaLabel || document.activeElement.textContent"))
+        if reached[-1].startswith("Digit 4 of the photo: an 8"):
             view.keyboard.press("Enter")
-        chooser.value.set_files(FOUR)
-        view.wait_for_function("() => document.querySelectorAll('.in-one').length === 4", timeout=60_000)
-        view.wait_for_function("() => document.querySelectorAll('.in-one b')[3].textContent === '8'")
-        reached = []
-        for _ in range(8):
-            view.keyboard.press("Tab")
-            reached.append(view.evaluate("document.activeElement.ariaLabel || document.activeElement.textContent"))
-            if reached[-1].startswith("Digit 4 of the photo: an 8"):
-                view.keyboard.press("Enter")
-                assert view.evaluate("inside.draw(); inside.best") == 8
-                break
-        else:
-            pytest.fail(str(reached))
+            assert view.evaluate("inside.draw(); inside.best") == 8
+            break
+    else:
+        pytest.fail(str(reached))
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("dark", 360), ("light", 1440), ("light", 360), ("dark", 1440)])
-def test_axe_finds_nothing_serious_in_a_photo_s_steps(chromium, scheme, width):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    with opened(chromium, color_scheme=scheme, viewport={"width": width, "height": 800}) as view:
+def test_axe_finds_nothing_serious_in_a_photo_s_steps(view):
+    for scheme, width in SCHEMES:
+        dressed(view, scheme, width)
         read(view)
         assert view.evaluate("document.documentElement.scrollWidth") <= width
-        found = axe.run(view).response["violations"]
-        assert not [(v["id"], v["nodes"][0]["html"][:200]) for v in found if v["impact"] in ("serious", "critical")]
+        assert serious(view) == [], (scheme, width)
+        view.get_by_role("button", name="Put the photo away").click()

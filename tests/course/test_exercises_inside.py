@@ -3,11 +3,9 @@
 from contextlib import contextmanager
 from functools import cache
 
-import pytest
 import torch
 import torch.nn.functional as F
 
-from course.exercises import check
 from mnist_lib import interpret
 from mnist_lib.model import DigitNet
 from mnist_lib.receptive_field import receptive_fields
@@ -72,7 +70,8 @@ WRONG_EVIDENCE = {
 # 5b
 @cache
 def card_fields():
-    return receptive_fields(DigitNet(), (28, 28))
+    with torch.random.fork_rng():
+        return receptive_fields(DigitNet(), (28, 28))
 
 
 def patches(net, layer, map, images, k, rank=lambda one: one.max(), box=None, fill=0.0, all_units=False, last=False):
@@ -260,41 +259,3 @@ RIGHT = {
     "5c": [by_hook, by_editing_and_putting_back, AsAClass],
 }
 WRONG = {"5a": WRONG_EVIDENCE, "5b": WRONG_PATCHES, "5c": WRONG_SILENCE}
-
-
-@pytest.mark.parametrize("name, answer", [(name, answer) for name, answers in RIGHT.items() for answer in answers])
-def test_right_answers_are_taken(name, answer, capsys):
-    assert check(name, answer), capsys.readouterr().out
-    assert capsys.readouterr().out == f"{name}: right.\n"
-
-
-@pytest.mark.parametrize("name, slip", [(name, slip) for name, wrong in WRONG.items() for slip in wrong])
-def test_wrong_answers_are_refused_by_name(name, slip, capsys):
-    assert not check(name, WRONG[name][slip])
-    said = capsys.readouterr().out
-    assert slip in said and "Hint:" in said
-    if "looks like this slip" in said:
-        assert all(part in said for part in ("\n  input: ", "\n  expected: ", "\n  got: "))
-
-
-@pytest.mark.parametrize("name", ["5a", "5b"])
-@pytest.mark.parametrize(
-    "answer, said",
-    [
-        (lambda *case: None, "is there a return?"),
-        (lambda *case: torch.zeros(2, 2), "got: shape (2, 2), 0.0000"),
-        (lambda *case: case[99], "could not be checked (IndexError"),
-        (lambda *case: "evidence", "could not be checked"),
-    ],
-)
-def test_what_has_no_name_is_refused_with_its_case(name, answer, said, capsys):
-    assert not check(name, answer)
-    assert said in capsys.readouterr().out
-
-
-def test_checking_leaves_random_numbers_alone():
-    torch.manual_seed(0)
-    expected = torch.rand(3)
-    torch.manual_seed(0)
-    check("5a", by_loops)
-    assert torch.equal(torch.rand(3), expected)

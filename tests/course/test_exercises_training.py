@@ -1,7 +1,6 @@
 """Exercises of notebook 04: each wrong implementation is refused by name, right ones of any make are taken."""
 
 import numpy as np
-import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -261,21 +260,6 @@ RIGHT = {
 WRONG = {"4a": WRONG_CROSS_ENTROPY, "4b": WRONG_TRAIN_STEP, "4c": WRONG_GRADIENT, "4d": WRONG_STEP}
 
 
-@pytest.mark.parametrize("name, answer", [(name, answer) for name, answers in RIGHT.items() for answer in answers])
-def test_right_answers_are_taken(name, answer, capsys):
-    assert check(name, answer), capsys.readouterr().out
-    assert capsys.readouterr().out == f"{name}: right.\n"
-
-
-@pytest.mark.parametrize("name, slip", [(name, slip) for name, wrong in WRONG.items() for slip in wrong])
-def test_wrong_answers_are_refused_by_name(name, slip, capsys):
-    assert not check(name, WRONG[name][slip])
-    said = capsys.readouterr().out
-    assert slip in said and "Hint:" in said
-    if "looks like this slip" in said:
-        assert all(part in said for part in ("\n  input: ", "\n  expected: ", "\n  got: "))
-
-
 def test_a_velocity_that_is_not_handed_on_is_no_momentum(capsys):
     assert not check("4d", old_velocity_returned)
     assert "no momentum" in capsys.readouterr().out
@@ -285,29 +269,3 @@ def test_an_in_place_change_is_not_called_a_lost_gradient(capsys):
     """It used to be told to do without .item() and .detach(), which it does not use."""
     assert not check("4a", WRONG_CROSS_ENTROPY["changed in place"])
     assert ".item()" not in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("name", ["4a", "4b", "4c", "4d"])
-@pytest.mark.parametrize(
-    "answer, said",
-    [
-        (lambda *case: None, ("is there a return?", "It should return two things")),
-        (lambda *case: torch.zeros(2, 2), ("got: shape (2, 2), 0.0000", "two things", "one number")),
-        (lambda *case: case[99], ("could not be checked (IndexError",)),
-        (lambda *case: "answer", ("could not be checked", "two things")),
-        (lambda: 1, ("could not be checked (TypeError",)),
-    ],
-)
-def test_what_has_no_name_is_refused_with_its_case(name, answer, said, capsys):
-    assert not check(name, answer)
-    shown = capsys.readouterr().out
-    assert any(words in shown for words in said) and ("Hint:" in shown or "returns None" in shown)
-
-
-def test_checking_leaves_random_numbers_alone():
-    torch.manual_seed(0)
-    expected = torch.rand(3)
-    torch.manual_seed(0)
-    for name, answers in RIGHT.items():
-        check(name, answers[0])
-    assert torch.equal(torch.rand(3), expected)

@@ -15,7 +15,6 @@ from course.report.results import settling_of, study_table
 from mnist_lib import plots
 from mnist_lib.data import MNIST_SHA256
 from mnist_lib.model import DigitNet
-from mnist_lib.studies import records
 from mnist_lib.studies.catalogue import FEWEST_LONG_STUDY, FEWEST_STUDY, FRONTIER_STUDY, QUICK_STUDY, SMALL_STUDY
 from mnist_lib.studies.study import Row, recorded
 from mnist_lib.support.paths import ROOT
@@ -45,16 +44,6 @@ def mean_of(runs: list[dict]) -> float:
 def held_out(runs: list[dict]) -> dict[int, float]:
     """Accuracies in percent, by seed."""
     return {run["config"]["seed"]: 100 * run["history"][-1]["validation_accuracy"] for run in runs}
-
-
-def test_card_records_are_of_mnist_and_add_up():
-    card = records.runs("card")
-    assert len(card) >= 5
-    assert [record["config"]["seed"] for record in card] == list(range(len(card)))
-    for record in card:
-        assert record["dataset"]["sha256"] == MNIST_SHA256 and record["parameters"] == 13_960
-        assert record["test"]["n"] == 10_000 and record["test"]["accuracy"] == record["test"]["correct"] / 10_000
-        assert [entry["epoch"] for entry in record["history"]] == list(range(1, 21))
 
 
 def test_latest_result_is_that_of_seed_0():

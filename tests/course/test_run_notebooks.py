@@ -17,11 +17,11 @@ import torch
 from course import run_notebooks
 from course.__main__ import main
 from course.report.course_tables import COURSE
-from mnist_lib.data import download
 from mnist_lib.model import DigitNet
 from mnist_lib.studies import records
 from mnist_lib.support.paths import ROOT
 from mnist_lib.trainer.recipes import QUICK
+from tests.lib.idx_files import write_folder
 
 RECORD = records.runs("card")[1]
 RECORD["dataset"]["name"] = "digits"
@@ -68,12 +68,7 @@ def short(tmp_path, monkeypatch):
 @pytest.fixture
 def ten(tmp_path) -> str:
     """A folder with ten images as MNIST's files have them, which are read sooner than the digits."""
-    images, labels = bytes((0, 0, 8, 3, 0, 0, 0, 10, 0, 0, 0, 28, 0, 0, 0, 28)), bytes((0, 0, 8, 1, 0, 0, 0, 10))
-    (tmp_path / "ten").mkdir()
-    for name in download.ARCHIVES:
-        body = images + bytes(10 * 28 * 28) if "images" in name else labels + bytes(range(10))
-        (tmp_path / "ten" / name).write_bytes(body)
-    return str(tmp_path / "ten")
+    return str(write_folder(tmp_path / "ten", 10))
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mnist_lib.data import download
-from tests.lib.idx_files import write_idx
+from tests.lib.idx_files import write_folder
 
 
 @pytest.fixture
@@ -18,12 +18,7 @@ def own_surroundings(monkeypatch, tmp_path):
 @pytest.fixture
 def folder(tmp_path):
     """A small folder of idx files that is right in itself."""
-    place = tmp_path / "small"
-    place.mkdir()
-    for name in download.ARCHIVES:
-        images = "images" in name
-        write_idx(place / name, (6, 28, 28) if images else (6,), None if images else bytes(range(4, 10)))
-    return place
+    return write_folder(tmp_path / "small", 6, first=4)
 
 
 @pytest.fixture

@@ -1,7 +1,4 @@
-"""Photos of handwritten digits, made here: strokes of a pen, or MNIST's training digits enlarged, on all kinds of paper.
-
-`python -m tests.lib.handwriting` makes some of each kind, and counts how many are read correctly, also by shrinking alone.
-"""
+"""Photos of handwritten digits, made here: strokes of a pen, or MNIST's training digits enlarged, on all kinds of paper."""
 
 import io
 from collections.abc import Callable
@@ -154,34 +151,3 @@ def enlarging(images, labels) -> Callable:
         return enlarged(images[rng.choice((labels == digit).nonzero().flatten()), 0].numpy() / 255, height)
 
     return writer
-
-
-def main(each: int = 10, seed: int = 7) -> None:
-    """How many photos of each kind, half by each writer, are read correctly: shrunk alone, also inverted, by `read_picture`."""
-    import torch
-
-    from mnist_lib import data, pictures
-    from mnist_lib.model.pretrained import recorded_net
-    from mnist_lib.transforms import normalise
-
-    net, mnist = recorded_net(), data.load("MNIST")
-    writers = [pen, enlarging(mnist.train_images, mnist.train_labels)]
-    total = np.zeros(3, int)
-    for k, kind in enumerate(KINDS):
-        right = np.zeros(3, int)
-        for i in range(each):
-            image, digits = page(kind, np.random.default_rng([seed, k, i]), writers[i % 2])
-            try:
-                reading = pictures.read_picture(image)
-            except ValueError:
-                continue
-            shrunk = pictures.shrunk(reading.grey)
-            ways = [shrunk], [255 - shrunk], [digit.image for digit in reading.digits]
-            right += [net(normalise(torch.stack(way))).argmax(1).tolist() == digits for way in ways]
-        total += right
-        print(f"{kind:15} {right[0]:4} {right[1]:4} {right[2]:4} of {each}")
-    print(f"{'all':15} {total[0]:4} {total[1]:4} {total[2]:4} of {each * len(KINDS)}")
-
-
-if __name__ == "__main__":
-    main()

@@ -14,10 +14,11 @@ import torch
 
 from mnist_lib.model import DigitNet
 from mnist_lib.model.pretrained import recorded_net
-from mnist_lib.trainer import Callback, checkpoints, loop, train
+from mnist_lib.trainer import checkpoints, loop, train
 from mnist_lib.trainer.checkpoints import CheckpointError, Checkpoints
 from mnist_lib.trainer.config import TrainConfig
 from mnist_lib.trainer.ingredients import Freeze, Hardest, Muon, Settle, Whiten
+from tests.lib.watching import Watch, stop
 
 CONFIG = TrainConfig(
     epochs=5.5,
@@ -42,15 +43,6 @@ def same(a, b) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
-class StopAfter(Callback):
-    def __init__(self, epochs):
-        self.epochs = epochs
-
-    def on_epoch(self, run):
-        if len(run.history) == self.epochs:
-            raise KeyboardInterrupt
-
-
 @pytest.fixture(scope="module")
 def interrupted(small, tmp_path_factory):
     """What a run that was stopped after so many epochs leaves in a folder -> its checkpoints, the newest first."""
@@ -59,7 +51,7 @@ def interrupted(small, tmp_path_factory):
     def made(epochs: int) -> Path:
         folder = tmp_path_factory.mktemp("interrupted")
         with pytest.raises(KeyboardInterrupt):
-            train(CONFIG, small, [Checkpoints(folder), StopAfter(epochs)])
+            train(CONFIG, small, [Checkpoints(folder), Watch(epoch=lambda run: stop(run, epochs))])
         return folder
 
     def left(folder: Path, epochs: int) -> list[Path]:
@@ -203,14 +195,9 @@ def test_a_checkpoint_of_other_code_starts_over_and_says_so(small, interrupted, 
 def test_a_folder_that_cant_be_written_is_said_before_the_first_step(small, tmp_path):
     """Not after the first epoch, which could then not be kept."""
     steps = []
-
-    class Count(Callback):
-        def on_step(self, run):
-            steps.append(run.step)
-
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(CheckpointError, match=r"file[^\n]* can't be written \([^\n]+\): choose another folder\.$"):
-        train(CONFIG, small, [Checkpoints(tmp_path / "file"), Count()])
+        train(CONFIG, small, [Checkpoints(tmp_path / "file"), Watch(step=lambda run: steps.append(run.step))])
     assert not steps
 
 
@@ -233,11 +220,10 @@ def test_an_epoch_is_saved_before_it_is_said_to_be_done(small, tmp_path):
     """Whatever the order in which they are attached."""
     found = []
 
-    class Say(Callback):
-        def on_epoch(self, run):
-            found.append(max(path.name[:11] for path in tmp_path.glob("checkpoints/*/*.pt")))
+    def say(run):
+        found.append(max(path.name[:11] for path in tmp_path.glob("checkpoints/*/*.pt")))
 
-    train(TrainConfig(epochs=2, batch_size=32), small, [Say(), Checkpoints(tmp_path)])
+    train(TrainConfig(epochs=2, batch_size=32), small, [Watch(epoch=say), Checkpoints(tmp_path)])
     assert found == ["epoch-00001", "epoch-00002"]
 
 
@@ -258,19 +244,9 @@ def test_the_result_is_there_before_the_checkpoints_go(small, tmp_path, monkeypa
     assert run().history[-1]["epoch"] == 1 and (tmp_path / "record.json").is_file()
 
 
-class Started(Callback):
-    """Tells whoever waits that the first step is done."""
-
-    def __init__(self, event):
-        self.event = event
-
-    def on_step(self, run):
-        self.event.set()
-
-
 def run_and_tell(folder: Path, small, config: TrainConfig, event) -> None:
     torch.set_num_threads(1)
-    train(config, small, [Checkpoints(folder), Started(event)])
+    train(config, small, [Checkpoints(folder), Watch(step=lambda run: event.set())])  # the first step is done
 
 
 def kill_at_random_moments(folder: Path, small, config: TrainConfig, kills: int, within: float, after_first_step: bool) -> None:

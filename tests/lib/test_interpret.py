@@ -170,17 +170,6 @@ def test_the_mean_keeps_a_maps_level_and_says_nothing_of_the_image():
         assert torch.allclose(said[:, others], usual[:, others], atol=1e-5)
 
 
-def test_lesions_to_the_mean_are_ablations_one_by_one():
-    net, images = _some_net(13, widths=SMALL), _some_images(200, 13)
-    labels = torch.arange(200) % 10
-    whole, found = interpret.channel_ablations(net, images, labels, to="mean")
-    assert whole == interpret.channel_ablations(net, images, labels)[0]
-    for one in found:
-        with interpret.ablate_channel(net, one.layer, one.map, to="mean"), torch.no_grad():
-            scores = net(images)
-        assert one.loss == pytest.approx(F.cross_entropy(scores, labels).item(), rel=1e-4)
-
-
 def test_several_maps_at_once_and_their_control():
     net, images = _some_net(14), _some_images(300, 14)
     with torch.no_grad():
@@ -200,19 +189,20 @@ def test_several_maps_at_once_and_their_control():
     assert sets == interpret.random_channels(net, chosen, sets=20, seed=1) != interpret.random_channels(net, chosen, 20, seed=2)
 
 
-def test_lesions_are_silences_one_by_one():
+@pytest.mark.parametrize("to", ["zero", "mean"])
+def test_lesions_are_ablations_one_by_one(to):
     net, images = _some_net(10, widths=SMALL), _some_images(300, 10)  # more than one batch
     with torch.no_grad():
         labels = (net(images).argmax(1) + (torch.arange(300) % 7 == 0)) % 10
-    whole, found = interpret.channel_ablations(net, images, labels)
+    whole, found = interpret.channel_ablations(net, images, labels, to=to)
     assert [(one.layer, one.map) for one in found] == [(f"conv{i + 1}", map) for i in range(7) for map in range(SMALL[i])]
     assert whole.wrong == 43
     for one in found:
-        with interpret.ablate_channel(net, one.layer, one.map), torch.no_grad():
+        with interpret.ablate_channel(net, one.layer, one.map, to=to), torch.no_grad():
             scores = net(images)
         assert one.wrong == int((scores.argmax(1) != labels).sum())
         assert one.loss == pytest.approx(F.cross_entropy(scores, labels).item(), rel=1e-4)
-    assert max(one.wrong for one in found) > whole.wrong
+    assert to == "mean" or max(one.wrong for one in found) > whole.wrong
 
 
 @pytest.mark.parametrize("images, labels", [(500, 250), (4, 6), (0, 0)])
@@ -267,26 +257,18 @@ def test_the_interval_is_wilsons(hits, n):
         (lambda net, images: interpret.maps(net, "bn3", images), "no convolution 'bn3': choose one of conv1, "),
         (lambda net, images: interpret.maps(net, "conv3", images[0]), r"float \(N, 1, 28, 28\), .* not float32 \(1, 28, 28\)"),
         (lambda net, images: interpret.maps(net, "conv3", images.byte()), r"not uint8 \(2, 1, 28, 28\)"),
-        (
-            lambda net, images: interpret.reliability(torch.rand(3), torch.ones(2) > 0),
-            r"must have the same shape, not \(3,\) and \(2,\)",
-        ),
+        (lambda net, images: interpret.reliability(torch.rand(3), torch.ones(2) > 0), r"same shape, not \(3,\) and \(2,\)"),
         (lambda net, images: interpret.binomial_interval(5, 3), "Of 3 there can't be 5 hits"),
-        (lambda net, images: interpret.binomial_interval(0, 0), "Of 0 there can't be 0 hits"),
         (lambda net, images: interpret.evidence(net, images, 3), r"one image \(1, 28, 28\), not \(2, 1, 28, 28\)"),
         (lambda net, images: interpret.evidence(net, images[0], 10), "answers 0 to 9: 10 is none of these"),
         (lambda net, images: interpret.top_patches(net, "conv2", 32, images, 1), "conv2 has the maps 0 to 31"),
-        (lambda net, images: interpret.top_patches(net, "conv2", -1, images, 1), "conv2 has the maps 0 to 31"),
         (lambda net, images: interpret.top_patches(net, "conv2", 0, images, 3), "choose 1 to 2, as there are 2 images"),
         (lambda net, images: interpret.ablate_channel(net, "conv9", 0).__enter__(), "no convolution 'conv9'"),
         (lambda net, images: interpret.ablate_channel(net, "conv1", 16).__enter__(), "conv1 has the maps 0 to 15"),
         (lambda net, images: interpret.ablate_channel(net, "conv1", 1, to="half").__enter__(), '"zero" or "mean"'),
         (lambda net, images: interpret.channel_ablations(net, images, torch.zeros(2).long(), to=0), '"zero" or "mean"'),
         (lambda net, images: interpret.random_channels(net, [("conv1", 16)], 2), "conv1 has the maps 0 to 15"),
-        (
-            lambda net, images: interpret.reliability(torch.tensor([3.0]), torch.tensor([True])),
-            "give probabilities, not logits",
-        ),
+        (lambda net, images: interpret.reliability(torch.full((1,), 3.0), torch.ones(1) > 0), "give probabilities, not logits"),
     ],
 )
 def test_errors_are_one_sentence_that_says_what_to_do(attempt, sentence):

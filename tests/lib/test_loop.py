@@ -4,7 +4,6 @@ import json
 import math
 import os
 import re
-import warnings
 from dataclasses import replace
 
 import pytest
@@ -21,6 +20,7 @@ from mnist_lib.trainer.ingredients import Freeze, Hardest, Muon, Settle, Whiten,
 from mnist_lib.trainer.recipes import QUICK
 from mnist_lib.trainer.schedule import rates
 from mnist_lib.transforms import MEAN, STD, Augment, normalise
+from tests.lib.watching import Watch
 
 SHORT = TrainConfig(epochs=2, batch_size=64)
 
@@ -66,20 +66,18 @@ def test_two_runs_are_equal_to_the_bit_and_another_seed_is_not(small, all_cores)
 def test_the_loop_is_plain_sgd_on_cross_entropy(small):
     """Without augmentation, dropout and bfloat16, the weights are those of a loop written with other words."""
     config = replace(SHORT, augment=None, dropout=(0.0, 0.0), precision="float32", device="cpu")
-    orders = []
+    orders, first = [], {}
 
-    class Watch(Callback):
-        def on_start(self, run):
-            self.first = {name: value.clone() for name, value in run.model.state_dict().items()}
-            run.model.register_forward_pre_hook(
-                lambda _module, inputs: orders.append(inputs[0].clone()) if run.model.training else None
-            )
+    def look(run):
+        first.update({name: value.clone() for name, value in run.model.state_dict().items()})
+        run.model.register_forward_pre_hook(
+            lambda _module, inputs: orders.append(inputs[0].clone()) if run.model.training else None
+        )
 
-    watch = Watch()
-    run = train(config, small, [watch])
+    run = train(config, small, [Watch(start=look)])
     images = normalise(small.train_images)
     model, velocity = DigitNet((0.0, 0.0)), {}
-    model.load_state_dict(watch.first)
+    model.load_state_dict(first)
     model.to(memory_format=torch.channels_last)
     for step, (batch, rate) in enumerate(zip(orders, by_hand_rates(config, 300), strict=True)):
         picked = [int((images == image).flatten(1).all(1).nonzero()[0]) for image in batch]  # which images these are
@@ -119,26 +117,6 @@ def test_the_first_step_may_be_the_peak():
     assert rates(TrainConfig(epochs=1, batch_size=1, pct_start=0.5), 2) == pytest.approx([0.1, 0.0001])
 
 
-def test_training_uses_the_schedule_step_by_step(small):
-    seen = []
-
-    class Watch(Callback):
-        def on_start(self, run):
-            step = run.optimizer.step
-
-            def watched(*args, **kwargs):
-                seen.append((run.optimizer.param_groups[0]["lr"], run.optimizer.param_groups[0]["momentum"]))
-                return step(*args, **kwargs)
-
-            run.optimizer.step = watched
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the scheduler notes that step is watched
-        train(SHORT, small, [Watch()])
-    assert [rate for rate, _ in seen] == pytest.approx(rates(SHORT, 300))
-    assert {momentum for _, momentum in seen} == {0.9}
-
-
 def test_evaluation_weighs_the_short_last_batch_right(small):
     torch.manual_seed(0)
     model = DigitNet()
@@ -161,12 +139,7 @@ def test_evaluation_weighs_the_short_last_batch_right(small):
 def test_an_epochs_loss_and_accuracy_are_means_over_its_images(small, epochs, batches):
     """Not over its batches, of which the last is short, nor over images that it does not come to."""
     losses = []
-
-    class Watch(Callback):
-        def on_step(self, run):
-            losses.append(run.loss.item())
-
-    run = train(replace(SHORT, epochs=epochs), small, [Watch()])
+    run = train(replace(SHORT, epochs=epochs), small, [Watch(step=lambda run: losses.append(run.loss.item()))])
     [entry], n = run.history, sum(batches)
     assert entry["train_loss"] == pytest.approx(sum(map(math.prod, zip(losses, batches, strict=True))) / n, rel=1e-5)
     assert entry["train_accuracy"] * n == pytest.approx(round(entry["train_accuracy"] * n), abs=1e-9)
@@ -183,19 +156,18 @@ def test_each_weight_learns_with_its_ingredients_settings_and_its_own_peak(small
     """The convolutions by Muon with Muon's rate and momentum; all else, conv8 too, by SGD with SGD's."""
     seen = {}
 
-    class Watch(Callback):
-        def on_step(self, run):
-            for group in run.optimizer.param_groups:
-                for weight in group["params"]:
-                    name = next(name for name, p in run.model.named_parameters() if p is weight)
-                    settings = (group["momentum"], group["nesterov"], group["weight_decay"], group.get("muon", False))
-                    peaks, *_ = seen.setdefault(name, ([], settings))
-                    peaks.append(group["lr"])
+    def look(run):
+        for group in run.optimizer.param_groups:
+            for weight in group["params"]:
+                name = next(name for name, p in run.model.named_parameters() if p is weight)
+                settings = (group["momentum"], group["nesterov"], group["weight_decay"], group.get("muon", False))
+                peaks, *_ = seen.setdefault(name, ([], settings))
+                peaks.append(group["lr"])
 
     config = replace(
         SHORT, max_lr=0.2, pct_start=0.5, nesterov=True, weight_decay=1e-3, ingredients=(Muon(0.05, momentum=0.7),)
     )
-    train(config, small, [Watch()])
+    train(config, small, [Watch(step=look)])
     assert len(seen) == len(list(DigitNet().parameters()))
     for name, (peaks, settings) in seen.items():
         by_muon = name in {f"conv{number}.weight" for number in range(1, 8)}
@@ -220,14 +192,10 @@ def test_the_test_set_is_read_once_after_the_last_epoch(small):
             return getattr(small, name)
 
     run_so_far = []
-
-    class Keep(Callback):
-        def on_start(self, run):
-            run_so_far.append(run)
-
-    run = train(SHORT, Watched(), [Keep()])
+    keep = Watch(start=run_so_far.append)
+    run = train(SHORT, Watched(), [keep])
     assert reads == [2] and run.record["test"]["epoch"] == 2
-    held_out = train(replace(SHORT, validation=100), Watched(), [Keep()])
+    held_out = train(replace(SHORT, validation=100), Watched(), [keep])
     assert reads == [2] and held_out.record["test"] is None  # choices are made without it
     assert held_out.record["dataset"]["trained_on"] == 200
     assert all("validation_accuracy" in entry for entry in held_out.history)
@@ -235,15 +203,8 @@ def test_the_test_set_is_read_once_after_the_last_epoch(small):
 
 def test_the_record_is_plain_and_complete(small):
     steps, epochs = [], []
-
-    class Count(Callback):
-        def on_step(self, run):
-            steps.append(run.step)
-
-        def on_epoch(self, run):
-            epochs.append(run.history[-1]["epoch"])
-
-    run = train(SHORT, small, [Count()])
+    count = Watch(step=lambda run: steps.append(run.step), epoch=lambda run: epochs.append(run.history[-1]["epoch"]))
+    run = train(SHORT, small, [count])
     assert steps == list(range(1, 11)) and epochs == [1, 2]
     record = json.loads(json.dumps(run.record))
     assert record["parameters"] == 13_960 and record["config"]["epochs"] == 2
@@ -281,23 +242,11 @@ def test_a_bad_configuration_is_one_clear_sentence(name, value):
 
 
 @pytest.mark.parametrize(
-    "make",
-    [
-        lambda: Hardest(0),
-        lambda: Hardest(1.5),
-        lambda: Hardest("no"),
-        lambda: Settle(1.5),
-        lambda: Settle(None),
-        lambda: Freeze(-0.1),
-        lambda: Freeze(True),
-        lambda: Muon(0),
-        lambda: Muon(float("nan")),
-        lambda: Muon(0.1, momentum=1),
-    ],
+    ("kind", "settings"), [(Hardest, [0]), (Hardest, [1.5]), (Settle, [1.5]), (Freeze, [-0.1]), (Muon, [0]), (Muon, [0.1, 1])]
 )
-def test_a_bad_ingredient_is_one_clear_sentence(make):
-    with pytest.raises(ValueError, match=r"^(Hardest|Settle|Freeze|Muon)'s [^\n]*\.$"):
-        make()
+def test_a_bad_ingredient_is_one_clear_sentence(kind, settings):
+    with pytest.raises(ValueError, match=rf"^{kind.__name__}'s [^\n]*\.$"):
+        kind(*settings)
 
 
 def test_nothing_is_asked_of_a_device_before_a_run(small):
@@ -325,14 +274,9 @@ def test_arguments_in_the_wrong_place_are_one_sentence(small, call, sentence):
 def test_what_cant_be_judged_is_not_trained(small):
     """Without test images the run would fail after its last step."""
     steps = []
-
-    class Count(Callback):
-        def on_step(self, run):
-            steps.append(run.step)
-
     none = replace(small, test_images=small.test_images[:0], test_labels=small.test_labels[:0])
     with pytest.raises(ValueError, match=r"^The dataset has no test images, [^\n]+\.$"):
-        train(SHORT, none, [Count()])
+        train(SHORT, none, [Watch(step=lambda run: steps.append(run.step))])
     assert not steps and train(replace(SHORT, epochs=1, validation=20), none).record["test"] is None
 
 
@@ -346,13 +290,9 @@ def test_no_two_epochs_of_any_seeds_draw_alike():
 @pytest.mark.parametrize("validation", [0, 50])
 def test_a_run_that_diverges_stops_with_a_sentence(small, validation):
     steps = []
-
-    class Count(Callback):
-        def on_step(self, run):
-            steps.append(run.step)
-
     with pytest.raises(TrainingError, match=r"^The loss is no longer a number at step \d+ of \d+[^\n]+\.$"):
-        train(replace(SHORT, max_lr=1e30, epochs=2, validation=validation), small, [Count()])
+        diverges = replace(SHORT, max_lr=1e30, epochs=2, validation=validation)
+        train(diverges, small, [Watch(step=lambda run: steps.append(run.step))])
     assert len(steps) < 5  # at once, not at the end
 
 
@@ -376,17 +316,10 @@ def test_images_of_another_kind_are_refused_where_they_would_be_read_wrongly(sma
     model = DigitNet()
     reads = logits(model, small.test_images)
     assert torch.allclose(logits(model, small.test_images / 255), reads, atol=1e-5)
-    scaled = (small.test_images / 255 - 0.5, small.test_images / 240)
-    for wrong in (small.test_images.long(), small.test_images.float(), *scaled, small.test_images > 0):
-        for call in (lambda wrong=wrong: logits(model, wrong), lambda wrong=wrong: evaluate(model, wrong, small.test_labels)):
-            with pytest.raises(ValueError, match=r"^images must be uint8 [^\n]+\.$"):
-                call()
-    for wrong in (
-        small.test_images[0],
-        small.test_images[:, 0],
-        small.test_images.expand(-1, 3, 28, 28),
-        torch.zeros(2, 1, 56, 56),
-    ):
+    for call in (lambda wrong: logits(model, wrong), lambda wrong: evaluate(model, wrong, small.test_labels)):
+        with pytest.raises(ValueError, match=r"^images must be uint8 [^\n]+\.$"):
+            call(small.test_images.float())
+    for wrong in (small.test_images[0], small.test_images.expand(-1, 3, 28, 28), torch.zeros(2, 1, 56, 56)):
         with pytest.raises(ValueError, match=r"^images must be a tensor \(N, 1, 28, 28\), not [^\n]+\.$"):
             logits(model, wrong)
     with pytest.raises(ValueError, match=r"^images must be a tensor \(N, 1, 28, 28\), not uint8 \(130, 1, 28, 28\)[^\n]+\.$"):
@@ -452,11 +385,10 @@ def test_a_frozen_first_block_learns_no_more_and_the_rest_does(small):
     """Four steps an epoch and one short: of ten steps, the last five leave conv1 to bn3 as they are."""
     seen = []
 
-    class Watch(Callback):
-        def on_step(self, run):
-            seen.append({name: p.detach().clone() for name, p in run.model.named_parameters()})
+    def look(run):
+        seen.append({name: p.detach().clone() for name, p in run.model.named_parameters()})
 
-    run = train(replace(SHORT, ingredients=(Freeze(0.5),)), small, [Watch()])
+    run = train(replace(SHORT, ingredients=(Freeze(0.5),)), small, [Watch(step=look)])
     for name in seen[0]:
         first = name.split(".")[0] in ("conv1", "bn1", "conv2", "bn2", "conv3", "bn3")
         assert torch.equal(seen[4][name], seen[9][name]) == first, name
@@ -523,12 +455,11 @@ def test_later_epochs_see_the_images_that_were_hardest(small):
     """What each image lost when it was last seen is kept, and decides who comes next."""
     kept = []
 
-    class Watch(Callback):
-        def on_epoch(self, run):
-            kept.append((run.memory["first_order"].clone(), run.memory["last_losses"].clone()))
+    def look(run):
+        kept.append((run.memory["first_order"].clone(), run.memory["last_losses"].clone()))
 
     config = replace(SHORT, epochs=3, ingredients=(Hardest(0.25),), augment=None, dropout=(0.0, 0.0))
-    run = train(config, small, [Watch()])
+    run = train(config, small, [Watch(epoch=look)])
     assert run.steps == 5 + 2 * 2 == run.step  # 300 images, then four times 16 and 11
     (order, first), (_, second), (_, third) = kept
     assert sorted(order.tolist()) == list(range(300)) and (first > 0).all()

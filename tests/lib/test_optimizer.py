@@ -1,12 +1,8 @@
-"""SGD that doesn't wait for torch's compiler."""
-
-import subprocess
-import sys
+"""SGD that doesn't wait for torch's compiler. (That none is imported: tests/repo/test_install.py.)"""
 
 import pytest
 import torch
 
-from mnist_lib.support.paths import ROOT
 from mnist_lib.trainer.muon import MuonSGD
 from mnist_lib.trainer.optimizer import SGD
 
@@ -42,20 +38,3 @@ def test_a_step_within_a_graph_is_refused(kind):
     with pytest.raises(ValueError, match=r"for differentiable=True use torch\.optim\.SGD"):
         kind([weight], lr=0.1, differentiable=True)
     assert not kind([weight], lr=0.1, differentiable=False).param_groups[0]["differentiable"]
-
-
-def test_a_training_imports_no_compiler():
-    program = """
-import sys
-import torch
-from mnist_lib.data import Dataset
-from mnist_lib.trainer.ingredients import Muon
-from mnist_lib.trainer import TrainConfig, train
-images, labels = torch.randint(0, 256, (40, 1, 28, 28), dtype=torch.uint8), torch.arange(40) % 10
-dataset = Dataset("noise", images, labels, images, labels, "this test", "0" * 64)
-for ingredients in ((), (Muon(0.1),)):
-    train(TrainConfig(epochs=1, batch_size=20, compiled="no", ingredients=ingredients), dataset)
-print("torch._dynamo" in sys.modules)
-"""
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert done.stdout.split()[-1:] == ["False"], done.stdout + done.stderr

@@ -98,19 +98,6 @@ def test_differences_are_of_one_seed_and_are_called_as_told():
     assert [label.get_text() for label in axis.get_yticklabels()] == ["A"]
 
 
-def test_differences_say_in_words_at_both_ends_which_way_is_which():
-    [axis] = plots.differences(ROWS_OF_A_STUDY, "data", {"less": "A"}).axes
-    left, right = sorted(axis.texts, key=lambda text: text.xy[0])
-    assert (left.get_text(), right.get_text()) == ("← better without it", "worse without it →")
-    assert axis.get_xlabel() == "points of accuracy: with it minus without it"
-
-
-def test_the_test_result_stands_beside_the_curve_not_on_it():
-    axis = plots.curves(HISTORY, "data", final={"accuracy": 1 - HISTORY[-1]["train_accuracy"], "epoch": 3}).axes[1]
-    star = next(line for line in axis.lines if "test images" in str(line.get_label()))
-    assert 3 < star.get_xdata()[0] < axis.get_xlim()[1]
-
-
 @pytest.mark.parametrize("most, said", [(60, "data"), (5, "data; the 5 most confident of 12")])
 def test_mistakes_that_are_not_shown_are_counted(most, said):
     answers = torch.eye(10)[(torch.arange(12) + 1) % 10]
@@ -138,15 +125,6 @@ def test_pictures_are_drawn_and_left_closed(drawn):
             figure.savefig(png)
             assert len(png.getvalue()) > 3_000, name
     assert not plt.get_fignums()  # a notebook shows each once, where it is named
-
-
-def test_fields_on_digit_draws_the_box_computed():
-    field = receptive_fields(DigitNet(), (28, 28))["conv5"]
-    [axis] = plots.fields_on_digit(torch.zeros(1, 28, 28), [field], "data").axes
-    top, left, bottom, right = field.box(4, 4)
-    box = axis.patches[-1]
-    assert (box.get_x(), box.get_y()) == (left - 0.5, top - 0.5)
-    assert (box.get_width(), box.get_height()) == (right - left + 1, bottom - top + 1) == (14, 14)
 
 
 def texts(axis) -> list[str]:

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from mnist_lib.trainer import Callback, progress, train
+from mnist_lib.trainer import progress, train
 from mnist_lib.trainer.checkpoints import Checkpoints
 from mnist_lib.trainer.config import TrainConfig
 from mnist_lib.trainer.progress import PrintEpochs, duration
+from tests.lib.watching import Watch, stop
 
 
 @pytest.fixture
@@ -38,14 +39,9 @@ def test_print_epochs_says_how_far_and_how_long_still(digits, capsys, clock):
 
 def test_print_epochs_knows_how_long_the_rest_of_a_resumed_run_takes(digits, tmp_path, capsys, clock):
     """By its own steps: those of the run before it took it no time."""
-
-    class Stop(Callback):
-        def on_epoch(self, run):
-            raise KeyboardInterrupt
-
     config, small = TrainConfig(epochs=2, batch_size=16, compiled="no", precision="float32"), digits.head(160, 20)
     with pytest.raises(KeyboardInterrupt):
-        train(config, small, [Checkpoints(tmp_path), Stop()])
+        train(config, small, [Checkpoints(tmp_path), Watch(epoch=stop)])
     train(config, small, [PrintEpochs(), Checkpoints(tmp_path)])
     shown = [part for part in capsys.readouterr().out.replace("\n", "\r").split("\r") if part.startswith("step ")]
     assert shown[0].rstrip() == "step 11 of 20, about 18 s left"  # two seconds a step, nine steps left

@@ -125,14 +125,8 @@ def test_digitnet_agrees_with_poison_in_every_row_and_unit(side):
     assert count == {28: 2210, 64: 14588}[side]  # 26 * 26 + 2 * 24 * 24 + 12 * 12 + ..., 62 * 62 + ...
 
 
-@pytest.mark.parametrize(
-    "side, every, count",
-    [
-        pytest.param(28, 12, 409, marks=pytest.mark.nightly),
-        pytest.param(28, 1, 74, marks=pytest.mark.daily),  # poison, above, goes to every unit
-        pytest.param(64, 0, 90, marks=pytest.mark.nightly),
-    ],
-)
+@pytest.mark.nightly  # by day, poison goes to every unit, and the gradient to one of each layer
+@pytest.mark.parametrize("side, every, count", [(28, 12, 409), (64, 0, 90)])
 def test_digitnet_agrees_with_the_gradient(side, every, count):
     """Every unit of maps up to `every` units wide; of wider ones the corners, the middle and the middles of the edges."""
     model, size, done = DigitNet(), (side, side), 0
@@ -496,12 +490,9 @@ def test_nothing_inside_of_a_taught_layer_is_looked_at():
         (lambda m, x: m.a(x.transpose(1, 2).transpose(1, 3).transpose(1, 2)), "dimensions that are not|channels"),
         (
             lambda m, x: F.interpolate(x, size=(30, 30)),
-            "layer 'forward' .Net.: resizes 28 to 30 units, which is not an integer factor",
+            "'forward' .Net.: resizes 28 to 30 units, .* not an integer",
         ),
-        (
-            lambda m, x: F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True),
-            "Net.: interp.* align_corners=True",
-        ),
+        (lambda m, x: F.interpolate(x, None, 2, mode="bilinear", align_corners=True), "Net.: interp.* align_corners=True"),
         (lambda m, x: F.conv1d(m.a(x)[:, 0], torch.ones(1, 26, 3)), "is not a convolution over rows and columns"),
         (lambda m, x: F.conv2d(x, m.a(x)[:1, :, :3, :3]), "combines tensors that the image reaches"),
         (lambda m, x: x if x.mean() > 0 else m.a(x), "looks at the values of its input"),
@@ -541,16 +532,9 @@ def test_parts_of_joined_channels_say_so():
         (lambda: receptive_fields(DigitNet(), (12, 12)), ValueError, "an image of 1 x 12 x 12 .* in layer 'conv"),
         (lambda: receptive_fields(DigitNet(), channels=3), ValueError, "in layer 'conv1', torch says .*choose another"),
         (lambda: receptive_fields(DigitNet(), (28,)), ValueError, "input_size must be .*height, width.* not"),
-        (lambda: receptive_fields(DigitNet(), 28.0), ValueError, r"input_size must be .*, not 28\.0"),
-        (lambda: receptive_fields(DigitNet(), None), ValueError, "input_size must be .*, not None"),
         (lambda: receptive_fields(DigitNet(), channels="3"), ValueError, "channels must be a whole number above 0, not '3'"),
-        (
-            lambda: receptive_fields(DigitNet())["conv1"].box(0.5, 0),
-            TypeError,
-            r"a unit is \(row, column\), .* not \(0\.5, 0\)",
-        ),
+        (lambda: receptive_fields(DigitNet())["conv1"].box(0.5, 0), TypeError, r"a unit is \(row, column\), .* \(0\.5, 0\)"),
         (lambda: measure_field(DigitNet(), "conv2", 3), TypeError, r"a unit is \(row, column\), two whole numbers, not 3"),
-        (lambda: measure_field(DigitNet(), "conv2", (0, 0, 0)), TypeError, r"a unit is .*, not \(0, 0, 0\)"),
         (lambda: receptive_fields("net"), TypeError, "model must be an nn.Module, not str"),
         (lambda: receptive_fields(nn.ReLU()), ValueError, "pass channels="),
         (lambda: receptive_fields(nn.LazyConv2d(1, 3), channels=1), ValueError, "lazy layers without weights"),

@@ -7,7 +7,7 @@ import torch
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as TF
 
-from mnist_lib.transforms import AffineParams, Augment, adjust_brightness, adjust_contrast, affine, apply, normalise
+from mnist_lib.transforms import AffineParams, Augment, affine, apply, normalise
 
 CARD = Augment()
 N = 300
@@ -51,20 +51,6 @@ def test_affine_equals_torchvision(interpolation, size):
     if interpolation == "nearest":
         stacked = torch.stack([torchvision_affine(images[i], draw, i, interpolation) for i in range(N)])
         assert ((ours - stacked).abs() >= 1e-4).float().mean() < 1e-4
-
-
-def test_brightness_equals_torchvision(images, draw):
-    ours = adjust_brightness(images, draw.brightness)
-    for i in range(N):
-        theirs = TF.adjust_brightness(images[i], draw.brightness[i].item())
-        assert (ours[i] - theirs).abs().max() < 1e-4
-
-
-def test_contrast_equals_torchvision(images, draw):
-    ours = adjust_contrast(images, draw.contrast)
-    for i in range(N):
-        theirs = TF.adjust_contrast(images[i], draw.contrast[i].item())
-        assert (ours[i] - theirs).abs().max() < 1e-4
 
 
 def test_apply_equals_torchvision_in_both_orders(images, draw):
@@ -138,10 +124,15 @@ def test_augment_of_zeros_changes_nothing(images):
 @pytest.mark.parametrize(
     ("name", "bad"),
     [  # of what is no number: test_validation
-        *(("degrees", math.nan), ("degrees", -0.1), ("translate", 1.1), ("shear", 90), ("brightness", 1.1), ("contrast", 1.1)),
-        *(("scale", bad) for bad in (0.9, (), (1,), (0.8, 1.0, 1.2), (0, 1), (-1, 1), (1.2, 1), (0.9, math.nan))),
-        *(("translate", -0.1), ("shear", -0.1), ("interpolation", "cubic")),
-        *((name, None) for name in ("translate", "shear", "brightness", "contrast", "scale", "interpolation")),
+        *(("degrees", -0.1), ("translate", 1.1), ("shear", 90), ("brightness", 1.1), ("contrast", 1.1)),
+        *(
+            ("translate", -0.1),
+            ("shear", -0.1),
+            ("scale", (1,)),
+            ("scale", (0, 1)),
+            ("scale", (1.2, 1)),
+            ("interpolation", "cubic"),
+        ),
     ],
     ids=str,
 )

@@ -138,7 +138,6 @@ def test_a_check_passes_a_notebook_as_it_should_be(check):
         ),
         ("folds", put("</details>", ""), "a fold: ## Exercises"),
         ("folds", put("</summary>\n\n", "</summary>\n"), "a fold: ## Exercises"),
-        ("exercises", put('check("1a"', 'check("1b"'), "the outline names other exercises"),
         ("exercises", put('check("1a"', 'check("7z"'), "no such exercise: 7z"),
         ("exercises", put('check("1a"', 'check("1b"'), "the outline names other exercises"),
         ("exercises", put("**Exercise 1a.**", "**Now.**"), "no task: 1a"),

@@ -32,15 +32,6 @@ def answers() -> dict[str, str]:
     return found
 
 
-def test_every_question_is_asked_first_and_answered_under_a_fold():
-    asked = re.findall(r'guesses\.ask\("([^"]+)", None', "\n".join(cell.source for cell in NOTEBOOK.cells))
-    assert asked == list(answers()) and len(asked) >= 8
-    folded = [
-        o["data"]["text/html"] for cell in NOTEBOOK.cells for o in cell.get("outputs", []) if "text/html" in o.get("data", {})
-    ]
-    assert len(folded) > len(asked) and all(html.startswith("<details>") for html in folded)
-
-
 @pytest.mark.parametrize("question, answer", [(q, a) for q, a in answers().items() if re.fullmatch(r"[\d,]{2,}", a)])
 def test_no_answer_is_told_before_its_question(question, answer):
     """Of numbers of two digits and more; one digit cannot be told from others, and a choice stands in its question."""
@@ -57,9 +48,3 @@ def test_the_card_is_shown_with_its_last_column_covered():
     shown = re.findall(r"^ +(\w+-\d+ +\[.*?\]) +(\S+)$", cover, re.MULTILINE)
     assert len(rows) == 24 and [row for row, _ in shown] == [row for row, _ in rows]
     assert {number for _, number in shown} == {"?"}
-
-
-def test_the_sections_minutes_add_up():
-    minutes = [int(n) for cell in NOTEBOOK.cells for n in re.findall(r"^\*(\d+) minutes", cell.source, re.MULTILINE)]
-    sections = sum(cell.source.count("\n## ") + cell.source.startswith("## ") for cell in NOTEBOOK.cells)
-    assert minutes[0] == sum(minutes[1:]) and len(minutes) == sections + 1

@@ -131,14 +131,8 @@ def test_setup_elsewhere_only_finds_the_project(monkeypatch, tmp_path):
 # Terms
 
 
-EVERYDAY = {
-    "reach",
-    "warm-up",
-    "worker",
-    "across",
-    "in turn",
-    "error",
-}  # words that also mean something else, or are said in passing
+# words that also mean something else, or are said in passing
+EVERYDAY = {"reach", "warm-up", "worker", "across", "in turn", "error"}
 
 
 def test_no_term_is_used_before_the_notebook_that_introduces_it():

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -15,23 +16,11 @@ from mnist_lib.support.paths import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 LISTED = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line and not line.startswith("#")]
-OURS = {
-    "mnist_lib",
-    "course",
-    "benchmarks",
-    "tests",
-    "conftest",
-    "handouts",
-    "handwriting",
-    "google",
-}  # google.colab is there, or it is not asked
-DISTRIBUTIONS = {
-    "docutils": "sphinx",
-    "xdist": "pytest-xdist",
-    "sklearn": "scikit-learn",
-    "PIL": "pillow",
-    "IPython": "ipython",
-}  # where import and package differ in name
+OURS = {"mnist_lib", "course", "benchmarks", "tests", "conftest", "handouts", "handwriting"}
+OURS |= {"google"}  # google.colab is there, or it is not asked
+DISTRIBUTIONS = {"docutils": "sphinx", "xdist": "pytest-xdist", "sklearn": "scikit-learn", "PIL": "pillow"}
+DISTRIBUTIONS |= {"IPython": "ipython"}  # where import and package differ in name
+FILES_OF_A_TRAINING, LINES_OF_A_TRAINING = 14, 1300  # that `import mnist_lib.trainer` reads of ours
 LIGHT = {"torch", "numpy", "scipy", "scikit-learn", "pillow"}
 
 
@@ -103,16 +92,51 @@ for first, settings in [("os", {{}})] + [("torch", settings) for settings in ({{
     assert others == ["torch 0 5000", "torch 0 10000", "torch 0 10000"]
 
 
-def test_importing_the_package_is_cheap():
+# What is imported, asked of one process and a fork of it: torch takes seconds
+IMPORTS = """
+import os, sys
+import mnist_lib, torch
+if not os.fork():
+    import mnist_lib.receptive_field
+    print(*sys.modules, flush=True)
+    os._exit(0)
+os.wait()
+import mnist_lib.trainer
+print(*(module.__file__ for name, module in sys.modules.items() if name.split(".")[0] == "mnist_lib"))
+from mnist_lib import data, model, trainer, transforms
+from course import run_notebooks
+print(*sys.modules)
+from mnist_lib.trainer.ingredients import Muon
+images, labels = torch.randint(0, 256, (40, 1, 28, 28), dtype=torch.uint8), torch.arange(40) % 10
+dataset = data.Dataset("noise", images, labels, images, labels, "this test", "0" * 64)
+for ingredients in ((), (Muon(0.1),)):
+    trainer.train(trainer.TrainConfig(epochs=1, batch_size=20, compiled="no", ingredients=ingredients), dataset)
+print(*sys.modules)
+"""
+
+
+@pytest.fixture(scope="module")
+def imports() -> list[list[str]]:
+    done = subprocess.run([sys.executable, "-c", IMPORTS], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120)
+    return [line.split() for line in done.stdout.splitlines()]
+
+
+def test_importing_the_package_is_cheap(imports):
     """The receptive fields need no other package; those for training need no pictures, Jupyter, scikit-learn, torchvision."""
-    loaded = "print(*sorted(sys.modules), sep='\\n'); print('---')"
-    rooms = "from mnist_lib import data, model, trainer, transforms\nfrom course import run_notebooks"
-    code = f"import sys, mnist_lib.receptive_field; {loaded}; {rooms}; {loaded}"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    alone, training = (set(part.split()) for part in done.stdout.split("---\n")[:2])
+    alone, _, training, _ = map(set, imports)
     assert "torch" in alone and not {"mnist_lib.model", "torch._dynamo"} & alone
     heavy = {"matplotlib", "IPython", "ipykernel", "ipywidgets", "papermill", "sklearn", "scipy", "torchvision", "torchinfo"}
     assert "mnist_lib.trainer" in training and not heavy & training
+
+
+def test_importing_the_trainer_reads_little(imports):
+    """Because __init__ files import little."""
+    lines = [count for file in imports[1] if (count := len(Path(file).read_text().splitlines()))]  # an empty file is no reading
+    assert len(lines) <= FILES_OF_A_TRAINING and sum(lines) <= LINES_OF_A_TRAINING, lines
+
+
+def test_a_training_imports_no_compiler(imports):
+    assert "mnist_lib.trainer.muon" in imports[3] and "torch._dynamo" not in imports[3]
 
 
 @pytest.fixture(scope="module")
@@ -149,15 +173,6 @@ def test_the_package_is_installed_alone_and_whole(installed):
     assert {path.relative_to(site_packages) for path in (site_packages / "mnist_lib").rglob("*") if path.is_file()} == wanted
 
 
-def test_what_is_installed_keeps_to_the_readers_folder(installed):
-    site_packages, empty = installed
-    say = "print(paths.__file__, paths.OUT, data.load('digits'), sep='\\n')"
-    done = python(installed, "-c", f"from mnist_lib import data\nfrom mnist_lib.support import paths\n{say}")
-    file, out = done.stdout.splitlines()[-3:-1]
-    assert file.startswith(str(site_packages)) and out == str(empty / "out"), done.stderr
-    assert not any(empty.iterdir())
-
-
 @pytest.mark.parametrize("command", ["run", "study"])
 def test_a_command_of_before_says_where_it_went(installed, command):
     done = python(installed, "-m", "mnist_lib", command, "--seed", "1")
@@ -165,24 +180,21 @@ def test_a_command_of_before_says_where_it_went(installed, command):
     assert done.stderr == "The commands of the clone are the course's: python -m course, from its folder.\n"
 
 
-def test_what_lies_in_the_clone_is_one_sentence_without_it(installed):
-    code = """
+# What a reader does with it, in one process: it takes seconds to start
+READERS = """
+import os
+from mnist_lib import data
 from mnist_lib.model.pretrained import recorded_epochs, recorded_net
 from mnist_lib.studies.records import benchmark, held_out, runs
+from mnist_lib.support import paths
+print(paths.__file__, paths.OUT, data.load("digits"), sep="\\n")
 for ask in (lambda: runs("card"), held_out, lambda: benchmark("speed"), recorded_net, recorded_epochs):
     try:
         print("It answered", ask())
     except FileNotFoundError as error:
         print(error)
-"""
-    said = python(installed, "-c", code).stdout.splitlines()
-    ends = f" is not installed with mnist_lib: clone {PROJECT['urls']['Repository']} and work there."
-    names = (*3 * ["records/"], "records/card-seed-0.pt", "records/card-seed-0-epochs.pt")
-    assert said == [name + ends for name in names]
+print("written so far:", os.listdir())
 
-
-def test_study_of_an_installed_package_is_recorded_in_the_readers_folder(installed, tmp_path):
-    code = """
 from distributed import Client
 from mnist_lib.studies import runner
 from mnist_lib.studies.study import Study
@@ -192,7 +204,18 @@ recipe = TrainConfig(epochs=1, batch_size=20, device="cpu", compiled="no")
 for _ in range(2):
     runner.run_study(Study("mine", {"short": recipe}, seeds=1, held_out=20, images=60), source="digits")
 """
-    done = python((installed[0], tmp_path), "-c", code)
-    assert done.stdout.splitlines()[-1] == "mine: all 1 runs are on record.", done.stderr
-    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.jsonl")] == ["records/studies/mine.jsonl"]
-    assert not (installed[0] / "records").exists()
+
+
+def test_what_is_installed_keeps_to_the_readers_folder(installed):
+    """What lies in the clone alone is one sentence; a study is recorded where the reader works."""
+    site_packages, empty = installed
+    done = python(installed, "-c", READERS)
+    said = done.stdout.splitlines()
+    place = next(i for i, line in enumerate(said) if line.startswith(str(site_packages)))
+    assert said[place + 1] == str(empty / "out"), done.stderr
+    ends = f" is not installed with mnist_lib: clone {PROJECT['urls']['Repository']} and work there."
+    lacking = (*3 * ["records/"], "records/card-seed-0.pt", "records/card-seed-0-epochs.pt")
+    assert said[place + 3 : place + 9] == [*(name + ends for name in lacking), "written so far: []"]
+    assert said[-1] == "mine: all 1 runs are on record.", done.stderr
+    assert [path.relative_to(empty).as_posix() for path in empty.rglob("*.jsonl")] == ["records/studies/mine.jsonl"]
+    assert not (site_packages / "records").exists()

@@ -1,17 +1,16 @@
 """The repository's pages: their links lead somewhere, what they name exists, what the card asks for stands in them."""
 
 import json
-import math
 import re
 
 import pytest
-import torch
 
 from course.__main__ import main
 from course.exercises import check, failures
 from course.report.course_tables import repository
 from mnist_lib.model import DigitNet
 from mnist_lib.support.paths import ROOT
+from tests.course.test_exercises_augmentation import turn_by_loops
 
 PAGES = {
     name: (ROOT / name).read_text()
@@ -97,19 +96,7 @@ def test_glossary_is_sorted_and_each_term_occurs_in_its_notebook():
 
 
 def test_instructor_quotes_a_checker_as_it_is(capsys):
-    """An image turned about 14, by loops."""
-
-    def turn(image, degrees):
-        angle, turned = math.radians(degrees), torch.zeros_like(image)
-        for row in range(28):
-            for column in range(28):
-                right, down = column - 14, row - 14
-                x = round(14 + right * math.cos(angle) + down * math.sin(angle))
-                y = round(14 - right * math.sin(angle) + down * math.cos(angle))
-                if 0 <= x < 28 and 0 <= y < 28:
-                    turned[row, column] = image[y, x]
-        return turned
-
+    """An image turned about 14."""
     failures.clear()
-    check("3a", turn)
+    check("3a", lambda image, degrees: turn_by_loops(image, degrees, centre=14))
     assert capsys.readouterr().out == re.search(r"```text\n(3a: .*?)```", PAGES["INSTRUCTOR.md"], re.DOTALL)[1]
