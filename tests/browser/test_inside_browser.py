@@ -434,6 +434,9 @@ def test_nothing_leaves_the_page(chromium, mnist):
 def test_all_of_it_by_keyboard(chromium):
     with opened(chromium) as page:
         press = page.keyboard.press
+        for name in ("13,960 numbers", "3,502 numbers"):
+            press("Tab")
+            assert page.evaluate("document.activeElement.textContent") == name
         press("Tab")
         assert page.evaluate("document.activeElement.className") == "in-pad"
         for key in ["ArrowUp"] * 8 + [" "] + ["ArrowDown"] * 16 + [" "]:  # a 1

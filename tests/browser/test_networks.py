@@ -7,10 +7,9 @@ from course import browser
 from course.page import few_net
 from mnist_lib.model.pretrained import recorded_net
 from mnist_lib.transforms import normalise
-from tests.browser.test_inside_browser import chromium, draw, image_of, opened
+from tests.browser.opening import draw, image_of, opened
 
 pytestmark = pytest.mark.skipif(browser.find() is None, reason="needs a browser: install chromium or google-chrome")
-__all__ = ["chromium"]  # a fixture
 
 
 def links(page) -> list[tuple[str, str | None]]:
