@@ -33,6 +33,7 @@ def pages(studied: dict[str, Records], new: dict | None = None) -> dict[str, dic
     """For each page the text between each pair of its markers; new: a card run that is to join the records."""
     runs = {name: records.runs(name, new=new if name == "card" else None) for name in RECIPES}
     card, quick, speed = runs["card"], runs["quick"], records.benchmark("speed")
+    smaller = recorded(catalogue.FROZEN_FRONTIER)
     course = [outline.read(ROOT / "notebooks" / f"{name}.ipynb") for name in COURSE]
     timed = {"STUDY_QUICK": records.benchmark("ingredients")}
     studies = {mark: results.study_table(study, studied[study.name], timed.get(mark)) for mark, study in SHOWN.items()}
@@ -44,6 +45,7 @@ def pages(studied: dict[str, Records], new: dict | None = None) -> dict[str, dic
             "CLONE": f"```sh\ngit clone {repository()}\ncd {repository().split('/')[-1]}\n```",
             "RESULT": results.result(card),
             "RECIPES": results.recipes_table(runs),
+            "SMALLER": f"Two smaller networks were tested, too: {' and '.join(results.smaller_read(smaller))}.",
             "TRIED": results.tried(runs, studied),
             "SUMMARY": f"```text\n{course_tables.summary_table(DigitNet())}\n```",
             "FIELDS": course_tables.field_table(),
@@ -56,7 +58,7 @@ def pages(studied: dict[str, Records], new: dict | None = None) -> dict[str, dic
             "QUICK": results.quick_result(quick, card, speed),
             "NARROW": results.narrow_result(runs["narrow"], quick, studied),
             "FEW": results.few_result(runs["few"], studied["frontier"]),
-            "FRONTIER_READ": results.frontier_read(recorded(catalogue.FROZEN_FRONTIER)),
+            "FRONTIER_READ": results.frontier_read(smaller),
             **studies,
         },
         "INSTRUCTOR.md": {f"LESSON_{lesson.name[:2]}": course_tables.teaching_table(lesson) for lesson in course},
@@ -85,7 +87,7 @@ def write_report(record: Path | None = None) -> None:
         raise ReportError("The figures show MNIST digits: set MNIST_LIB_DATA to a folder with its four files.")
     made, net = {}, recorded_net()
     if record is not None:
-        made[records.RECORDS / records.READINGS] = records.to_lines(records.readings_with(new | {"variant": "card"}))
+        made[records.RECORDS / records.READINGS] = records.to_lines(records.readings(new))
         if new["config"]["seed"] == 0:  # whose weights the notebooks show
             weights, net = weights_of(record, new, dataset)
             made[records.RECORDS / "card-seed-0.pt"] = weights

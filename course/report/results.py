@@ -253,19 +253,21 @@ def few_result(few: list[dict], frontier: Records) -> str:
     )
 
 
-def frontier_read(read: Records) -> str:
-    """What two networks below the rule's choice read of the test images."""
+def smaller_read(read: Records) -> list[str]:
+    """What networks below the rule's choice read of the test images, each by its size."""
     told = []
-    for variant, runs in by_seed(read).items():
+    for runs in by_seed(read).values():
         spread, [parameters] = Spread.of([*runs.values()]), {run["parameters"] for run in runs.values()}
-        told.append(
-            f"{parameters:,} numbers (`{variant}`) **{spread.mean:.2f} %** ({spread.low:.2f} to {spread.high:.2f}, "
-            f"n = {len(runs)}; lowest {spread.lowest:.2f}, highest {spread.highest:.2f})"
-        )
+        told.append(f"{parameters:,} numbers **{spread.mean:.2f} %** ({spread.low:.2f} to {spread.high:.2f}, n = {len(runs)})")
+    return told
+
+
+def frontier_read(read: Records) -> str:
+    """Which networks below the rule's choice were tested, and what they read."""
     return (
         "Two networks were tested although the rule did not choose them: of those with at most 2,500 numbers, and of those "
         "with at most 1,000, the one with the highest mean on held-out images. Both were frozen first, and ten trainings on "
-        f"all 60,000 images read the test images, once each: {' and '.join(told)}."
+        f"all 60,000 images read the test images, once each: {' and '.join(smaller_read(read))}."
     )
 
 

@@ -169,6 +169,7 @@ def test_frozen_recipes_have_nothing_left_to_run():
         (catalogue.FROZEN_BEST, ["best"]),
         (catalogue.FROZEN_NARROW, ["narrow"]),
         (catalogue.FROZEN_FEW, ["few"]),
+        (catalogue.FROZEN_FRONTIER, list(catalogue.FROZEN_FRONTIER.variants)),
     ):
         [runs] = recorded(study).values()
         assert all(sorted(runs[name]) == list(range(study.seeds)) for name in names)
