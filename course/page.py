@@ -65,10 +65,10 @@ def _few(dataset: Dataset, places: list[int]) -> dict:
     right = sum(answer == label for answer, label in zip(read(few_net(), dataset.test_images), dataset.test_labels.tolist()))
     about = (
         f"This is the network recorded with seed 0 of the recipe <i>few</i>, {network['parameters']:,} numbers: each of its "
-        f"convolutions but the first takes two steps, 3×3 for each map by itself (depth), then 1×1 over all maps (point). "
-        f"Trained on MNIST’s 60,000 training images, it reads {right:,} of the 10,000 test images correctly. The digits inside "
-        f"this page are those of the larger network. Nothing you draw leaves this page. MNIST: LeCun, Cortes and Burges. "
-        f'<a href="{repository()}">Train your own and look into it</a>.'
+        "convolutions but the first and the last takes two steps, 3×3 for each map by itself (depth), then 1×1 over all maps "
+        f"(point). Trained on MNIST’s 60,000 training images, it reads {right:,} of the 10,000 test images correctly. The "
+        "digits inside this page are those of the larger network. Nothing you draw leaves this page. MNIST: LeCun, Cortes and "
+        f'Burges. <a href="{repository()}">Train your own and look into it</a>.'
     )
     named = {"title": title_of(network), "heading": heading_of(network), "about": about}
     return {"network": network | {"places": places}, "weights": packed(weights)} | named

@@ -167,7 +167,7 @@ def watched(answer, library: tuple[Callable | str, ...] = ()):
             if not (library and first):
                 return answer(*arguments, **named)
             first = False
-            return _refusing(loaded(library), answer, *arguments, **named)
+            return _refusing(library, answer, *arguments, **named)
         except NotYet:
             raise
         except Exception as error:
@@ -178,15 +178,13 @@ def watched(answer, library: tuple[Callable | str, ...] = ()):
     return call
 
 
-def _refusing(library: tuple[Callable, ...], answer: Callable, *arguments, **named):
+def _refusing(library: tuple[Callable | str, ...], answer: Callable, *arguments, **named):
     """answer(...), unless it is, or calls, a function that the exercise asks for."""
-    unwrapped = {inspect.unwrap(function): function for function in library}
-    codes = {inner.__code__: function for inner, function in unwrapped.items() if hasattr(inner, "__code__")}
-    called = [function for inner, function in unwrapped.items() if inner is inspect.unwrap(answer)]
+    codes, called = {getattr(inspect.unwrap(answer), "__code__", answer)}, []
 
     def look(frame, event, argument):
-        if event == "call" and frame.f_code in codes:
-            called.append(codes[frame.f_code])
+        if event == "call":
+            codes.add(frame.f_code)
         elif event == "c_call" and any(argument is function for function in library):
             called.append(argument)
 
@@ -196,6 +194,9 @@ def _refusing(library: tuple[Callable, ...], answer: Callable, *arguments, **nam
         result = answer(*arguments, **named)
     finally:
         sys.setprofile(before)
+    for function in loaded(library):  # not before: the answer may have imported them
+        if getattr(inspect.unwrap(function), "__code__", function) in codes:
+            called.append(function)
     if called:
         name = getattr(called[0], "__name__", called[0])
         raise NotYet(f"It calls {name}, which does the exercise for you: write that part yourself.")

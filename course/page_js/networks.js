@@ -3,14 +3,14 @@
 import { el } from "../../mnist_lib/widgets/js/dom.js";
 import { drawingOf } from "./address.js";
 
-const name = ({ others = {} }) => {
-  const named = new URLSearchParams(location.search).get("network") ?? "";
-  return Object.hasOwn(others, named) ? named : "";
+const chosenName = ({ others = {} }) => {
+  const name = new URLSearchParams(location.search).get("network") ?? "";
+  return Object.hasOwn(others, name) ? name : "";
 };
 
 /** What the page holds, with the network that its address names in place of the first. */
-export function named(packed) {
-  const other = packed.others?.[name(packed)];
+export function withChosenNetwork(packed) {
+  const other = packed.others?.[chosenName(packed)];
   if (!other) return packed;
   document.title = other.title;
   document.querySelector("h1").textContent = other.heading;
@@ -18,13 +18,13 @@ export function named(packed) {
   return { ...packed, network: other.network, weights: other.weights };
 }
 
-/** Links to each network, the drawing goes along: of 13,960 numbers, or of 3,502. */
-export function choice(packed, view) {
+/** A link to each network; the drawing goes along. */
+export function networkLinks(packed, view) {
   const networks = [["", packed.network], ...Object.entries(packed.others).map(([key, { network }]) => [key, network])];
   const links = networks.map(([key, { parameters }]) => {
-    const search = key && `?network=${key}`, shown = key === name(packed);
+    const search = key && `?network=${key}`, shown = key === chosenName(packed);
     const link = el("a", { href: search || location.pathname, ...(shown && { "aria-current": "page" }) }, `${parameters.toLocaleString("en")} numbers`);
-    link.onclick = () => (link.href = `${location.href.split(/[?#]/)[0]}${search}#${drawingOf(view)}`);
+    if (!shown) link.onclick = () => (link.href = `${location.href.split(/[?#]/)[0]}${search}#${drawingOf(view)}`);
     return link;
   });
   return el("nav", { className: "in-networks", "aria-label": "The network" }, ...links);

@@ -6,13 +6,13 @@ import { canLearn } from "./can_learn.js";
 import { challenges } from "./challenges.js";
 import { Keep } from "./keep.js";
 import { Learning } from "./learning.js";
-import { choice, named } from "./networks.js";
+import { networkLinks, withChosenNetwork } from "./networks.js";
 import { Photos } from "./photo/photos.js";
 
 export async function open(root, packed) {
-  const view = await mount(root, named(packed)), code = document.getElementById("worker").textContent, photos = new Photos(view, new Keep(view), code);
+  const view = await mount(root, withChosenNetwork(packed)), code = document.getElementById("worker").textContent, photos = new Photos(view, new Keep(view), code);
   view.top.parentNode.append(challenges(view.net.layers));
-  if (packed.others) root.before(choice(packed, view));
+  if (packed.others) root.before(networkLinks(packed, view));
   follow(view, location.hash);
   addEventListener("hashchange", () => follow(view, location.hash));
   if (!packed.training || !canLearn(view.network.layers)) return { view, photos };

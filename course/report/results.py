@@ -135,14 +135,13 @@ def readings(read: Counter[str]) -> str:
     )
 
 
-def tried(runs_by_recipe: dict[str, list[dict]], studied: dict[str, Records]) -> str:
-    """How much was trained for these recipes, and before them."""
-    studies = [run for runs in studied.values() for seeds in by_seed(runs).values() for run in seeds.values()]
-    frozen = [run for runs in runs_by_recipe.values() for run in runs]
+def trained(read: list[dict], studied: dict[str, Records]) -> str:
+    """How much was trained in all; read: the runs that read the test images."""
+    judged = [run for runs in studied.values() for seeds in by_seed(runs).values() for run in seeds.values()]
     return (
-        f"On the way, {len(studies)} trainings were recorded that held-out images judged ({hours(studies):.1f} hours of "
-        f"training on one processor core each). The {len(frozen)} trainings in the table took another {hours(frozen):.1f} "
-        "hours on one or two cores, and each of them read the test images once."
+        f"Besides, {len(judged)} trainings were recorded that only held-out images judged ({hours(judged):.1f} hours in all, "
+        f"each on one processor core). The {len(read)} trainings that read the test images, once each, took another "
+        f"{hours(read):.1f} hours on one or two cores."
     )
 
 
@@ -160,7 +159,7 @@ def study_table(study: Study, recorded: Records, timed: dict | None = None) -> s
         "n": [len(row.values) for row in rows],
         "mean % (95 % interval)": [mean_of(row) for row in rows],
     }
-    if len(rows) > 1:
+    if any(row.difference is not None for row in rows):
         columns[f"against {next(iter(study.variants))}, points (95 % interval)"] = [difference_of(row) for row in rows]
         if len(rows[0].values) > 7:
             columns["pairs that would settle it"] = [settling_of(row, rows[0]) for row in rows]
@@ -258,16 +257,23 @@ def smaller_read(read: Records) -> list[str]:
     told = []
     for runs in by_seed(read).values():
         spread, [parameters] = Spread.of([*runs.values()]), {run["parameters"] for run in runs.values()}
-        told.append(f"{parameters:,} numbers **{spread.mean:.2f} %** ({spread.low:.2f} to {spread.high:.2f}, n = {len(runs)})")
+        told.append(f"{parameters:,} numbers **{spread.mean:.2f} %** ({spread.low:.2f} to {spread.high:.2f})")
     return told
+
+
+def smaller(read: Records) -> str:
+    """What they read, for README."""
+    [trainings] = {len(runs) for runs in by_seed(read).values()}
+    told = " and ".join(smaller_read(read))
+    return f"Two smaller networks read the test images, too, each in {trainings} trainings: {told} correctly."
 
 
 def frontier_read(read: Records) -> str:
     """Which networks below the rule's choice were tested, and what they read."""
     return (
-        "Two networks were tested although the rule did not choose them: of those with at most 2,500 numbers, and of those "
-        "with at most 1,000, the one with the highest mean on held-out images. Both were frozen first, and ten trainings on "
-        f"all 60,000 images read the test images, once each: {' and '.join(smaller_read(read))}."
+        "The rule did not choose them, but two more networks were tested: the one with the highest mean on held-out images "
+        "among those with at most 2,500 numbers, and the same with at most 1,000. Both were frozen first. Ten trainings of "
+        f"each, on all 60,000 images, read the test images, once each: {' and '.join(smaller_read(read))}."
     )
 
 

@@ -1,4 +1,7 @@
-"""Two of PyTorch's layers, made fast on a CPU: the same mathematics, with cheaper use of memory and cheaper random numbers."""
+"""Two of PyTorch's layers, made fast on a CPU: the same mathematics, with cheaper use of memory and cheaper random numbers.
+
+And a model in evaluation mode for a while.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -114,8 +114,6 @@ def read(path: Path) -> dict:
 def read_table(path: Path) -> list[tuple[str, str, dict]]:
     """The runs of a table, in its order: place, as in "Line 3 of studies/quick.jsonl", variant, record. [] if there is no file.
 
-    A run of a recipe may name no variant: it is of the one that the table is named after.
-
     Raises:
         RecordError: one sentence that names file and line, for a line that is not a whole record, or repeats the variant,
             seed and machine of an earlier one.
@@ -124,7 +122,9 @@ def read_table(path: Path) -> list[tuple[str, str, dict]]:
     for number, line in enumerate(path.read_bytes().splitlines() if path.is_file() else [], 1):
         place = f"Line {number} of {path.parent.name}/{path.name}"
         record = check_run(_parse(line, place), place)
-        variant, seed = record.get("variant", path.stem), record["config"]["seed"]
+        if "variant" not in record:
+            raise RecordError(f"{place} names no variant: give the one that a run wrote.")
+        variant, seed = record["variant"], record["config"]["seed"]
         if (other := numbers.setdefault((variant, seed, machine_of(record)), number)) != number:
             raise RecordError(f"{place} is of the same run as line {other} ({variant}, seed {seed}): remove one of the two.")
         runs.append((place, variant, record))
@@ -192,9 +192,11 @@ def runs(recipe: str, folder: Path | None = None, new: dict | None = None) -> li
 def readings(new: dict | None = None) -> list[dict]:
     """All committed runs that read the test images; a new one of the card takes the place of its seed's."""
     kept = [record for _, _, record in read_table(committed("records/") / READINGS)]
-    if new is not None:
-        kept.append(new | {"variant": "card"})
-    return list({(record["variant"], record["config"]["seed"]): record for record in kept}.values())
+    if new is None:
+        return kept
+    seeds = [record["config"]["seed"] if record["variant"] == "card" else None for record in kept]
+    place = seeds.index(new["config"]["seed"]) if new["config"]["seed"] in seeds else len(kept)
+    return [*kept[:place], new | {"variant": "card"}, *kept[place + 1 :]]
 
 
 def held_out(folder: Path | None = None) -> dict:

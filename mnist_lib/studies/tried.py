@@ -1,4 +1,4 @@
-"""Ingredients that were tried for `best` and not taken: the table in RESULTS.md says what each gave."""
+"""Ingredients that were tried for `best`: the study `best screening`, whose table is in RESULTS.md."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ class Smoothing(Ingredient):
     """Label smoothing (Szegedy et al. 2016): this share of each label is spread over all ten classes.
 
     It adds share / (1 - share) times the mean cross-entropy of the ten classes to the loss. That needs no label, so the
-    gradient is added where the logits leave the network.
+    gradient is added where the logits leave the network. The whole is 1 / (1 - share) times cross_entropy's own option.
     """
 
     share: float
@@ -34,7 +34,7 @@ class Smoothing(Ingredient):
 
 @dataclass(frozen=True)
 class Fade(Ingredient):
-    """The strength of the augmentation goes in a straight line from first to last, in steps of a twentieth of the run."""
+    """The strength of the augmentation goes from first towards last in twenty equal steps, and ends one step short."""
 
     first: float
     last: float

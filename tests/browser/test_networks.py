@@ -3,13 +3,12 @@
 import pytest
 import torch
 
-from course import browser
 from course.page import few_net
 from mnist_lib.model.pretrained import recorded_net
 from mnist_lib.transforms import normalise
 from tests.browser.opening import draw, image_of, opened
 
-pytestmark = pytest.mark.skipif(browser.find() is None, reason="needs a browser: install chromium or google-chrome")
+pytestmark = pytest.mark.browser
 
 
 def links(page) -> list[tuple[str, str | None]]:

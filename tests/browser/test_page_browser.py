@@ -310,19 +310,21 @@ def test_a_link_shows_the_same_again(view):
     view.get_by_role("button", name="Copy link").click()
     view.wait_for_function("() => location.hash.length > 20")
     address, image = view.evaluate("[location.href, Array.from(inside.image)]")
-    other = view.context.new_page()
-    for hash, same in (
-        (address.split("#")[1], True),
-        (address.split("#")[1][:-3], False),
-        ("strokes=%%&unit=x&tab=toString&epoch=7", False),
-    ):
-        other.goto("about:blank")
-        other.goto(f"{PAGE.as_uri()}#{hash}")
-        other.wait_for_function("() => window.inside?.net")
-        seen = other.evaluate("inside.draw(); [inside.epoch, inside.unit, inside.tab, inside.best, Array.from(inside.image)]")
-        if same:
-            assert seen[:4] == [5, {"layer": 5, "map": 3, "row": 2, "col": 1}, "off", view.evaluate("inside.best")]
-            assert (torch.tensor(seen[4]) - torch.tensor(image)).abs().mean() < 0.03
+    with view.context.new_page() as other:
+        for hash, same in (
+            (address.split("#")[1], True),
+            (address.split("#")[1][:-3], False),
+            ("strokes=%%&unit=x&tab=toString&epoch=7", False),
+        ):
+            other.goto("about:blank")
+            other.goto(f"{PAGE.as_uri()}#{hash}")
+            other.wait_for_function("() => window.inside?.net")
+            seen = other.evaluate(
+                "inside.draw(); [inside.epoch, inside.unit, inside.tab, inside.best, Array.from(inside.image)]"
+            )
+            if same:
+                assert seen[:4] == [5, {"layer": 5, "map": 3, "row": 2, "col": 1}, "off", view.evaluate("inside.best")]
+                assert (torch.tensor(seen[4]) - torch.tensor(image)).abs().mean() < 0.03
 
 
 def test_a_picture_can_be_kept(view):

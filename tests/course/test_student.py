@@ -200,7 +200,7 @@ def folded(notebook) -> list[str]:
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
-def test_student_version_has_no_answer(out, path):
+def test_student_version_has_no_fold_and_no_output_but_the_opening_picture(out, path):
     ours, theirs = (nbformat.read(place, as_version=4) for place in (path, out / path.name))
     nbformat.validate(theirs)
     handed = (out / path.name).read_text(encoding="utf-8")

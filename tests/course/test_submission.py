@@ -93,7 +93,7 @@ def test_write_says_what_is_missing_and_takes_no_ingredient_of_ones_own(tmp_path
         ("code = 1", "There is no 'code' here: a submission has paragraph and [recipe]."),
         ("recipe = 1", "recipe is a table: [recipe]."),
         ("[recipe]\nepoch = 20", "There is no setting 'epoch': choose among batch_size, "),
-        ("[recipe]\nseed = 7", "seed is the grader's: leave it out."),
+        *((f"[recipe]\n{name} = 7", f"{name} is the grader's: leave it out.") for name in submission.GRADERS),
         ("[recipe]\nmax_lr = -1", "max_lr is a number above 0, not -1."),
         ("[recipe]\nepochs = 1979-05-27", "epochs is a number above 0, at most 10,000, not datetime"),
         ("[recipe]\nepochs = 27", "It takes 81 steps of 128: steps times batch_size may be 10,240, which is 80 steps."),

@@ -231,7 +231,7 @@ def test_record_of_a_run_is_written_and_read_back(digits, tmp_path):
     small, made = digits.head(150, 30), []
     held_out = TrainConfig(epochs=1, batch_size=64, validation=20, augment=None, seed=3)
     for config in (TrainConfig(epochs=1, batch_size=64), held_out, replace(QUICK, seed=1)):
-        made.append(train(config, small).record)
+        made.append(train(config, small).record | {"variant": "mine"})
         append(tmp_path / "runs.jsonl", made[-1])
     assert [record for _, _, record in read_table(tmp_path / "runs.jsonl")] == json.loads(json.dumps(made))
 

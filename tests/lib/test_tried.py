@@ -83,7 +83,7 @@ def test_highest_losses_so_far_are_left_out_from_the_eleventh_epoch_on(digits):
     assert unseen.any()
 
 
-def test_screening_changes_one_thing_of_best_in_each():
+def test_screening_changes_only_ingredients_of_best():
     best = BEST_SCREENING_STUDY.variants["best"]
     for name, recipe in BEST_SCREENING_STUDY.variants.items():
         assert replace(recipe, ingredients=best.ingredients) == best, name
