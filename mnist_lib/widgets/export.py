@@ -12,6 +12,7 @@ from mnist_lib.receptive_field.tracing import copy_of
 SIDE = 28
 KINDS = (nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d)
 KINDS += (nn.Flatten, nn.Linear, nn.Dropout, nn.Identity)
+STEPS = (nn.BatchNorm2d, nn.ReLU, int)
 NAMES = ", ".join(kind.__name__ for kind in KINDS[:-2]) + " and Dropout"
 MODULES = {  # of functional calls
     "max_pool2d": nn.MaxPool2d,
@@ -27,36 +28,45 @@ class Unsupported(ValueError):
 
 @dataclass
 class Layer:
-    """A convolution, a linear layer or a pooling, with the BatchNorm and ReLU that follow it."""
+    """A convolution, a linear layer or a pooling, and the steps that follow it: BatchNorm, ReLU, additions.
+
+    An addition is the place, among the layers, of the earlier one whose maps are added: a skip.
+    """
 
     name: str
     main: nn.Module
     shape: tuple[int, int, int]  # of its maps: (maps, rows, columns)
     inputs: tuple[int, int, int]
-    steps: list[nn.Module] = field(default_factory=list)
+    steps: list[nn.Module | int] = field(default_factory=list)
 
 
 def layers_of(model: nn.Module) -> list[Layer]:
-    """The chain of a model's layers, of a float32 copy on the CPU in evaluation mode.
+    """The chain of a model's layers, of a float32 copy on the CPU in evaluation mode; one that is used twice is there twice.
 
     Raises:
-        Unsupported: one sentence, for anything but a chain of the known kinds that takes one-channel images of 28x28.
+        Unsupported: one sentence, for anything but a chain of the known kinds, with skips or without, that takes one-channel
+            images of 28x28.
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"Inside shows an nn.Module, not {type(model).__name__}.")
     twin = copy_of(model, "cpu", torch.float32)
-    layers, inputs = [], (1, SIDE, SIDE)
-    for name, module, shape in _modules(twin):
-        if isinstance(module, (nn.Flatten, nn.Dropout, nn.Identity)):
-            continue
-        shape = shape if len(shape) == 3 else (*shape, 1, 1)
-        if isinstance(module, (nn.BatchNorm2d, nn.ReLU)) and layers:
-            layers[-1].steps.append(module)
-        elif isinstance(module, (nn.BatchNorm2d, nn.ReLU)):
-            layers.append(Layer(name, nn.Identity(), shape, inputs, [module]))
-        else:
-            layers.append(Layer(name, module, shape, inputs))
-        inputs = shape
+    layers, inputs, calls = [], (1, SIDE, SIDE), _calls(twin)
+    kept = {called for _, called, _ in calls if isinstance(called, int)}  # calls whose maps are added later
+    made, open_to_steps = {-1: -1}, False  # call -> layer whose maps it gives; -1: the image
+    for call, (name, called, shape) in enumerate(calls):
+        if not isinstance(called, (nn.Flatten, nn.Dropout, nn.Identity)):
+            shape = shape if len(shape) == 3 else (*shape, 1, 1)
+            if isinstance(called, int):
+                called = _added(name, layers, made[called], inputs, shape)
+            if not isinstance(called, STEPS):
+                layers.append(Layer(name, called, shape, inputs))
+            elif open_to_steps:
+                layers[-1].steps.append(called)
+            else:
+                layers.append(Layer(name, nn.Identity(), shape, inputs, [called]))
+            inputs, open_to_steps = shape, True
+        made[call] = len(layers) - 1
+        open_to_steps = open_to_steps and call not in kept  # what is added later must be what a layer hands on
     if not layers or layers[-1].shape[1:] != (1, 1):
         raise Unsupported("The network's last layer does not give one number for each answer: end it with Flatten or Linear.")
     return layers
@@ -74,7 +84,7 @@ def describe(model: nn.Module) -> dict:
         numbers = [len(values) for values in _numbers(layer)]
         row = {"name": layer.name, "type": type(layer.main).__name__, "shape": layer.shape, "inputs": layer.inputs}
         row |= _operation(layer) | {"at": place, "numbers": numbers}
-        row["steps"] = ["relu" if isinstance(step, nn.ReLU) else step.eps for step in layer.steps]
+        row["steps"] = [_described(step) for step in layer.steps]
         row["field"] = fields[0][i]
         row["cone"] = [fields[before + 1][i] for before in range(i)]
         place += sum(numbers)
@@ -96,8 +106,11 @@ class _Tracer(fx.Tracer):
         return isinstance(module, KINDS) or super().is_leaf_module(module, name)
 
 
-def _modules(model: nn.Module) -> list[tuple[str, nn.Module, tuple[int, ...]]]:
-    """(name, module, shape of its output without the batch), in the order in which they run."""
+def _calls(model: nn.Module) -> list[tuple[str, nn.Module | int, tuple[int, ...]]]:
+    """(name, module, shape of its output without the batch), in the order in which they run.
+
+    In place of a module, an addition has the number of the call whose output is added; -1 is the image.
+    """
     try:
         graph = fx.GraphModule(model, _Tracer().trace(model))
         interpreter = fx.Interpreter(graph, garbage_collect_values=False)
@@ -106,23 +119,50 @@ def _modules(model: nn.Module) -> list[tuple[str, nn.Module, tuple[int, ...]]]:
     except Exception as error:
         why = str(error).strip().split("\n")[0]
         raise Unsupported(f"The network can't be followed on an image of 1 x {SIDE} x {SIDE}: torch says {why!r}.") from error
-    shapes = {node: tuple(value.shape[1:]) for node, value in interpreter.env.items() if isinstance(value, Tensor)}
-    chain, names, last = [], Counter(), None
+    values = {node: value for node, value in interpreter.env.items() if isinstance(value, Tensor)}
+    shapes = {node: tuple(value.shape[1:]) for node, value in values.items()}
+    chain, places, names, last = [], {}, Counter(), None
     for node in graph.graph.nodes:
         before = [above for above in node.all_input_nodes if above in shapes]
         if node.op == "placeholder" and last is None:
-            last = node
+            last, places[node] = node, -1
         elif node.op == "output" and before == [last]:
             return chain
         elif node in shapes:
             what = _name(node)
-            if len(before) != 1 or before[0] is not last:
-                raise Unsupported(f"Inside shows chains, layer after layer: {what!r} joins branches (as residual networks do).")
+            adds = what in ("add", "iadd") and len(before) == 2 and "alpha" not in node.kwargs
+            if last not in before or (len(before) > 1 and not adds):
+                raise Unsupported(f"Inside shows chains, with skips or without: {what!r} joins branches otherwise.")
             names[what] += 1
             name = what if names[what] == 1 else f"{what}#{names[what]}"
-            chain.append((name, _checked(name, _module(node, graph, shapes), shapes[last]), shapes[node]))
+            if adds:
+                added = before[0] if before[1] is last else before[1]
+                called = places[added]
+                steps = [above for above, place in places.items() if place > called and isinstance(chain[place][1], STEPS)]
+                if values[added].data_ptr() in [values[step].data_ptr() for step in steps]:
+                    raise Unsupported(f"Inside can't show {name!r} of maps that were changed in place before they are added.")
+            else:
+                called = _checked(name, _module(node, graph, shapes), shapes[last])
+            places[node] = len(chain)
+            chain.append((name, called, shapes[node]))
             last = node
     raise Unsupported("Inside shows chains, layer after layer: this network does not return its last layer's numbers alone.")
+
+
+def _added(name: str, layers: list[Layer], place: int, inputs: tuple[int, ...], shape: tuple[int, ...]) -> int:
+    """The place of the layer whose maps are added to `inputs`, if they can be."""
+    if place < 0:
+        raise Unsupported(f"Inside can't show {name!r} of the image itself: only an earlier layer's maps can be added.")
+    if not layers[place].shape == inputs == shape:
+        raise Unsupported(f"Inside can't show {name!r} of maps of another shape (those of {layers[place].name!r}).")
+    return place
+
+
+def _described(step: nn.Module | int):
+    """A step as JavaScript knows it: "relu", BatchNorm's eps, or ["add", the place of a layer]."""
+    if isinstance(step, int):
+        return ["add", step]
+    return "relu" if isinstance(step, nn.ReLU) else step.eps
 
 
 def _name(node) -> str:
@@ -229,17 +269,32 @@ def _fields(layers: list[Layer], start: int) -> list[dict | None]:
     maps, rows, cols = layers[start].inputs
     if (rows, cols) == (1, 1):
         return [{"rows": [[0, 0]], "cols": [[0, 0]]} for _ in layers]
-    chain, names = nn.Sequential(), {}
-    for i, layer in enumerate(layers[start:], start):
-        if isinstance(layer.main, nn.Linear):
-            chain.append(nn.Flatten())
-        names[i] = str(len(chain))
-        chain.append(layer.main)
-    fields = receptive_fields(chain, (rows, cols), maps)
+    fields = receptive_fields(_Chain(layers, start), (rows, cols), maps)
     out = [None] * start
     for i in range(start, len(layers)):
-        row = fields[names[i]]
+        row = fields[f"ends.{i - start}"]
+        if start == 0 and not row.rectangle:
+            raise Unsupported(f"Inside can't show what {layers[i].name!r} sees: it is not a rectangle of pixels.")
         (height, width) = row.output_size
         lines = [row.box(r, 0)[::2] for r in range(height)], [row.box(0, c)[1::2] for c in range(width)]
         out.append({"rows": lines[0], "cols": lines[1]})
     return out
+
+
+class _Chain(nn.Module):
+    """The layers from `start` on, without the steps that move no field. ends: what each hands on, to be found by name."""
+
+    def __init__(self, layers: list[Layer], start: int):
+        super().__init__()
+        self.mains = nn.ModuleList(layer.main for layer in layers[start:])
+        self.ends = nn.ModuleList(nn.Identity() for _ in self.mains)
+        self.added = [[step - start for step in layer.steps if isinstance(step, int)] for layer in layers[start:]]
+
+    def forward(self, x: Tensor) -> Tensor:
+        made = {-1: x}  # a skip from before what is asked about brings none of it
+        for i, (main, end, added) in enumerate(zip(self.mains, self.ends, self.added)):
+            x = main(x.flatten(1) if isinstance(main, nn.Linear) else x)
+            for place in added:
+                x = x + made[place].reshape(x.shape) if place in made else x
+            made[i] = x = end(x)
+        return x

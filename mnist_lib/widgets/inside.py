@@ -24,8 +24,8 @@ class Inside(anywidget.AnyWidget):
     """A network to look into, on what the reader draws or chooses.
 
     Args:
-        model: any chain of the layers that `mnist_lib.widgets.export` knows, for one-channel images of 28x28 pixels. It is
-            read as in evaluation mode, on the CPU, and left as it is.
+        model: any chain of the layers that `mnist_lib.widgets.export` knows, with skips or without, for one-channel images of
+            28x28 pixels. It is read as in evaluation mode, on the CPU, and left as it is.
         images, labels: test digits to choose from, uint8 or float in [0, 1] (N, 1, 28, 28), and what they are (N,).
         epochs: {epoch: state dict} of the same model, for the slider over epochs.
         unit: the unit that is taken apart first, {"layer": "conv5", "map": 0, "row": 4, "col": 4}; what is left out is map 0,

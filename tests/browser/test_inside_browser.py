@@ -16,9 +16,10 @@ from mnist_lib.model import DigitNet
 from mnist_lib.model.pretrained import recorded_epochs, recorded_net
 from mnist_lib.receptive_field import measure_field
 from mnist_lib.transforms import normalise
+from mnist_lib.widgets import Inside
 from mnist_lib.widgets.payload import content
 from tests.browser.opening import SCHEMES, SEVEN, draw, dressed, image_of, opened, serious
-from tests.lib.test_export import LeNet
+from tests.lib.test_export import Joined, LeNet, Residual, repeated
 
 pytestmark = pytest.mark.browser
 
@@ -40,6 +41,43 @@ def torch_maps(net: DigitNet, images: torch.Tensor) -> dict[str, torch.Tensor]:
     for hook in hooks:
         hook.remove()
     return maps
+
+
+def as_if_trained(model: nn.Module) -> nn.Module:
+    """No BatchNorm is the identity, and not all behind it is 0."""
+    for norm in (module for module in model.modules() if isinstance(module, nn.BatchNorm2d)):
+        for values in (norm.running_var, norm.weight.data):
+            values.uniform_(0.5, 1.5)
+        for values in (norm.running_mean, norm.bias.data):
+            values.uniform_(-0.5, 0.5)
+    return model.eval()
+
+
+def maps_of_repeated(net: nn.Module, images: torch.Tensor) -> dict[str, torch.Tensor]:
+    """What each layer of `repeated()` hands on, step by step, for images in [0, 1]."""
+    conv, pool, norm, _, before, norm_before, _, again = net.steps
+    with torch.no_grad():
+        maps = {"steps.0": conv((images - transforms.MEAN) / transforms.STD)}
+        maps["steps.1"] = norm(pool(maps["steps.0"])).relu()
+        maps["steps.4.depth"] = before.depth(maps["steps.1"])
+        maps["steps.4.point"] = x = norm_before(before.point(maps["steps.4.depth"])).relu()
+        for use, norm in zip(("", "#2", "#3"), again.norms):
+            maps[f"steps.7.separable.depth{use}"] = between = again.separable.depth(x)
+            maps[f"steps.7.separable.point{use}"] = x = x + norm(again.separable.point(between)).relu()
+        maps["mean"] = x.mean((2, 3), keepdim=True)
+        maps["answer"] = net.answer(maps["mean"])
+    return maps
+
+
+@pytest.fixture(scope="module")
+def skips(chromium, mnist, tmp_path_factory):
+    """(page, network): a network that repeats a layer with skips, on a page of its own with three digits."""
+    torch.manual_seed(0)
+    net = as_if_trained(repeated())
+    path = Inside(net, mnist.test_images[:3], mnist.test_labels[:3]).save(tmp_path_factory.mktemp("skips") / "page.html")
+    with opened(chromium, path, reduced_motion="reduce") as page:
+        yield page, net
+        assert not page.complaints
 
 
 def number(text: str) -> float:
@@ -128,11 +166,8 @@ def other_models() -> dict[str, nn.Module]:
     average = nn.Sequential(nn.BatchNorm2d(1), nn.Conv2d(1, 5, 3), nn.ReLU(), nn.AvgPool2d(2), nn.Conv2d(5, 10, 13))
     models = {"LeNet": LeNet(), "wide": DigitNet(widths=(5, 8, 3, 7, 4, 6, 9), kernels=(5, 3, 1, 3, 5, 1, 3))}
     models |= {"even": even, "average": average}
-    for model in models.values():  # as if trained: no BatchNorm is the identity
-        for name, values in model.named_buffers():
-            if name.endswith(("mean", "var")):
-                values.uniform_(0.5, 1.5)
-    return models
+    models |= {"repeated": repeated(), "residual": Residual()}
+    return {name: as_if_trained(model) for name, model in models.items()}
 
 
 @pytest.mark.parametrize("name", list(other_models()))
@@ -245,11 +280,14 @@ def test_an_empty_drawing_gets_no_answer_and_a_black_one_breaks_nothing(view):
 
 
 def test_printed_parts_add_up_to_torch_s_number(view, mnist):
-    """Random units of every layer: rows, bias, BatchNorm and ReLU as printed, against torch."""
-    net, generator = recorded_net(), torch.Generator().manual_seed(0)
     view.evaluate("inside.take(3); inside.draw()")
-    expected = torch_maps(net, mnist.test_images[3:4])
-    alive = 0
+    net = recorded_net()
+    assert parts_add_up(view, net, torch_maps(net, mnist.test_images[3:4])) > 15
+
+
+def parts_add_up(view, net: nn.Module, expected: dict[str, torch.Tensor]) -> int:
+    """Random units of every layer: rows, bias, BatchNorm, ReLU and additions as printed, against torch -> how many not 0."""
+    generator, alive = torch.Generator().manual_seed(0), 0
     for i, (name, maps) in enumerate(expected.items()):
         for _ in range(4):
             unit = [int(torch.randint(n, (), generator=generator)) for n in maps.shape[1:]]
@@ -264,12 +302,17 @@ def test_printed_parts_add_up_to_torch_s_number(view, mnist):
             value, rows = float(maps[0, unit[0], unit[1], unit[2]]), [number(row) for row in rows]
             steps = [(label, number(text)) for label, text in steps]
             total = sum(rows)
-            if name.startswith("conv"):
-                assert len(rows) == net.get_submodule(name).in_channels
+            if steps[1:] and steps[1][0] == "+ bias":
+                conv = net.get_submodule(name.split("#")[0])
+                assert len(rows) == conv.in_channels // conv.groups
                 assert total == pytest.approx(steps[0][1], abs=6e-5 * (len(rows) + 1))
                 total = steps[0][1] + steps[1][1]
-                assert steps[1][0] == "+ bias" and total == pytest.approx(steps[2][1], abs=2e-4)
+                assert total == pytest.approx(steps[2][1], abs=2e-4)
+                steps = steps[3:]
             for label, after in steps:
+                if added := re.fullmatch(r"\+ the same place of (.+)", label):
+                    assert after == pytest.approx(float(expected[added[1]][0, unit[0], unit[1], unit[2]]), abs=1e-4)
+                    total += after
                 if label.startswith("BatchNorm"):
                     mean, var, weight = (number(re.findall(r"−?\d+\.\d+", label)[k]) for k in (1, 2, 3))
                     bias = number(re.findall(r"([+−]) (\d+\.\d+)$", label)[0][0].replace("+", "") + label.split()[-1])
@@ -282,7 +325,7 @@ def test_printed_parts_add_up_to_torch_s_number(view, mnist):
             assert total == pytest.approx(value, abs=3e-4), (name, unit)
             assert number(result) == pytest.approx(value, abs=1e-4), (name, unit)
             alive += value != 0
-    assert alive > 15
+    return alive
 
 
 def test_evidence_and_bias_are_the_logit(view, mnist):
@@ -372,6 +415,95 @@ def test_what_was_counted_without_a_map_is_not_said_of_another(view):
     assert view.locator("progress").is_hidden() and view.evaluate("inside.tabs.off.tested.textContent") == ""
     view.evaluate("() => { inside.setUnit({layer: 9, map: 4, row: 0, col: 0}); inside.draw(); }")
     assert view.evaluate("inside.off") is None and view.locator(".in-body input[type=checkbox]").is_disabled()
+
+
+# ---- the same, where a layer is used again and its skip adds what came before ----
+
+
+def test_every_map_of_a_network_with_skips_is_torch_s(skips, mnist):
+    page, net = skips
+    for i in range(3):
+        page.evaluate("(i) => { inside.take(i); inside.draw(); }", i)
+        maps = page.evaluate("inside.net.layers.map(({name, out}) => [name, Array.from(out)])")
+        expected = maps_of_repeated(net, mnist.test_images[i : i + 1] / 255)
+        assert [name for name, _ in maps] == list(expected)
+        for name, values in maps:
+            torch.testing.assert_close(torch.tensor(values).float(), expected[name].flatten(), rtol=1e-4, atol=1e-4)
+            assert expected[name].abs().max() > 0.01
+
+
+def test_printed_parts_add_up_with_skips(skips, mnist):
+    page, net = skips
+    page.evaluate("inside.take(1); inside.showTab('apart'); inside.draw()")
+    assert parts_add_up(page, net, maps_of_repeated(net, mnist.test_images[1:2] / 255)) > 20
+    page.evaluate("inside.setUnit({layer: 7, map: 2, row: 3, col: 4}); inside.draw()")
+    assert page.locator(".in-steps th").all_text_contents()[-2:] == ["+ the same place of steps.7.separable.point", "="]
+
+
+def test_poison_spreads_through_skips_as_torch_s_nan(skips, mnist):
+    page, net = skips
+    page.evaluate("inside.take(1); inside.showTab('poison')")
+    for row, col in ((0, 0), (13, 14), (27, 20)):
+        image = mnist.test_images[1:2] / 255
+        image[0, 0, row, col] = torch.nan
+        dead = page.evaluate(
+            """([row, col]) => { inside.tabs.poison.set({row, col}); inside.draw();
+              return inside.twin.layers.map(({out}) => Array.from(out, Number.isNaN)); }""",
+            [row, col],
+        )
+        for (name, maps), marks in zip(maps_of_repeated(net, image).items(), dead, strict=True):
+            assert torch.equal(torch.tensor(marks), maps.isnan().flatten()), (name, row, col)
+    killed = page.evaluate(
+        """async () => { inside.setUnit({layer: 9, map: 0, row: 2, col: 7}); inside.draw();
+          while (!inside.tabs.poison.killed) await new Promise((done) => setTimeout(done, 20));
+          return Array.from(inside.tabs.poison.killed); }"""
+    )
+    assert torch.equal(torch.tensor(killed).bool().reshape(28, 28), measure_field(net, "add#3", (2, 7)))
+
+
+def test_poison_reaches_a_unit_by_the_skip_alone(skips):
+    page, _ = skips
+    net = Joined(lambda net, x: net.sides(x) + x).eval()
+    network, weights, _ = content(net)
+    numbers = torch.frombuffer(bytearray(weights), dtype=torch.float32).tolist()
+    marks = page.evaluate(
+        """([{layers, mean, std}, numbers]) => { const image = new Float32Array(784).fill(0.5);
+          image[13 * 28 + 14] = NaN;
+          const twin = new inside.net.constructor(layers, Float32Array.from(numbers), mean, std).twin();
+          twin.run(image);
+          return Array.from(twin.layers[1].out.subarray(0, 784), Number.isNaN); }""",
+        [network, numbers],
+    )
+    dead = torch.tensor(marks).reshape(28, 28).nonzero().tolist()
+    assert dead == [[13, 13], [13, 14], [13, 15]]
+    assert measure_field(net, "add", (13, 14), method="poison").nonzero().tolist() == dead
+
+
+def test_a_map_switched_off_is_not_added_and_evidence_is_the_logit(skips, mnist):
+    """Off: a map that the first use reads and its skip adds. The evidence is that of the sums behind the last skip."""
+    page, net = skips
+    hook = net.steps[6].register_forward_hook(lambda module, inputs, out: out.index_fill(1, torch.tensor([5]), 0))
+    with torch.no_grad():
+        expected = net(normalise(mnist.test_images[1:2]))[0]
+    hook.remove()
+    logits, places, bias = page.evaluate(
+        """() => { inside.take(1); inside.switchOff({layer: 3, map: 5}); inside.showTab("evidence"); inside.draw();
+          const {places, bias} = inside.tabs.evidence.share, logits = Array.from(inside.logits);
+          inside.showTab("turn"); inside.draw(); inside.asItWas(); return [logits, Array.from(places), bias]; }"""
+    )
+    torch.testing.assert_close(torch.tensor(logits), expected, rtol=1e-4, atol=1e-4)
+    assert sum(places) + bias == pytest.approx(float(expected.max()), abs=1e-4)
+
+
+def test_unit_is_shown_to_be_made_of_what_a_skip_adds(skips):
+    """A box and a line for the number that is added; a depthwise convolution reads one map."""
+    page, _ = skips
+    boxes = """(unit) => { const {lines} = inside.maps, found = [], box = lines.box;
+      lines.box = function (...place) { found.push(place.slice(0, 2).join()); return box.apply(this, place); };
+      inside.showTab("apart"); inside.draw(); lines.draw(inside.theme, unit); lines.hide(); delete lines.box; return found; }"""
+    unit = {"layer": 5, "map": 2, "row": 3, "col": 4}
+    assert page.evaluate(boxes, unit) == ["5,2", *(f"4,{map}" for map in range(24)), "3,2"]
+    assert page.evaluate(boxes, unit | {"layer": 4}) == ["4,2", "3,2"]
 
 
 def test_undo_brings_back_what_was_drawn(view):

@@ -29,13 +29,43 @@ class LeNet(nn.Module):
 
 
 class Residual(nn.Module):
+    """Skips of every kind: of what a ReLU in place left, before BatchNorm, before a ReLU, over two layers, behind the mean."""
+
     def __init__(self):
         super().__init__()
-        self.conv = nn.Conv2d(1, 4, 3, padding=1)
+        self.conv1, self.conv2, self.conv3 = nn.Conv2d(1, 6, 3), nn.Conv2d(6, 6, 3, padding=1), nn.Conv2d(6, 6, 1)
+        self.bn, self.relu = nn.BatchNorm2d(6), nn.ReLU(inplace=True)
+        self.fc1, self.fc2 = nn.Linear(6, 6), nn.Linear(6, 10)
 
     def forward(self, x):
-        x = self.conv(x)
-        return (x + F.relu(x)).mean((2, 3))
+        first = x = self.relu(self.conv1(x))
+        x = x + self.conv2(torch.relu(self.bn(x)))
+        x = torch.add(self.conv3(x), x).relu()
+        x += first
+        x = x.mean((2, 3))
+        return self.fc2(F.dropout(F.relu(self.fc1(x)), training=self.training) + x)
+
+
+class Joined(nn.Module):
+    """One convolution, `join` of its maps, and the mean; layers that `join` may call."""
+
+    def __init__(self, join):
+        super().__init__()
+        self.join, self.relu = join, nn.ReLU(inplace=True)
+        self.conv, self.same, self.even = (nn.Conv2d(n, 4, k, padding="same", dilation=k) for n, k in ((1, 1), (4, 1), (4, 2)))
+        self.sides = nn.Conv2d(4, 4, (1, 2), padding="same", dilation=2)  # reads left and right of a place, not the place
+
+    def forward(self, x):
+        return self.join(self, self.conv(x)).mean((2, 3))
+
+
+class AddsTheImage(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 1, 3, padding=1)
+
+    def forward(self, x):
+        return (x + F.relu(self.conv(x))).mean((2, 3))
 
 
 def test_describe_has_the_boxes_of_receptive_fields():
@@ -64,6 +94,40 @@ def test_describe_has_cones_that_are_fields_of_what_lies_between(unit):
     assert torch.equal(seen, box)
 
 
+def repeated() -> nn.Module:
+    """One separable convolution that is used three times, each time with a skip."""
+    return SeparableNet(("conv 8 pooled", "sep 24", "again 3"))
+
+
+def test_describe_has_a_layer_for_each_use_with_the_same_weights():
+    net = repeated()
+    rows = {row["name"]: row for row in describe(net)["layers"]}
+    names = [f"steps.7.separable.{part}{use}" for use in ("", "#2", "#3") for part in ("depth", "point")]
+    assert list(rows) == ["steps.0", "steps.1", "steps.4.depth", "steps.4.point", *names, "mean", "answer"]
+    adds = [rows[name]["steps"][2:] for name in names if "point" in name]
+    assert adds == [[["add", 3]], [["add", 5]], [["add", 7]]]  # the maps before the block, then those of each use
+    for name in names[1::2]:
+        at = rows[name]["at"]
+        assert torch.equal(numbers(net)[at : at + 24 * 24], net.steps[7].separable.point.weight.flatten())
+
+
+@pytest.mark.parametrize("unit", [(0, 0), (5, 3), (10, 8)])
+def test_describe_has_fields_and_cones_of_skips_by_the_witness(unit):
+    net = repeated()
+    rows = {row["name"]: row for row in describe(net)["layers"]}
+
+    def box(lines: dict, side: int) -> torch.Tensor:
+        (top, bottom), (left, right) = lines["rows"][unit[0]], lines["cols"][unit[1]]
+        mask = torch.zeros(side, side, dtype=torch.bool)
+        mask[max(top, 0) : bottom + 1, max(left, 0) : right + 1] = True
+        return mask
+
+    for end, name in {"add": "steps.7.separable.point", "add#3": "steps.7.separable.point#3"}.items():
+        assert torch.equal(box(rows[name]["field"], 28), measure_field(net, end, unit, method="poison")), name
+    seen = measure_field(nn.Sequential(net.steps[7]), "0", unit, input_size=(11, 11))
+    assert torch.equal(box(rows["steps.7.separable.point#3"]["cone"][list(rows).index("steps.4.point")], 11), seen)
+
+
 def test_describe_follows_functions_and_views():
     rows = describe(LeNet())["layers"]
     assert [row["name"] for row in rows] == ["conv1", "max_pool2d", "conv2", "avg_pool2d", "fc1", "fc2", "fc3"]
@@ -73,7 +137,7 @@ def test_describe_follows_functions_and_views():
 
 def by_description(model: nn.Module, x: torch.Tensor) -> torch.Tensor:
     """The answers to one image (1, 28, 28), from nothing but what JavaScript is given: windows, and numbers in a row."""
-    values = numbers(model)
+    values, maps = numbers(model), []
     for row in describe(model)["layers"]:
         (_, rows, cols), at = row["shape"], row["at"]
         parts = list(values[at : at + sum(row["numbers"])].split(row["numbers"])) if row["numbers"] else []
@@ -94,9 +158,12 @@ def by_description(model: nn.Module, x: torch.Tensor) -> torch.Tensor:
         for step in row["steps"]:
             if step == "relu":
                 x = x.relu()
+            elif isinstance(step, list):
+                x = x + maps[step[1]]
             else:
                 x, parts = x * parts[4][:, None, None] + parts[5][:, None, None], parts[6:]
         assert x.shape == row["shape"] and not parts
+        maps.append(x)
     return x.flatten()
 
 
@@ -122,12 +189,12 @@ def separable() -> nn.Module:
     return SeparableNet(("conv 6 pooled", "sep 10", "sep5 11"))
 
 
-@pytest.mark.parametrize("make", [recorded_net, LeNet, odd_ones, separable])
+@pytest.mark.parametrize("make", [recorded_net, LeNet, odd_ones, separable, repeated, Residual])
 def test_describe_tells_all_that_an_answer_needs(make):
     torch.manual_seed(0)
     model = make().eval()
     for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d) and make in (odd_ones, separable):
+        if isinstance(module, nn.BatchNorm2d) and make is not recorded_net:
             for values in (module.running_mean, module.running_var, module.weight.data, module.bias.data):
                 values.uniform_(0.5, 2)
     images = torch.rand(3, 1, 28, 28)
@@ -149,8 +216,14 @@ def test_numbers_hold_batchnorm_folded():
 @pytest.mark.parametrize(
     ("model", "sentence"),
     [
-        (Residual(), "'add' joins branches"),
-        (SeparableNet(("conv 6 pooled", "again 2")), "'add' joins branches"),
+        (Joined(lambda net, x: net.same(x) + net.even(x)), "chains, with skips or without: 'even' joins branches otherwise"),
+        (Joined(lambda net, x: torch.cat([net.same(x), x], 1)), "'cat' joins branches otherwise"),
+        (Joined(lambda net, x: torch.add(net.same(x), x, alpha=2)), "'add' joins branches otherwise"),
+        (Joined(lambda net, x: net.same(net.relu(x)) + x), "'add' of maps that were changed in place before they are added"),
+        (Joined(lambda net, x: x + net.same(F.adaptive_avg_pool2d(x, 1))), "'add' of maps of another shape (those of 'conv')"),
+        (Joined(lambda net, x: x + net.even(x)), "can't show what 'even' sees: it is not a rectangle of pixels"),
+        (Joined(lambda net, x: x + 1), "can't show 'add': it shows chains of"),
+        (AddsTheImage(), "'add' of the image itself: only an earlier layer's maps can be added"),
         (nn.Sequential(nn.Conv2d(1, 10, 28), nn.Flatten(), nn.LogSoftmax(1)), "can't show LogSoftmax (layer '2')"),
         (nn.Sequential(nn.Conv2d(1, 10, 28), nn.Sigmoid()), "can't show Sigmoid (layer '1')"),
         (nn.Sequential(nn.Conv2d(3, 10, 28)), "expected input[1, 1, 28, 28] to have 3 channels"),

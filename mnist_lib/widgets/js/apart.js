@@ -89,9 +89,12 @@ export class Apart {
     const sum = kind !== "conv" ? [line(TOTALS[kind], total)] : [
       line(rows.length > 1 ? `sum of ${many(rows.length, "map")}` : "the sum", total - bias), line("+ bias", bias), line("=", total),
     ];
-    this.steps.replaceChildren(...sum, ...steps.map((step) =>
-      step.kind === "ReLU" ? line("ReLU", step.after, step.before < 0 ? "below 0 becomes 0" : "above 0 stays")
-        : line("BatchNorm", step.after, formula(step))));
+    const lines = {
+      ReLU: ({ before, after }) => [line("ReLU", after, before < 0 ? "below 0 becomes 0" : "above 0 stays")],
+      BatchNorm: (step) => [line("BatchNorm", step.after, formula(step))],
+      Add: ({ name, added, after }) => [line(`+ the same place of ${name}`, added), line("=", after)],
+    };
+    this.steps.replaceChildren(...sum, ...steps.flatMap((step) => lines[step.kind](step)));
   }
 
   drawCloser({ map, patch, kernel, width }) {

@@ -1,4 +1,5 @@
-// From the unit that is pointed at to the numbers it is made of, one layer before: a box around them in each map, and a line there.
+// From the unit that is pointed at to the numbers it is made of, one layer before and where a skip begins: a box around them in each
+// map, and a line there.
 
 import { el, sharp } from "./dom.js";
 
@@ -16,11 +17,12 @@ export class Lines {
     if (node.hidden) return;
     Object.assign(node.style, { width: `${clientWidth}px`, height: `${scrollHeight}px` });
     const context = sharp(node, clientWidth, scrollHeight), before = unit.layer - 1, { rows, cols } = net.layers[unit.layer].cone[before];
-    const [x, y, w, h] = this.box(unit.layer, unit.map, [unit.row, unit.row], [unit.col, unit.col]), made = maps.madeOf(unit, before);
+    const same = (layer) => this.box(layer, unit.map, [unit.row, unit.row], [unit.col, unit.col]), [x, y, w, h] = same(unit.layer);
+    const made = maps.madeOf(unit, before) ?? Array(net.layers[before].shape[0]).keys();
+    const boxes = Array.from(made, (map) => this.box(before, map, rows[unit.row], cols[unit.col]));
+    for (const { kind, layer } of net.layers[unit.layer].steps) if (kind === "Add") boxes.push(same(layer));
     Object.assign(context, { strokeStyle: theme.mark, lineWidth: 1 });
-    for (let map = 0; map < net.layers[before].shape[0]; map++) {
-      if (made !== null && !made.has(map)) continue;
-      const [left, top, wide, high] = this.box(before, map, rows[unit.row], cols[unit.col]);
+    for (const [left, top, wide, high] of boxes) {
       context.globalAlpha = 1;
       context.strokeRect(left, top, wide, high);
       context.globalAlpha = 0.45;

@@ -135,20 +135,20 @@ export class Maps {
     context.stroke();
   }
 
-  // Pooling and grouped convolutions take some maps only: which maps of layer i is a unit made of? null: of all.
+  // Pooling, skips and grouped convolutions take some maps only: which maps of layer i is a unit made of? null: of all.
   madeOf(unit, i) {
-    const { layers } = this.view.net;
-    let seen = new Set([unit.map]);
+    const { layers } = this.view.net, made = layers.map(() => new Set());
+    made[unit.layer].add(unit.map);
     for (let k = unit.layer; k > i; k--) {
-      const { kind, groups, inputs, shape } = layers[k];
-      if (kind !== "conv") continue;
+      const { kind, groups, inputs, shape, steps } = layers[k];
       if (groups === 1) return null;
-      const size = inputs[0] / groups;
-      const next = new Set();
-      for (const map of seen) for (let j = 0; j < size; j++) next.add(Math.floor(map / (shape[0] / groups)) * size + j);
-      seen = next;
+      const [takes, gives] = kind === "conv" ? [inputs[0] / groups, shape[0] / groups] : [1, 1];
+      for (const map of made[k]) {
+        for (let j = 0; j < takes; j++) made[k - 1].add(Math.floor(map / gives) * takes + j);
+        for (const step of steps) if (step.kind === "Add") made[step.layer].add(map);
+      }
     }
-    return seen;
+    return made[i];
   }
 
   // Which unit of layer i an event points at; null between the maps.

@@ -1,4 +1,4 @@
-// The forward pass of a chain of layers, in float32. Python hands over the layers and their numbers
+// The forward pass of a chain of layers, with skips or without, in float32. Python hands over the layers and their numbers
 // (mnist_lib/widgets/export.py).
 
 export const SIDE = 28; // of the images
@@ -13,6 +13,7 @@ export class Network {
       const [weight, bias] = layer.kind === "conv" ? rows.splice(0, 2) : [];
       const steps = layer.steps.map((step) => {
         if (step === "relu") return { kind: "ReLU" };
+        if (step[0] === "add") return { kind: "Add", layer: step[1] };
         const [mean, variance, weight, bias, scale, shift] = rows.splice(0, 6);
         return { kind: "BatchNorm", eps: step, mean, variance, weight, bias, scale, shift };
       });
@@ -46,7 +47,7 @@ export class Network {
       if (layer.kind === "conv") convolve(layer, padded(layer, input));
       else if (layer.kind === "same") layer.out.set(input);
       else pool(layer, input);
-      layer.rest.forEach((step) => apply(layer, step));
+      layer.rest.forEach((step) => apply(layer, step, this.layers));
       if (off?.layer === i) {
         const size = layer.shape[1] * layer.shape[2];
         layer.out.fill(0, off.map * size, (off.map + 1) * size);
@@ -156,8 +157,13 @@ function pool(layer, input) {
     );
 }
 
-function apply(layer, step) {
+function apply(layer, step, layers) {
   const { out } = layer;
+  if (step.kind === "Add") {
+    const added = layers[step.layer].out;
+    for (let i = 0; i < out.length; i++) out[i] += added[i];
+    return;
+  }
   if (step.kind === "ReLU") {
     for (let i = 0; i < out.length; i++) if (out[i] < 0) out[i] = 0; // NaN stays
     return;

@@ -18,6 +18,11 @@ export function takeApart(network, unit) {
       result = Math.max(before, 0);
       return { kind: step.kind, before, after: result };
     }
+    if (step.kind === "Add") {
+      const { name, out, shape } = network.layers[step.layer], added = out[(unit.map * shape[1] + unit.row) * shape[2] + unit.col];
+      result = before + added;
+      return { kind: step.kind, before, after: result, name, added };
+    }
     const [mean, variance, weight, bias] = [step.mean, step.variance, step.weight, step.bias].map((row) => row[unit.map]);
     result = ((before - mean) / Math.sqrt(variance + step.eps)) * weight + bias;
     return { kind: step.kind, before, after: result, mean, variance, weight, bias };
