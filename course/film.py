@@ -11,7 +11,7 @@ from mnist_lib.support.paths import ROOT, write_whole
 FIGURES = ROOT / "figures"
 FRAMES, PACE, HOLD = 30, 80, 2200  # pictures of the stroke, milliseconds for each, and for the last
 # Only the pad, the answer and the maps, without their controls
-STYLE = """header, footer,
+STYLE = """header, footer, .in-networks,
 .in-see, .in-panel, .in-digits, .in-tools, .in-epochs, .in-learn,
 .in-tasks, .in-keep, .in-photos, .in-answer > .in-quiet, .in-maps > p, .in-hint { display: none !important; }
 body { padding: 12px 16px !important; width: 900px; box-sizing: border-box; } .in-pad { outline: none !important; }"""
