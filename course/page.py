@@ -56,13 +56,14 @@ def few_net() -> SeparableNet:
 
 def _few(dataset: Dataset, places: list[int]) -> dict:
     """The network with fewer numbers, for the same digits: its layers are named as the card's are."""
-    network, weights, _ = content(few_net(), dataset.test_images[places], dataset.test_labels[places])
+    net = few_net()
+    network, weights, _ = content(net, dataset.test_images[places], dataset.test_labels[places])
     block = 0
     for layer in network["layers"]:
         kind = layer["name"].rsplit(".")[-1]
         block += kind in ("0", "depth", "answer")
         layer["name"] = {"0": "conv", "1": "pool", "answer": "conv"}.get(kind, kind) + (str(block) if kind != "mean" else "")
-    right = sum(answer == label for answer, label in zip(read(few_net(), dataset.test_images), dataset.test_labels.tolist()))
+    right = sum(answer == label for answer, label in zip(read(net, dataset.test_images), dataset.test_labels.tolist()))
     about = (
         f"This is the network recorded with seed 0 of the recipe <i>few</i>, {network['parameters']:,} numbers: each of its "
         "convolutions but the first and the last takes two steps, 3×3 for each map by itself (depth), then 1×1 over all maps "

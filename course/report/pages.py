@@ -33,7 +33,7 @@ def pages(studied: dict[str, Records], new: dict | None = None) -> dict[str, dic
     """For each page the text between each pair of its markers; new: a card run that is to join the records."""
     runs = {name: records.runs(name, new=new if name == "card" else None) for name in RECIPES}
     card, quick, speed = runs["card"], runs["quick"], records.benchmark("speed")
-    smaller = recorded(catalogue.FROZEN_FRONTIER)
+    smaller, readings = recorded(catalogue.FROZEN_FRONTIER), records.readings(new)
     course = [outline.read(ROOT / "notebooks" / f"{name}.ipynb") for name in COURSE]
     timed = {"STUDY_QUICK": records.benchmark("ingredients")}
     studies = {mark: results.study_table(study, studied[study.name], timed.get(mark)) for mark, study in SHOWN.items()}
@@ -46,13 +46,13 @@ def pages(studied: dict[str, Records], new: dict | None = None) -> dict[str, dic
             "RESULT": results.result(card),
             "RECIPES": results.recipes_table(runs),
             "SMALLER": results.smaller(smaller),
-            "TRAINED": results.trained(records.readings(new), studied),
+            "TRAINED": results.trained(readings, studied),
             "SUMMARY": f"```text\n{course_tables.summary_table(DigitNet())}\n```",
             "FIELDS": course_tables.field_table(),
             "LATEST_RESULT": results.latest_result(card[0]),
         },
         "RESULTS.md": {
-            "READINGS": results.readings(Counter(run["variant"] for run in records.readings(new))),
+            "READINGS": results.readings(Counter(run["variant"] for run in readings)),
             "SEEDS": results.seeds_result(card),
             "SPEED": results.speed_table(speed),
             "QUICK": results.quick_result(quick, card, speed),

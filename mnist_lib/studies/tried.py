@@ -1,5 +1,6 @@
 """Ingredients that were tried for `best`: the study `best screening`, whose table is in RESULTS.md."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -44,14 +45,26 @@ class Fade(Ingredient):
 
 
 @dataclass(frozen=True)
-class Distorted:
-    """After augment, each image is bent smoothly: random shifts of about this many pixels on a 5x5 grid."""
+class Then:
+    """The augmentation, and one more change to what it gives."""
 
     augment: Augment
-    pixels: float
+    change: Callable[[Tensor], Tensor]
 
     def __call__(self, images: Tensor) -> Tensor:
-        images = self.augment(images)
+        return self.change(self.augment(images))
+
+
+@dataclass(frozen=True)
+class Elastic(Ingredient):
+    """Elastic distortions (Simard et al. 2003), coarse ones: random shifts of about this many pixels on a 5x5 grid."""
+
+    pixels: float
+
+    def augment(self, augment: Augment, done: float) -> Then:
+        return Then(augment, self.bend)
+
+    def bend(self, images: Tensor) -> Tensor:
         n, _, height, width = images.shape
         shifts = 2 / width * self.pixels * torch.randn(n, 2, 5, 5)  # grid_sample measures from -1 to 1
         shifts = F.interpolate(shifts, size=(height, width), mode="bicubic", align_corners=True).permute(0, 2, 3, 1)
@@ -60,39 +73,20 @@ class Distorted:
 
 
 @dataclass(frozen=True)
-class Elastic(Ingredient):
-    """Elastic distortions (Simard et al. 2003), coarse ones."""
+class Erasing(Ingredient):
+    """Random erasing (Zhong et al. 2020): a square of this side is blackened at a random place in every second image."""
 
-    pixels: float
-
-    def augment(self, augment: Augment, done: float) -> Distorted:
-        return Distorted(augment, self.pixels)
-
-
-@dataclass(frozen=True)
-class Erased:
-    """After augment, a square of this side is blackened at a random place in every second image."""
-
-    augment: Augment
     side: int
 
-    def __call__(self, images: Tensor) -> Tensor:
-        images = self.augment(images)
+    def augment(self, augment: Augment, done: float) -> Then:
+        return Then(augment, self.erase)
+
+    def erase(self, images: Tensor) -> Tensor:
         n, _, height, width = images.shape
         top, left = (torch.randint(0, end - self.side + 1, (n, 1, 1)) for end in (height, width))
         rows, columns = torch.arange(height)[:, None], torch.arange(width)
         square = (rows >= top) & (rows < top + self.side) & (columns >= left) & (columns < left + self.side)
         return images.masked_fill((square & (torch.rand(n, 1, 1) < 0.5))[:, None], 0)
-
-
-@dataclass(frozen=True)
-class Erasing(Ingredient):
-    """Random erasing (Zhong et al. 2020)."""
-
-    side: int
-
-    def augment(self, augment: Augment, done: float) -> Erased:
-        return Erased(augment, self.side)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,14 @@ from course.report.results import settling_of, study_table
 from mnist_lib import plots
 from mnist_lib.data import MNIST_SHA256
 from mnist_lib.model import DigitNet
-from mnist_lib.studies.catalogue import FEWEST_LONG_STUDY, FEWEST_STUDY, FRONTIER_STUDY, QUICK_STUDY, SMALL_STUDY
+from mnist_lib.studies.catalogue import (
+    FEWEST_LONG_STUDY,
+    FEWEST_STUDY,
+    FRONTIER_STUDY,
+    FROZEN_FRONTIER,
+    QUICK_STUDY,
+    SMALL_STUDY,
+)
 from mnist_lib.studies.study import Row, recorded
 from mnist_lib.support.paths import ROOT
 
@@ -190,3 +197,13 @@ def test_line_of_the_frontier_is_what_frozen_recipes_say():
     assert f"read {gap:.3f} points more" in page and f"error {error:.3f})" in page
     assert f"99.40 % of the test images corresponds to a line at {99.4 - gap:.3f} %" in page
     assert f"99.00 % to one at {99 - gap:.3f} %" in page
+
+
+def test_networks_tested_below_the_choice_have_the_highest_held_out_means_of_their_size():
+    runs = lines_of("studies/frontier")
+    means = {run["variant"]: statistics.mean(held_out(runs_of(run["variant"], "frontier")).values()) for run in runs}
+    sizes = {run["variant"]: run["parameters"] for run in runs}
+    highest = [max((name for name in means if sizes[name] <= most), key=means.get) for most in (2500, 1000)]
+    assert highest == list(FROZEN_FRONTIER.variants)
+    for name in highest:
+        assert f"{sizes[name]:,} numbers **{mean_of(runs_of(name)):.2f} %**" in between("FRONTIER_READ", RESULTS)
