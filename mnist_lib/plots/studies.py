@@ -92,7 +92,9 @@ def accuracy_over_parameters(
     axis.margins(x=0.08)
     for name, (numbers, percent) in (claims or {}).items():
         axis.plot(numbers, percent - easier, "s", ms=7, mfc="none", mec=plt.rcParams["text.color"], mew=1.3)
-        axis.annotate(name, (numbers, percent - easier), (0, -8), textcoords="offset points", fontsize=8, ha="center", va="top")
+        largest = numbers == max(most for most, _ in claims.values())
+        x, side = (-4, "left") if largest else (4, "right")  # away from the intervals
+        axis.annotate(name, (numbers, percent - easier), (x, -8), textcoords="offset points", fontsize=8, ha=side, va="top")
     if easier is not None:
         right = axis.secondary_yaxis("right", functions=(lambda y: y + easier, lambda y: y - easier))
         right.set_ylabel(f"test images, {easier:.2f} points easier (%)")
