@@ -1,9 +1,9 @@
-"""What each ingredient of `quick` costs or saves in seconds: the whole training, with all and with one left out, in turn.
+"""What each ingredient that was tried for `quick` costs or saves in seconds: whole trainings of its study's variants.
 
 python -m benchmarks.ingredients         # about five minutes on 2 cores; prints, and writes records/ingredients.json
 
-All take as many steps, on as many images, as in the study `quick`, which judges them. Only 10 more images are held out: to
-evaluate 5,000 after each epoch would cost a way with more epochs more.
+They take turns. All take as many steps, on as many images, as in the study `quick`, which judges them. Only 10 more images are
+held out: to evaluate 5,000 after each epoch would cost a way with more epochs more.
 """
 
 from dataclasses import replace
@@ -31,7 +31,7 @@ def main() -> None:
             seconds[name].append(run.record["seconds_in_all"])
             print(f"round {number + 1}, {name}: {seconds[name][-1]} s", flush=True)
     for name, took in seconds.items():
-        print("{}: {:.2f} times as long as quick ({:.2f} to {:.2f})".format(name, *ratio(took, seconds["quick"])))
+        print("{}: {:.2f} times as long as all five ({:.2f} to {:.2f})".format(name, *ratio(took, seconds["all five"])))
     record = {
         "dataset": {"name": dataset.name, "sha256": dataset.sha256},
         "quick": QUICK_STUDY.variants["quick"].to_dict(),

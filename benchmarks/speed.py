@@ -4,7 +4,7 @@ python -m benchmarks.speed                   # about half an hour on 2 cores; pr
 python -m benchmarks.speed --rounds 1 --steps 20 --out speed.json
 
 Everything runs in one process, in turn (A B A B), so that a slow minute of the machine meets all alike; the memory setting
-that mnist_lib makes for its process (engine.tune_malloc) serves the classic script, too. An epoch is 60,000
+that mnist_lib makes for its process (layers.tune_malloc) serves the classic script, too. An epoch is 60,000
 images with augmentation and dropout, and the evaluation of 10,000. The ladder's rungs are stretches of steps, no evaluation.
 Leave the machine alone meanwhile.
 """
@@ -29,14 +29,14 @@ from benchmarks.classic import Classic, network
 from benchmarks.common import arguments, mnist
 from mnist_lib.data import Dataset
 from mnist_lib.model import DigitNet
-from mnist_lib.model.layers import Dropout
+from mnist_lib.model.layers import Dropout, tune_malloc
 from mnist_lib.studies import records
 from mnist_lib.studies.statistics import ratio
 from mnist_lib.support.paths import write_whole
 from mnist_lib.trainer.batches import batches
 from mnist_lib.trainer.config import TrainConfig
 from mnist_lib.trainer.evaluation import evaluate
-from mnist_lib.trainer.fast.engine import Engine, provenance, tune_malloc
+from mnist_lib.trainer.fast.engine import Engine, provenance
 from mnist_lib.trainer.loop import one_step, train
 from mnist_lib.trainer.optimizer import optimizer_of
 from mnist_lib.trainer.recipes import QUICK

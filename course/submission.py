@@ -15,7 +15,7 @@ import torch
 from mnist_lib.model import DigitNet
 from mnist_lib.support.paths import write_whole
 from mnist_lib.trainer.config import Ingredient, TrainConfig
-from mnist_lib.trainer.ingredients import Freeze, Hardest, Muon, Settle, Whiten
+from mnist_lib.trainer.ingredients import Coarse, Hardest, Muon, Settle, Whiten
 from mnist_lib.trainer.variants import Flatten, NoBatchNorm, NoBottleneck, TorchModules, Widths
 from mnist_lib.transforms import Augment
 
@@ -24,7 +24,7 @@ PARAMETERS, WORK, BATCH, WORDS = 20_000, 10_240, 32, 50  # WORK: steps times bat
 BYTES, MOST = 64 * 1024, 20  # of a file; of sentences on what is wrong with it
 INGREDIENTS = {
     kind.__name__: kind
-    for kind in (Flatten, Freeze, Hardest, Muon, NoBatchNorm, NoBottleneck, Settle, TorchModules, Whiten, Widths)
+    for kind in (Coarse, Flatten, Hardest, Muon, NoBatchNorm, NoBottleneck, Settle, TorchModules, Whiten, Widths)
 }
 GRADERS = {"validation": 0, "seed": 0, "device": "cpu", "precision": "float32", "compiled": "no"}  # not the student's
 SETTINGS = {field.name for field in fields(TrainConfig)} - GRADERS.keys() - {"augment", "ingredients"}

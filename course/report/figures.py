@@ -18,7 +18,8 @@ def figures(net: DigitNet, dataset: Dataset, studied: dict[str, Records]) -> dic
     from mnist_lib import plots  # imported here: matplotlib is slow to import, and only this needs it
 
     validated, speed, pngs = records.held_out(), records.benchmark("speed"), {}
-    easier = Spread.of(records.runs("quick")).mean - table(QUICK_STUDY, studied["quick"])[0].mean  # than held-out images
+    quick = next(row for row in table(QUICK_STUDY, studied["quick"]) if row.variant == "quick")
+    easier = Spread.of(records.runs("quick")).mean - quick.mean  # than held-out images
     sizes = {
         f"{recipe.steps(55_000):,} steps": table(study, studied[study.name])
         for recipe, study in ((QUICK, FEWEST_STUDY), (LONG, FEWEST_LONG_STUDY))

@@ -56,7 +56,7 @@ def pages(studied: dict[str, Records], new: dict | None = None) -> dict[str, dic
             "SEEDS": results.seeds_result(card),
             "SPEED": results.speed_table(speed),
             "QUICK": results.quick_result(quick, card, speed),
-            "NARROW": results.narrow_result(runs["narrow"], quick, studied),
+            "NARROW": results.narrow_result(runs["narrow"], readings, studied),
             "FEW": results.few_result(runs["few"], studied["frontier"]),
             "FRONTIER_READ": results.frontier_read(smaller),
             **studies,

@@ -6,10 +6,12 @@ from typing import NamedTuple
 
 from course.report import ReportError, markdown_table
 from mnist_lib.studies import records
-from mnist_lib.studies.catalogue import FEWEST_LONG_STUDY, FRONTIER_STUDY, SHAPES_STUDY
+from mnist_lib.studies.catalogue import FEWEST_LONG_STUDY, FRONTIER_STUDY, QUICK_STUDY, SHAPES_STUDY
 from mnist_lib.studies.statistics import mean_interval, pairs_needed, ratio
 from mnist_lib.studies.study import Records, Row, Study, accuracy, by_seed, table
 from mnist_lib.trainer.recipes import CARD, FEW, QUICK, RECIPES
+
+EARLIER = "earlier quick"  # the variant of recorded runs: what `quick` was when `narrow` was chosen
 
 
 class Spread(NamedTuple):
@@ -219,21 +221,26 @@ def settling_of(row: Row, first: Row) -> str:
     return f"{needed}" if needed < 1000 else "over 1,000"
 
 
-def narrow_result(narrow: list[dict], quick: list[dict], studied: dict[str, Records]) -> str:
-    """What small networks are expected to read, from held-out images and `quick`'s test result; what the frozen one reads."""
-    known, read = Spread.of(quick).mean, Spread.of(narrow)
+def narrow_result(narrow: list[dict], readings: list[dict], studied: dict[str, Records]) -> str:
+    """What small networks were expected to read, from held-out images and `quick`'s test result; what the frozen one reads."""
+    known, read = Spread.of([run for run in readings if run["variant"] == EARLIER]).mean, Spread.of(narrow)
+    earlier: Records = {}
+    for _, variant, run in records.read_table(records.RECORDS / QUICK_STUDY.path):
+        if variant == EARLIER:
+            earlier.setdefault(records.machine_of(run), {}).setdefault(EARLIER, {})[run["config"]["seed"]] = run
 
     def expected(study: Study, variant: str) -> str:
         """`quick`'s test result and the variant's mean difference to it on the same held-out images, with its interval."""
-        differences = differences_to_quick(studied[study.name], studied["quick"], variant)
+        differences = differences_to_earlier(studied[study.name], earlier, variant)
         mean, low, high = (known + points for points in mean_interval(differences))
         return f"{mean:.2f} % ({low:.2f} to {high:.2f}, n = {len(differences)})"
 
     chosen = expected(FEWEST_LONG_STUDY, "4872 numbers")
     even, late = (expected(SHAPES_STUDY, name) for name in ("even", "more late"))
     return (
-        f"What such a network can be expected to read of the test images: the {known:.2f} % that `quick` reads, plus the "
-        f"network's difference to `quick` on the same held-out images, seed by seed. For 3,834 numbers (`more late`) that is "
+        f"What such a network can be expected to read of the test images: the {known:.2f} % that `quick` read as it was then "
+        "(on record as `earlier quick`), plus the network's difference to it on the same held-out images, seed by seed. For "
+        "3,834 numbers (`more late`) that is "
         f"{late}, for 3,967 (`even`) {even}, and for {narrow[0]['parameters']:,} it is {chosen}. The first two intervals "
         f"contain 99.4, so these seeds cannot tell. The last network was frozen as `narrow`, and read the test images, once "
         f"per seed: **{read.mean:.2f} %** (n = {len(narrow)}, {read.low:.2f} to {read.high:.2f})."
@@ -277,10 +284,10 @@ def frontier_read(read: Records) -> str:
     )
 
 
-def differences_to_quick(recorded: Records, quick: Records, variant: str) -> list[float]:
-    """Points between a variant and `quick`, for each seed that both have on one machine."""
+def differences_to_earlier(recorded: Records, earlier: Records, variant: str) -> list[float]:
+    """Points between a variant and the earlier `quick`, for each seed that both have on one machine."""
     differences = []
-    for machine in recorded.keys() & quick.keys():
-        small, whole = recorded[machine].get(variant, {}), quick[machine].get("quick", {})
+    for machine in recorded.keys() & earlier.keys():
+        small, whole = recorded[machine].get(variant, {}), earlier[machine].get(EARLIER, {})
         differences += [100 * (accuracy(small[seed]) - accuracy(whole[seed])) for seed in sorted(small.keys() & whole.keys())]
     return differences

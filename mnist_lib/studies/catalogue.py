@@ -8,7 +8,7 @@ from mnist_lib.model import DigitNet
 from mnist_lib.studies.study import Study
 from mnist_lib.studies.tried import DecayFilters, Elastic, Erasing, Fade, LeaveOut, Smoothing
 from mnist_lib.trainer.config import TrainConfig
-from mnist_lib.trainer.ingredients import Freeze, Hardest, Muon, Settle, Whiten
+from mnist_lib.trainer.ingredients import Coarse, Hardest, Muon, Settle, Whiten
 from mnist_lib.trainer.recipes import BEST, CARD, FEW, LONG, NARROW, QUICK, TINY
 from mnist_lib.trainer.variants import Flatten, NoBatchNorm, NoBottleneck, Separable, TorchModules, Widths
 from mnist_lib.transforms import Augment
@@ -63,11 +63,13 @@ CARD_STUDY = Study(
         "no 1x1 convolution": replace(CARD, ingredients=(NoBottleneck(),)),
     },
 )
-QUICK_STUDY = Study(
+ALL_FIVE = replace(QUICK, ingredients=(Whiten(), *QUICK.ingredients, Settle(0.25)))
+QUICK_STUDY = Study(  # what each ingredient that was tried for `quick` is worth, and the recipe that was made of it
     "quick",
     with_equal_steps(
-        {"quick": QUICK}
-        | {f"no {kind.__name__.lower()}": QUICK.without(kind) for kind in (Muon, Whiten, Hardest, Freeze, Settle)}
+        {"all five": ALL_FIVE}
+        | {f"no {kind.__name__.lower()}": ALL_FIVE.without(kind) for kind in (Muon, Whiten, Hardest, Coarse, Settle)}
+        | {"quick": QUICK}
     ),
     seeds=20,
 )
@@ -120,8 +122,8 @@ SMALL_STUDY = Study(  # how small networks are best trained
         "weaker, whiten, muon 0.1": narrower(
             replace(BEST, augment=Augment().scaled(0.7), ingredients=(Whiten(), Muon(0.1), Settle(0.5))), SMALL
         ),
-        "quick, 30 epochs, no freeze": narrower(LONG, SMALL),
-        "quick, 60 epochs, no freeze": narrower(replace(LONG, epochs=60), SMALL),
+        "long": narrower(LONG, SMALL),
+        "long, 60 epochs": narrower(replace(LONG, epochs=60), SMALL),
     },
     seeds=2,
 )
@@ -173,6 +175,7 @@ EVEN = {  # a convolution with pooling, four separable ones about as wide; named
     "2478": ("conv 10 pooled", "sep 20", "sep 20", "sep 20", "sep 19"),
     "3502": ("conv 12 pooled", "sep 24", "sep 25", "sep 25", "sep 25"),
     "5354": ("conv 16 pooled", "sep 32", "sep 32", "sep 32", "sep 32"),
+    "10714": ("conv 24 pooled", "sep 48", "sep 48", "sep 48", "sep 48"),
 }
 LATER = {  # a separable convolution more, and pooled after the first of them
     "990, pooled later": ("conv 4", "sep 6 pooled", "sep 10", "sep 10", "sep 10", "sep 10"),

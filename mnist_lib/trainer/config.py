@@ -43,9 +43,8 @@ class Ingredient:
         """How images are changed when this share of the run is done."""
         return augment
 
-    def requires_grad_at(self, weight: str, done: float) -> bool:
-        """Whether this weight learns when this share of the run is done."""
-        return True
+    def before_step(self, model: nn.Module, done: float) -> None:
+        """Change how the network computes when this share of the run is done; 1: as it is afterwards, and when it is judged."""
 
     def after_step(self, indices: Tensor, losses: Tensor, memory: dict[str, Tensor]) -> None:
         """Which images the step took, by index, and their losses, both (batch,)."""

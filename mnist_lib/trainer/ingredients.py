@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mnist_lib.model import DigitNet
 from mnist_lib.support import validation
 from mnist_lib.trainer.config import Ingredient
 from mnist_lib.trainer.muon import MuonSGD
@@ -107,13 +108,28 @@ class Settle(Ingredient):
 
 
 @dataclass(frozen=True)
-class Freeze(Ingredient):
-    """In the last part of the run, this share of its steps, the first block (conv1 to bn3, most of the time) stays as it is."""
+class Coarse(Ingredient):
+    """In the first part of the run, this share of its steps, conv2 is computed at every second row and column only.
 
-    last: float
+    Its maps are then as large as those that pool1 hands on, so nothing is pooled, and conv2 and conv3, most of the time, have a
+    quarter of their work. The weights are the same; the later steps adjust them to pool1, which takes the largest of four.
+    """
+
+    first: float
+
+    compiles = False
 
     def __post_init__(self):
-        validation.share("Freeze's last", self.last)
+        validation.share("Coarse's first", self.first)
 
-    def requires_grad_at(self, weight: str, done: float) -> bool:
-        return done < 1 - self.last or weight.split(".")[0] not in ("conv1", "bn1", "conv2", "bn2", "conv3", "bn3")
+    def network(self, model: nn.Module) -> nn.Module:
+        """The same; ValueError for a network without conv2 and pool1."""
+        if not isinstance(model, DigitNet):
+            raise ValueError(f"Coarse is for a DigitNet: {type(model).__name__} has no conv2 that pool1 follows.")
+        return model
+
+    def before_step(self, model: nn.Module, done: float) -> None:
+        stride = 2 if done < self.first else 1
+        if model.conv2.stride != (stride, stride):
+            model.conv2.stride = stride, stride
+            model.pool1 = nn.Identity() if stride == 2 else nn.MaxPool2d(2)

@@ -10,11 +10,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mnist_lib.model import DigitNet
+from mnist_lib.model.layers import tune_malloc
 from mnist_lib.support import validation
 from mnist_lib.trainer.batches import augments, batches, epoch_order, epoch_seed
 from mnist_lib.trainer.config import TrainConfig
 from mnist_lib.trainer.evaluation import Score, evaluate
-from mnist_lib.trainer.fast.engine import Engine, provenance, tune_malloc
+from mnist_lib.trainer.fast.engine import Engine, provenance
 from mnist_lib.trainer.optimizer import optimizer_of
 from mnist_lib.trainer.schedule import one_cycle
 
@@ -88,7 +89,7 @@ def train_epoch(run: Run, callbacks: Sequence[Callback]) -> dict:
     run.model.train()
     loss_sum, right, seen = 0.0, 0, 0
     for indices, (images, labels) in epoch_batches(run):
-        choose_trainable(run)
+        before_step(run, run.step / run.steps)
         losses, correct = one_step(run.forward, run.optimizer, images, labels)  # each (batch,)
         for ingredient in run.config.ingredients:
             ingredient.after_step(indices, losses, run.memory)
@@ -101,6 +102,7 @@ def train_epoch(run: Run, callbacks: Sequence[Callback]) -> dict:
             stop_unless_finite(run, run.loss)
         for callback in callbacks:
             callback.on_step(run)
+    before_step(run, done=1)
     stop_unless_finite(run, loss_sum)
     return {"train_loss": loss_sum.item() / seen, "train_accuracy": right.item() / seen}
 
@@ -168,12 +170,10 @@ def epoch_batches(run: Run) -> Iterator[tuple[Tensor, tuple[Tensor, Tensor]]]:
     return zip(order, batches(run.images, run.labels, order, plan, run.engine.to_input_format))
 
 
-def choose_trainable(run: Run) -> None:
-    """Let each weight learn, or not, as the ingredients say; where none does, backward has nothing to do."""
-    if run.config.ingredients:
-        done = run.step / run.steps
-        for name, weight in run.model.named_parameters():
-            weight.requires_grad_(all(ingredient.requires_grad_at(name, done) for ingredient in run.config.ingredients))
+def before_step(run: Run, done: float) -> None:
+    """Let the network compute as the ingredients say when this share of the run is done."""
+    for ingredient in run.config.ingredients:
+        ingredient.before_step(run.model, done)
 
 
 def stop_unless_finite(run: Run, loss: Tensor) -> None:
@@ -194,7 +194,6 @@ def judge(run: Run, images: Tensor, labels: Tensor) -> Score:
 def make_record(run: Run) -> dict:
     """All that a reader needs to judge the run's number: plain values only, ready for JSON."""
     config, dataset = run.config, run.dataset
-    run.model.requires_grad_(True)
     score = None if config.validation else judge(run, dataset.test_images, dataset.test_labels)  # read once
     record = {
         "dataset": {

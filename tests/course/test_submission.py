@@ -9,7 +9,7 @@ from course import submission
 from course.submission import SubmissionError, read, to_toml
 from mnist_lib.model import DigitNet
 from mnist_lib.trainer.config import Ingredient, TrainConfig
-from mnist_lib.trainer.ingredients import Freeze, Hardest, Muon, Settle, Whiten
+from mnist_lib.trainer.ingredients import Coarse, Hardest, Muon, Settle, Whiten
 from mnist_lib.trainer.recipes import CARD
 from mnist_lib.trainer.variants import Flatten, NoBottleneck, Widths
 from mnist_lib.transforms import Augment
@@ -28,7 +28,7 @@ ALL = replace(
         Muon(0.1, momentum=0.5),
         Hardest(0.5),
         Settle(0.25),
-        Freeze(0.5),
+        Coarse(0.5),
     ),
 )
 
@@ -103,7 +103,7 @@ def test_write_says_what_is_missing_and_takes_no_ingredient_of_ones_own(tmp_path
         ("[recipe]\naugment = true", "augment is a table, [recipe.augment], or false for none."),
         ("[recipe.augment]\ndegree = 3", "augment has no setting 'degree': it has degrees, "),
         ("[recipe]\ningredients = ['Whiten']", "ingredients are tables, "),
-        ("[recipe.ingredients.Own]", "There is no ingredient 'Own': choose among Flatten, "),
+        ("[recipe.ingredients.Own]", "There is no ingredient 'Own': choose among Coarse, "),
         ("[recipe.ingredients.\"__import__('os')\"]", "There is no ingredient \"__import__('os')\": "),
         ("[recipe.ingredients]\nMuon = 0.1", "Muon is a table: [recipe.ingredients.Muon]."),
         ("[recipe.ingredients.Muon]", "Muon needs lr."),

@@ -17,7 +17,7 @@ from mnist_lib.model.pretrained import recorded_net
 from mnist_lib.trainer import checkpoints, loop, train
 from mnist_lib.trainer.checkpoints import CheckpointError, Checkpoints
 from mnist_lib.trainer.config import TrainConfig
-from mnist_lib.trainer.ingredients import Freeze, Hardest, Muon, Settle, Whiten
+from mnist_lib.trainer.ingredients import Coarse, Hardest, Muon, Settle, Whiten
 from tests.lib.watching import Watch, stop
 
 CONFIG = TrainConfig(
@@ -25,7 +25,7 @@ CONFIG = TrainConfig(
     batch_size=32,
     nesterov=True,
     weight_decay=1e-4,
-    ingredients=(Whiten(), Muon(0.1), Hardest(0.7), Settle(0.3), Freeze(0.4)),
+    ingredients=(Whiten(), Muon(0.1), Hardest(0.7), Settle(0.3), Coarse(0.6)),
 )
 
 
@@ -276,7 +276,7 @@ def kill_at_random_moments(folder: Path, small, config: TrainConfig, kills: int,
     assert process.exitcode == 0
 
 
-@pytest.mark.parametrize("kills", [pytest.param(20, marks=pytest.mark.nightly), pytest.param(7, marks=pytest.mark.daily)])
+@pytest.mark.parametrize("kills", [pytest.param(20, marks=pytest.mark.nightly), pytest.param(4, marks=pytest.mark.daily)])
 def test_killed_at_random_moments_it_ends_with_the_same_weights(small, uninterrupted, tmp_path, kills):
     kill_at_random_moments(tmp_path, small, CONFIG, kills, 0.5, after_first_step=True)
     assert same(torch.load(tmp_path / "model.pt", weights_only=True), uninterrupted)

@@ -16,10 +16,11 @@ from mnist_lib.trainer.batches import augments, batches, epoch_seed
 from mnist_lib.trainer.config import TrainConfig
 from mnist_lib.trainer.evaluation import evaluate, logits
 from mnist_lib.trainer.fast.engine import choose_device
-from mnist_lib.trainer.ingredients import Freeze, Hardest, Muon, Settle, Whiten, whiten
+from mnist_lib.trainer.ingredients import Coarse, Hardest, Muon, Settle, whiten
 from mnist_lib.trainer.recipes import QUICK
 from mnist_lib.trainer.schedule import rates
-from mnist_lib.transforms import MEAN, STD, Augment, normalise
+from mnist_lib.trainer.variants import Separable
+from mnist_lib.transforms import MEAN, STD, Augment, normalise, to_float
 from tests.lib.watching import Watch
 
 SHORT = TrainConfig(epochs=2, batch_size=64)
@@ -242,7 +243,7 @@ def test_a_bad_configuration_is_one_clear_sentence(name, value):
 
 
 @pytest.mark.parametrize(
-    ("kind", "settings"), [(Hardest, [0]), (Hardest, [1.5]), (Settle, [1.5]), (Freeze, [-0.1]), (Muon, [0]), (Muon, [0.1, 1])]
+    ("kind", "settings"), [(Hardest, [0]), (Hardest, [1.5]), (Settle, [1.5]), (Coarse, [-0.1]), (Muon, [0]), (Muon, [0.1, 1])]
 )
 def test_a_bad_ingredient_is_one_clear_sentence(kind, settings):
     with pytest.raises(ValueError, match=rf"^{kind.__name__}'s [^\n]*\.$"):
@@ -346,8 +347,8 @@ def test_a_network_that_fails_is_left_in_its_mode(small, training):
 
 
 def test_a_recipe_without_an_ingredient():
-    assert QUICK.without(Muon) == replace(QUICK, ingredients=(Whiten(), Hardest(0.2), Settle(0.25), Freeze(0.65)))
-    assert list(QUICK.to_dict()["ingredients"]) == ["Whiten", "Muon", "Hardest", "Settle", "Freeze"]
+    assert QUICK.without(Muon) == replace(QUICK, ingredients=(Hardest(0.2), Coarse(0.8)))
+    assert list(QUICK.to_dict()["ingredients"]) == ["Muon", "Hardest", "Coarse"]
     assert QUICK.to_dict()["ingredients"]["Muon"] == {"lr": 0.35, "momentum": 0.6}
     with pytest.raises(ValueError, match="has no Muon"):
         TrainConfig().without(Muon)
@@ -381,21 +382,39 @@ def test_it_learns_mnist(mnist):
     assert run.record["test"]["accuracy"] > 0.85
 
 
-def test_a_frozen_first_block_learns_no_more_and_the_rest_does(small):
-    """Four steps an epoch and one short: of ten steps, the last five leave conv1 to bn3 as they are."""
-    seen = []
+def test_coarse_maps_of_conv2_are_every_second_of_the_fine_ones(small):
+    model, images = DigitNet().eval(), normalise(to_float(small.test_images[:4]))
+    first, second, *_ = model.blocks()
+    with torch.no_grad():
+        fine = second.maps(first(images))
+        Coarse(0.5).before_step(model, 0.49)
+        coarse, third = second.maps(first(images)), list(model.blocks())[2]
+        assert torch.allclose(coarse, fine[:, :, ::2, ::2], atol=1e-6)
+        assert torch.equal(third(coarse), third.maps(coarse))  # nothing is pooled
+        assert third(coarse).shape[-2:] == (12, 12) and model(images).shape == (4, 10)
+        Coarse(0.5).before_step(model, 0.5)
+        assert torch.equal(second.maps(first(images)), fine)
 
-    def look(run):
-        seen.append({name: p.detach().clone() for name, p in run.model.named_parameters()})
 
-    run = train(replace(SHORT, ingredients=(Freeze(0.5),)), small, [Watch(step=look)])
-    for name in seen[0]:
-        first = name.split(".")[0] in ("conv1", "bn1", "conv2", "bn2", "conv3", "bn3")
-        assert torch.equal(seen[4][name], seen[9][name]) == first, name
-        assert "bias" in name or not torch.equal(seen[3][name], seen[4][name]), name  # the step before the last five, too
-        assert not torch.equal(seen[0][name], seen[4][name]) or "bias" in name
-    assert run.model.bn1.num_batches_tracked == 10  # but its running mean follows
-    assert all(p.requires_grad for p in run.model.parameters())  # what comes out may learn again
+def test_a_coarse_run_computes_every_place_from_its_step_on_and_when_it_is_judged(small):
+    """Of eight steps in two epochs, conv2 is coarse in the first five."""
+    strides, shown = [], []
+
+    def step(run):
+        strides.append(run.model.conv2.stride[0])
+
+    def epoch(run):
+        shown.append((run.model.conv2.stride, str(run.model.pool1)))
+        assert run.history[-1]["validation_accuracy"] == evaluate(run.model, *run.held_out).accuracy
+
+    train(replace(SHORT, validation=50, ingredients=(Coarse(0.6),)), small, [Watch(step=step, epoch=epoch)])
+    assert strides == 5 * [2] + 3 * [1] and shown == 2 * [((1, 1), str(DigitNet().pool1))]
+
+
+def test_coarse_is_for_a_network_with_conv2_and_pool1(small):
+    config = replace(SHORT, ingredients=(Separable(("conv 4 pooled", "sep 6")), Coarse(0.5)))
+    with pytest.raises(ValueError, match=r"^Coarse is for a DigitNet: SeparableNet has no conv2 that pool1 follows\.$"):
+        train(config, small)
 
 
 def test_the_end_of_a_run_sees_weaker_changes_and_may_come_within_an_epoch(small):

@@ -16,7 +16,7 @@ from mnist_lib.model.layers import memory_order
 from mnist_lib.trainer.batches import augments, batches, epoch_order
 from mnist_lib.trainer.config import TrainConfig
 from mnist_lib.trainer.fast.engine import Engine
-from mnist_lib.trainer.ingredients import Freeze, Hardest, Muon, Settle
+from mnist_lib.trainer.ingredients import Coarse, Hardest, Muon, Settle
 from mnist_lib.trainer.loop import one_step, train
 from mnist_lib.trainer.optimizer import optimizer_of
 from mnist_lib.trainer.recipes import QUICK
@@ -78,8 +78,8 @@ def test_a_step_neither_waits_for_a_gpu_nor_leaves_it(recipe, monkeypatch, stand
                 order = epoch_order(recipe, 200, memory, CUDA).split(64)
                 plan = augments(recipe, 98 * epoch, 98 * epoch + 2, 100)
                 for indices, (batch, targets) in zip(order, batches(images, labels, order, plan, engine.to_input_format)):
-                    for name, weight in model.named_parameters():
-                        weight.requires_grad_(all(one.requires_grad_at(name, epoch) for one in recipe.ingredients))
+                    for ingredient in recipe.ingredients:
+                        ingredient.before_step(model, epoch)
                     losses, right = one_step(forward, optimizer, batch, targets)
                     for ingredient in recipe.ingredients:
                         ingredient.after_step(indices, losses, memory)
@@ -89,7 +89,7 @@ def test_a_step_neither_waits_for_a_gpu_nor_leaves_it(recipe, monkeypatch, stand
     assert watch.kernels > 100 and not watch.elsewhere
 
 
-STEP_BY_STEP = (Muon, Hardest, Settle, Freeze)  # Whiten makes first weights, on the CPU, before the run
+STEP_BY_STEP = (Muon, Hardest, Settle, Coarse)  # Whiten makes first weights, on the CPU, before the run
 
 
 def test_reading_a_value_would_be_found(stand_ins):

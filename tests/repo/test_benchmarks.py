@@ -65,7 +65,7 @@ def test_what_ingredients_cost_is_measured_on_trainings_of_as_many_steps(digits,
     monkeypatch.setattr(sys, "argv", ["ingredients", "--rounds", "2"])
     ingredients.main()
     studied = {config.steps(55_000) for config in QUICK_STUDY.variants.values()}
-    assert {steps for _, steps in trained[1:]} == studied == {479}  # the first warms up
+    assert {steps for _, steps in trained[1:]} == studied == {347}  # the first warms up
     record = records.benchmark("ingredients", tmp_path)
     n = len(QUICK_STUDY.variants)
     assert record["seconds"] == {name: [k + 2, k + 2 + n] for k, name in enumerate(QUICK_STUDY.variants)}

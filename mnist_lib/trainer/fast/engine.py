@@ -1,6 +1,5 @@
 """All the choices that make a training step fast on this machine. No device is queried before a run."""
 
-import ctypes
 import os
 import platform
 from collections.abc import Callable
@@ -113,12 +112,3 @@ def device_name(device: torch.device) -> str:
     except (OSError, StopIteration):
         pass
     return f"{name}, {os.cpu_count()} cores" + (" (mps)" if device.type == "mps" else "")
-
-
-def tune_malloc() -> None:
-    """Have glibc keep, for the whole process, what a step frees for the next one; else it hands large blocks back each time."""
-    libc = ctypes.CDLL(None) if platform.system() == "Linux" else None
-    if hasattr(libc, "mallopt"):
-        trim_threshold, mmap_threshold = -1, -3  # malloc.h
-        libc.mallopt(mmap_threshold, 2**25)
-        libc.mallopt(trim_threshold, 2**30)
