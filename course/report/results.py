@@ -139,7 +139,8 @@ def readings(read: Counter[str]) -> str:
 
 def trained(read: list[dict], studied: dict[str, Records]) -> str:
     """How much was trained in all; read: the runs that read the test images."""
-    judged = [run for runs in studied.values() for seeds in by_seed(runs).values() for run in seeds.values()]
+    tables = [*studied.values(), earlier_quick()]
+    judged = [run for runs in tables for seeds in by_seed(runs).values() for run in seeds.values()]
     return (
         f"Besides, {len(judged)} trainings were recorded that only held-out images judged ({hours(judged):.1f} hours in all, "
         f"each on one processor core). The {len(read)} trainings that read the test images, once each, took another "
@@ -224,10 +225,7 @@ def settling_of(row: Row, first: Row) -> str:
 def narrow_result(narrow: list[dict], readings: list[dict], studied: dict[str, Records]) -> str:
     """What small networks were expected to read, from held-out images and `quick`'s test result; what the frozen one reads."""
     known, read = Spread.of([run for run in readings if run["variant"] == EARLIER]).mean, Spread.of(narrow)
-    earlier: Records = {}
-    for _, variant, run in records.read_table(records.RECORDS / QUICK_STUDY.path):
-        if variant == EARLIER:
-            earlier.setdefault(records.machine_of(run), {}).setdefault(EARLIER, {})[run["config"]["seed"]] = run
+    earlier = earlier_quick()
 
     def expected(study: Study, variant: str) -> str:
         """`quick`'s test result and the variant's mean difference to it on the same held-out images, with its interval."""
@@ -282,6 +280,15 @@ def frontier_read(read: Records) -> str:
         "among those with at most 2,500 numbers, and the same with at most 1,000. Both were frozen first. Ten trainings of "
         f"each, on all 60,000 images, read the test images, once each: {' and '.join(smaller_read(read))}."
     )
+
+
+def earlier_quick() -> Records:
+    """What `quick` was when `narrow` was chosen: its runs that held-out images judged."""
+    runs: Records = {}
+    for _, variant, run in records.read_table(records.RECORDS / QUICK_STUDY.path):
+        if variant == EARLIER:
+            runs.setdefault(records.machine_of(run), {}).setdefault(EARLIER, {})[run["config"]["seed"]] = run
+    return runs
 
 
 def differences_to_earlier(recorded: Records, earlier: Records, variant: str) -> list[float]:

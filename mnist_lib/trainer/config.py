@@ -43,7 +43,7 @@ class Ingredient:
         """How images are changed when this share of the run is done."""
         return augment
 
-    def before_step(self, model: nn.Module, done: float) -> None:
+    def adapt(self, model: nn.Module, done: float) -> None:
         """Change how the network computes when this share of the run is done; 1: as it is afterwards, and when it is judged."""
 
     def after_step(self, indices: Tensor, losses: Tensor, memory: dict[str, Tensor]) -> None:

@@ -128,7 +128,7 @@ class Coarse(Ingredient):
             raise ValueError(f"Coarse is for a DigitNet: {type(model).__name__} has no conv2 that pool1 follows.")
         return model
 
-    def before_step(self, model: nn.Module, done: float) -> None:
+    def adapt(self, model: nn.Module, done: float) -> None:
         stride = 2 if done < self.first else 1
         if model.conv2.stride != (stride, stride):
             model.conv2.stride = stride, stride

@@ -89,7 +89,7 @@ def train_epoch(run: Run, callbacks: Sequence[Callback]) -> dict:
     run.model.train()
     loss_sum, right, seen = 0.0, 0, 0
     for indices, (images, labels) in epoch_batches(run):
-        before_step(run, run.step / run.steps)
+        adapt_network(run, done=run.step / run.steps)
         losses, correct = one_step(run.forward, run.optimizer, images, labels)  # each (batch,)
         for ingredient in run.config.ingredients:
             ingredient.after_step(indices, losses, run.memory)
@@ -102,7 +102,7 @@ def train_epoch(run: Run, callbacks: Sequence[Callback]) -> dict:
             stop_unless_finite(run, run.loss)
         for callback in callbacks:
             callback.on_step(run)
-    before_step(run, done=1)
+    adapt_network(run, done=1)  # as it is judged
     stop_unless_finite(run, loss_sum)
     return {"train_loss": loss_sum.item() / seen, "train_accuracy": right.item() / seen}
 
@@ -170,10 +170,10 @@ def epoch_batches(run: Run) -> Iterator[tuple[Tensor, tuple[Tensor, Tensor]]]:
     return zip(order, batches(run.images, run.labels, order, plan, run.engine.to_input_format))
 
 
-def before_step(run: Run, done: float) -> None:
+def adapt_network(run: Run, done: float) -> None:
     """Let the network compute as the ingredients say when this share of the run is done."""
     for ingredient in run.config.ingredients:
-        ingredient.before_step(run.model, done)
+        ingredient.adapt(run.model, done)
 
 
 def stop_unless_finite(run: Run, loss: Tensor) -> None:

@@ -387,12 +387,12 @@ def test_coarse_maps_of_conv2_are_every_second_of_the_fine_ones(small):
     first, second, *_ = model.blocks()
     with torch.no_grad():
         fine = second.maps(first(images))
-        Coarse(0.5).before_step(model, 0.49)
+        Coarse(0.5).adapt(model, 0.49)
         coarse, third = second.maps(first(images)), list(model.blocks())[2]
         assert torch.allclose(coarse, fine[:, :, ::2, ::2], atol=1e-6)
         assert torch.equal(third(coarse), third.maps(coarse))  # nothing is pooled
         assert third(coarse).shape[-2:] == (12, 12) and model(images).shape == (4, 10)
-        Coarse(0.5).before_step(model, 0.5)
+        Coarse(0.5).adapt(model, 0.5)
         assert torch.equal(second.maps(first(images)), fine)
 
 

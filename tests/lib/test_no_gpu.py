@@ -79,7 +79,7 @@ def test_a_step_neither_waits_for_a_gpu_nor_leaves_it(recipe, monkeypatch, stand
                 plan = augments(recipe, 98 * epoch, 98 * epoch + 2, 100)
                 for indices, (batch, targets) in zip(order, batches(images, labels, order, plan, engine.to_input_format)):
                     for ingredient in recipe.ingredients:
-                        ingredient.before_step(model, epoch)
+                        ingredient.adapt(model, epoch)
                     losses, right = one_step(forward, optimizer, batch, targets)
                     for ingredient in recipe.ingredients:
                         ingredient.after_step(indices, losses, memory)
