@@ -165,7 +165,7 @@ def study_table(study: Study, recorded: Records, timed: dict | None = None) -> s
     if any(row.difference is not None for row in rows):
         columns[f"against {next(iter(study.variants))}, points (95 % interval)"] = [difference_of(row) for row in rows]
         if len(rows[0].values) > 7:
-            columns["pairs that would settle it"] = [settling_of(row, rows[0]) for row in rows]
+            columns["pairs that would settle it"] = [settling_of(row, rows[0]) if row.n_pairs > 7 else "" for row in rows]
     if timed:
         columns["seconds"] = [f"{statistics.median(timed['seconds'][row.variant]):.1f}" for row in rows]
     text = (
