@@ -1,6 +1,6 @@
 """What each ingredient that was tried for `quick` costs or saves in seconds: whole trainings of its study's variants.
 
-python -m benchmarks.ingredients         # about five minutes on 2 cores; prints, and writes records/ingredients.json
+python -m benchmarks.ingredients         # about three minutes on 2 cores; prints, and writes records/ingredients.json
 
 They take turns. All take as many steps, on as many images, as in the study `quick`, which judges them. Only 10 more images are
 held out: to evaluate 5,000 after each epoch would cost a way with more epochs more.

@@ -108,8 +108,8 @@ def quick_result(quick: list[dict], card: list[dict], speed: dict) -> str:
         f"mean {spread.low:.2f} to {spread.high:.2f}), in {statistics.median(seconds):.1f} s from loaded data to the last test "
         f"image (median; {min(seconds):.1f} to {max(seconds):.1f} s). {made_on(quick[0])}, "
         f"Python {quick[0]['versions']['python']}. "
-        f"The card's 20 epochs took {card[0]['seconds']:.0f} s here (seed 0); with the classic script they would take about "
-        f"{20 * classic / 60:.0f} minutes (20 times {classic:.1f} s, its epoch without the evaluation)."
+        f"The card's 20 epochs took {card[0]['seconds']:.0f} s on another day (seed 0, {card[0]['date']}); with the "
+        f"classic script they would take about {20 * classic / 60:.0f} minutes (20 times {classic:.1f} s, its epoch without the evaluation)."
     )
 
 
@@ -222,9 +222,9 @@ def settling_of(row: Row, first: Row) -> str:
     return f"{needed}" if needed < 1000 else "over 1,000"
 
 
-def narrow_result(narrow: list[dict], readings: list[dict], studied: dict[str, Records]) -> str:
+def narrow_result(narrow: list[dict], tested: list[dict], studied: dict[str, Records]) -> str:
     """What small networks were expected to read, from held-out images and `quick`'s test result; what the frozen one reads."""
-    known, read = Spread.of([run for run in readings if run["variant"] == EARLIER]).mean, Spread.of(narrow)
+    known, read = Spread.of([run for run in tested if run["variant"] == EARLIER]).mean, Spread.of(narrow)
     earlier = earlier_quick()
 
     def expected(study: Study, variant: str) -> str:
@@ -236,7 +236,7 @@ def narrow_result(narrow: list[dict], readings: list[dict], studied: dict[str, R
     chosen = expected(FEWEST_LONG_STUDY, "4872 numbers")
     even, late = (expected(SHAPES_STUDY, name) for name in ("even", "more late"))
     return (
-        f"What such a network can be expected to read of the test images: the {known:.2f} % that `quick` read as it was then "
+        f"What such a network could be expected to read of the test images: the {known:.2f} % that `quick` read as it was then "
         "(on record as `earlier quick`), plus the network's difference to it on the same held-out images, seed by seed. For "
         "3,834 numbers (`more late`) that is "
         f"{late}, for 3,967 (`even`) {even}, and for {narrow[0]['parameters']:,} it is {chosen}. The first two intervals "

@@ -81,7 +81,7 @@ def tune_malloc() -> None:
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode, no gradients; the model's own mode afterwards."""
+    """Evaluation mode, no gradients; the model's own mode afterwards. The process keeps its memory from now on."""
     was_training = model.training
     model.eval()
     tune_malloc()

@@ -44,7 +44,10 @@ class Ingredient:
         return augment
 
     def adapt(self, model: nn.Module, done: float) -> None:
-        """Change how the network computes when this share of the run is done; 1: as it is afterwards, and when it is judged."""
+        """Change how the network computes when this share of the run is done.
+
+        It is 1 after each epoch, too: as the network is judged and kept. A callback's on_step meets it as the step left it.
+        """
 
     def after_step(self, indices: Tensor, losses: Tensor, memory: dict[str, Tensor]) -> None:
         """Which images the step took, by index, and their losses, both (batch,)."""

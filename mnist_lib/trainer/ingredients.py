@@ -122,11 +122,10 @@ class Coarse(Ingredient):
     def __post_init__(self):
         validation.share("Coarse's first", self.first)
 
-    def network(self, model: nn.Module) -> nn.Module:
-        """The same; ValueError for a network without conv2 and pool1."""
-        if not isinstance(model, DigitNet):
-            raise ValueError(f"Coarse is for a DigitNet: {type(model).__name__} has no conv2 that pool1 follows.")
-        return model
+    def first_weights(self, model: nn.Module, images: Tensor) -> None:
+        """Changes none; ValueError for a network in which conv2 can't do pool1's part. (Now no other ingredient changes it.)"""
+        if not isinstance(model, DigitNet) or getattr(model.conv3, "kernel_size", (1, 1)) != (1, 1):
+            raise ValueError("Coarse is for a DigitNet whose conv3 is 1x1: only then are its maps as large as pooled ones.")
 
     def adapt(self, model: nn.Module, done: float) -> None:
         stride = 2 if done < self.first else 1

@@ -30,7 +30,7 @@ BEST = TrainConfig(
     dropout=(0.0, 0.0),
     ingredients=(Settle(0.5),),
 )
-# For networks with fewer numbers: four times as many steps as `quick`
+# For networks with fewer numbers: four times as many steps as `quick`, none of them coarse
 LONG = replace(QUICK, epochs=30, augment=Augment().scaled(0.7), ingredients=(Whiten(), Muon(0.35), Hardest(0.2), Settle(0.25)))
 # 4,872 numbers: the smallest network of those tried whose expected test result lay above 99.4 % with its whole interval;
 # frozen before any of its test readings

@@ -32,7 +32,7 @@ def read(model: nn.Module, images: Tensor, mean: float = MEAN, std: float = STD)
     """The answers of a model, in evaluation mode on the CPU, to uint8 images (N, 1, 28, 28)."""
     twin = _with(model, model.state_dict())
     shown = (to_float(images) - mean) / std
-    with torch.no_grad():
+    with torch.no_grad():  # few at a time: the memory of larger maps would be handed back to the system each time
         return torch.cat([twin(some).flatten(1).argmax(1) for some in shown.split(100)]).tolist()
 
 

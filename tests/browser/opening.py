@@ -49,7 +49,7 @@ def stroke(page, box: dict, points) -> None:
     page.mouse.move(*spots[0])
     page.mouse.down()
     for spot in spots[1:]:
-        page.mouse.move(*spot, steps=2)
+        page.mouse.move(*spot, steps=5)
     page.mouse.up()
 
 

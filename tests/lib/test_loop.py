@@ -19,7 +19,7 @@ from mnist_lib.trainer.fast.engine import choose_device
 from mnist_lib.trainer.ingredients import Coarse, Hardest, Muon, Settle, whiten
 from mnist_lib.trainer.recipes import QUICK
 from mnist_lib.trainer.schedule import rates
-from mnist_lib.trainer.variants import Separable
+from mnist_lib.trainer.variants import Separable, Widths
 from mnist_lib.transforms import MEAN, STD, Augment, normalise, to_float
 from tests.lib.watching import Watch
 
@@ -411,10 +411,12 @@ def test_a_coarse_run_computes_every_place_from_its_step_on_and_when_it_is_judge
     assert strides == 5 * [2] + 3 * [1] and shown == 2 * [((1, 1), str(DigitNet().pool1))]
 
 
-def test_coarse_is_for_a_network_with_conv2_and_pool1(small):
-    config = replace(SHORT, ingredients=(Separable(("conv 4 pooled", "sep 6")), Coarse(0.5)))
-    with pytest.raises(ValueError, match=r"^Coarse is for a DigitNet: SeparableNet has no conv2 that pool1 follows\.$"):
-        train(config, small)
+@pytest.mark.parametrize("other", [Separable(("conv 4 pooled", "sep 6")), Widths((4,) * 7, kernels=(3,) * 7)])
+def test_coarse_is_for_a_network_whose_maps_stay_as_large(other, small):
+    """Whichever of the two comes first."""
+    for ingredients in ((other, Coarse(0.5)), (Coarse(0.5), other)):
+        with pytest.raises(ValueError, match=r"^Coarse is for a DigitNet whose conv3 is 1x1: [^\n]+\.$"):
+            train(replace(SHORT, ingredients=ingredients), small)
 
 
 def test_the_end_of_a_run_sees_weaker_changes_and_may_come_within_an_epoch(small):
