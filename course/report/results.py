@@ -109,7 +109,8 @@ def quick_result(quick: list[dict], card: list[dict], speed: dict) -> str:
         f"image (median; {min(seconds):.1f} to {max(seconds):.1f} s). {made_on(quick[0])}, "
         f"Python {quick[0]['versions']['python']}. "
         f"The card's 20 epochs took {card[0]['seconds']:.0f} s on another day (seed 0, {card[0]['date']}); with the "
-        f"classic script they would take about {20 * classic / 60:.0f} minutes (20 times {classic:.1f} s, its epoch without the evaluation)."
+        f"classic script they would take about {20 * classic / 60:.0f} minutes (20 times {classic:.1f} s, its epoch without "
+        "the evaluation)."
     )
 
 
