@@ -32,8 +32,9 @@ def test_it_learns_from_nothing_and_can_be_stopped(chromium):
         draw(page)
         trained = page.evaluate("Array.from(inside.logits)")
         begin(page, 60)
-        page.wait_for_function("() => learning.losses.length > 8", timeout=120_000)
-        page.get_by_role("button", name="Pause").click()
+        page.get_by_role("button", name="Pause").wait_for()
+        # clicked in the page itself: on a busy machine all steps may be done before a click from here arrives
+        page.wait_for_function("() => learning.losses.length > 8 && (learning.button.click(), true)", timeout=120_000)
         page.wait_for_function(STATE, arg="paused")
         page.wait_for_timeout(300)
         stood = page.evaluate("learning.losses.length")
