@@ -25,8 +25,8 @@ SHOWN = {f"STUDY_{name.upper().replace(' ', '_')}": study for name, study in cat
 
 
 def studies_on_record() -> dict[str, Records]:
-    """The runs of every study that is shown, by its name."""
-    return {study.name: recorded(study) for study in SHOWN.values()}
+    """The runs of every study that is shown, by its name, and those of the earlier `quick`."""
+    return {study.name: recorded(study) for study in SHOWN.values()} | {results.EARLIER: results.earlier_quick()}
 
 
 def pages(studied: dict[str, Records], new: dict | None = None) -> dict[str, dict[str, str]]:

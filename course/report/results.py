@@ -140,8 +140,7 @@ def readings(read: Counter[str]) -> str:
 
 def trained(read: list[dict], studied: dict[str, Records]) -> str:
     """How much was trained in all; read: the runs that read the test images."""
-    tables = [*studied.values(), earlier_quick()]
-    judged = [run for runs in tables for seeds in by_seed(runs).values() for run in seeds.values()]
+    judged = [run for runs in studied.values() for seeds in by_seed(runs).values() for run in seeds.values()]
     return (
         f"Besides, {len(judged)} trainings were recorded that only held-out images judged ({hours(judged):.1f} hours in all, "
         f"each on one processor core). The {len(read)} trainings that read the test images, once each, took another "
@@ -226,11 +225,10 @@ def settling_of(row: Row, first: Row) -> str:
 def narrow_result(narrow: list[dict], tested: list[dict], studied: dict[str, Records]) -> str:
     """What small networks were expected to read, from held-out images and `quick`'s test result; what the frozen one reads."""
     known, read = Spread.of([run for run in tested if run["variant"] == EARLIER]).mean, Spread.of(narrow)
-    earlier = earlier_quick()
 
     def expected(study: Study, variant: str) -> str:
         """`quick`'s test result and the variant's mean difference to it on the same held-out images, with its interval."""
-        differences = differences_to_earlier(studied[study.name], earlier, variant)
+        differences = differences_to_earlier(studied[study.name], studied[EARLIER], variant)
         mean, low, high = (known + points for points in mean_interval(differences))
         return f"{mean:.2f} % ({low:.2f} to {high:.2f}, n = {len(differences)})"
 
@@ -238,11 +236,11 @@ def narrow_result(narrow: list[dict], tested: list[dict], studied: dict[str, Rec
     even, late = (expected(SHAPES_STUDY, name) for name in ("even", "more late"))
     return (
         f"What such a network could be expected to read of the test images: the {known:.2f} % that `quick` read as it was then "
-        "(on record as `earlier quick`), plus the network's difference to it on the same held-out images, seed by seed. For "
-        "3,834 numbers (`more late`) that is "
-        f"{late}, for 3,967 (`even`) {even}, and for {narrow[0]['parameters']:,} it is {chosen}. The first two intervals "
-        f"contain 99.4, so these seeds cannot tell. The last network was frozen as `narrow`, and read the test images, once "
-        f"per seed: **{read.mean:.2f} %** (n = {len(narrow)}, {read.low:.2f} to {read.high:.2f})."
+        f"(on record as `{EARLIER}`), plus the network's difference to it on the same held-out images, seed by seed. For "
+        f"3,834 numbers (`more late`) that is {late}, for 3,967 (`even`) {even}, and for {narrow[0]['parameters']:,} it is "
+        f"{chosen}. The first two intervals contain 99.4, so these seeds cannot tell. The last network was frozen as "
+        f"`narrow`, and read the test images, once per seed: **{read.mean:.2f} %** (n = {len(narrow)}, {read.low:.2f} to "
+        f"{read.high:.2f})."
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from mnist_lib.model.layers import evaluating
 from mnist_lib.receptive_field.tracing import copy_of
 from mnist_lib.transforms import MEAN, STD, to_float
 from mnist_lib.widgets.export import SIDE, describe, numbers
@@ -32,8 +33,8 @@ def read(model: nn.Module, images: Tensor, mean: float = MEAN, std: float = STD)
     """The answers of a model, in evaluation mode on the CPU, to uint8 images (N, 1, 28, 28)."""
     twin = _with(model, model.state_dict())
     shown = (to_float(images) - mean) / std
-    with torch.no_grad():  # few at a time: the memory of larger maps would be handed back to the system each time
-        return torch.cat([twin(some).flatten(1).argmax(1) for some in shown.split(100)]).tolist()
+    with evaluating(twin):
+        return torch.cat([twin(some).flatten(1).argmax(1) for some in shown.split(250)]).tolist()
 
 
 def _with(model: nn.Module, state: Mapping[str, Tensor], name: str = "the state") -> nn.Module:
