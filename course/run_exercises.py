@@ -19,9 +19,8 @@ from pathlib import Path
 
 from course import spreadsheet
 from mnist_lib.support import validation
-from mnist_lib.support.paths import OUT, ROOT, write_whole
+from mnist_lib.support.paths import OUT, ROOT
 
-CHECK = re.compile(r'\bcheck\("(\d+[a-z])",\s*(\w+)\)')
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "OMP_NUM_THREADS")  # of this environment; nothing secret
 
 
@@ -78,7 +77,7 @@ def outcome(path: Path, seconds: float) -> tuple[dict[str, bool], str]:
             "MNIST_LIB_FAST": "1",
             "MPLBACKEND": "agg",
         }
-        command = [*cut_off(), sys.executable, "-m", "course.run_exercises", str(path.resolve()), str(result)]
+        command = [*cut_off(), sys.executable, "-m", "course.handed_in", str(path.resolve()), str(result)]
         process = subprocess.Popen(
             command, cwd=work, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         )
@@ -111,38 +110,3 @@ def cut_off() -> tuple[str, ...]:
     if not shutil.which(command[0]):
         return ()
     return command if subprocess.run([*command, "true"], capture_output=True).returncode == 0 else ()
-
-
-# In the process of its own
-
-
-def run_one(path: Path, result: Path) -> None:
-    """Run a notebook, ask its checks again, and write what they say."""
-    import nbformat
-    from nbclient import NotebookClient
-    from nbformat.v4 import new_code_cell
-    from traitlets.config import Config
-
-    notebook = nbformat.read(path, as_version=4)
-    cells, asked = [], {}
-    for cell in notebook.cells:
-        cells.append(cell)
-        if cell.cell_type != "code":
-            continue
-        if "parameters" in cell.metadata.get("tags", []):
-            cells.append(new_code_cell('DATA = "digits"'))
-        for name, handed in CHECK.findall(cell.source):
-            asked[name] = new_code_cell(f'from course.exercises import check as asked\n\nasked("{name}", {handed})')
-            cells.append(asked[name])
-    notebook.cells = cells
-    settings = Config({"KernelManager": {"transport": "ipc"}} if os.name == "posix" else {})  # needs no network
-    NotebookClient(notebook, allow_errors=True, timeout=None, kernel_name="python3", config=settings).execute()
-    write_whole(result, json.dumps({name: says_true(cell) for name, cell in asked.items()}).encode())
-
-
-def says_true(cell) -> bool:
-    return any(output.get("data", {}).get("text/plain") == "True" for output in cell.outputs)
-
-
-if __name__ == "__main__":
-    run_one(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -28,7 +28,7 @@ COPIED = (  # files, and what folders hold
     "notebooks/glossary.md",
     "notebooks/formulas.md",
     *(f"course/{name}" for name in ("__init__.py", "__main__.py", "card.txt", "colab.py", "guesses.py", "exercises")),
-    *(f"course/{name}.py" for name in ("grading", "run_exercises", "spreadsheet", "study", "submission")),
+    *(f"course/{name}.py" for name in ("grading", "handed_in", "run_exercises", "spreadsheet", "study", "submission")),
     "course/photos",
     *(f"benchmarks/{name}.py" for name in ("__init__", "classic", "common", "speed")),
     "records/readings.jsonl",

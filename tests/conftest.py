@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import mnist_lib  # noqa: F401  before torch, whose waiting threads then give up soon
+
+gc.set_threshold(50_000, 20, 100)  # torch and matplotlib are a million objects: they are not looked through again and again
 
 # What is heavy, each fixture imports for itself: pytest-xdist's own process reads this file, and runs no test
 if TYPE_CHECKING:
@@ -56,9 +59,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name not in FIRST)
 
 
+def pytest_collection_finish() -> None:
+    gc.freeze()
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
     """The last line says what was not tested here, and how to have it tested."""
+    gc.unfreeze()
     reporter = config.pluginmanager.getplugin("terminalreporter")
     if reporter is None or hasattr(config, "workerinput"):
         return

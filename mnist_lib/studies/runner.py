@@ -44,9 +44,10 @@ def run_study(
 ) -> Records:
     """Run what is not recorded yet, write a line for each run that is done, and say how far it is.
 
-    workers: processes on this machine, which share its cores; by default as many as cores. scheduler: the address
-    of a Dask scheduler, tcp://HOST:8786, whose workers are used instead. folder: of the records, else records/ in the clone;
-    without a clone, in the folder that you work in. scratch: of checkpoints, else out/studies.
+    workers: processes on this machine, which share its cores; by default as many as cores. OMP_NUM_THREADS, where it is set,
+    is the most threads of each. scheduler: the address of a Dask scheduler, tcp://HOST:8786, whose workers are used instead.
+    folder: of the records, else records/ in the clone; without a clone, in the folder that you work in. scratch: of
+    checkpoints, else out/studies.
 
     Raises:
         ValueError: one sentence, for an invalid number of seeds or workers.
@@ -210,6 +211,8 @@ def look_at(client, source: str) -> list[dict]:
         raise StudyError(f"The workers have different images for {source!r}: give --data a folder that all of them have.")
     on_host = Counter(address.rsplit(":", 1)[0] for address in machines)
     threads = min(machine["cores"] // on_host[address.rsplit(":", 1)[0]] for address, machine in machines.items())
+    if (most := os.environ.get("OMP_NUM_THREADS", "")).isdigit():  # of whoever asks: Dask sets it on each worker
+        threads = min(threads, int(most))
     for machine in machines.values():
         if machine["machine"]["threads"]:
             machine["machine"]["threads"] = max(1, threads)

@@ -3,7 +3,6 @@ alone."""
 
 import importlib
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -193,19 +192,18 @@ def test_the_function_that_is_to_be_written_is_refused(name, capsys):
         assert f"{name}: right" not in capsys.readouterr().out
 
 
-def test_a_function_that_the_answer_itself_imports_is_refused():
-    """In a process of its own: here others have imported torchvision before."""
-    program = """
-from course.exercises import check
-import sys
-assert "torchvision" not in sys.modules
-def turn(image, degrees):
-    from torchvision.transforms.v2 import functional
-    return functional.rotate(image, degrees)
-check("3a", turn)
-"""
-    said = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert "3a: not yet. It calls rotate, which does the exercise for you" in said
+def test_a_function_that_the_answer_itself_imports_is_refused(tmp_path, monkeypatch, capsys):
+    """Known by its name alone: nothing has imported it before."""
+    (tmp_path / "turns.py").write_text("def rotate(image, degrees):\n    return image")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(LIBRARY, "3a", ("turns.rotate",))
+
+    def turn(image, degrees):
+        return importlib.import_module("turns").rotate(image, degrees)
+
+    check("3a", turn)
+    assert "3a: not yet. It calls rotate, which does the exercise for you" in capsys.readouterr().out
+    assert sys.modules.pop("turns")
 
 
 def test_a_function_that_changes_its_input_is_told_which():

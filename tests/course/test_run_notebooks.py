@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 
 import nbformat
 import papermill
@@ -41,6 +42,7 @@ run_notebooks.NOTEBOOKS[:] = sorted(pathlib.Path(sys.argv[1]).glob("[0-9]*.ipynb
 sys.exit(__main__.main(sys.argv[2:]))"""
 
 
+CLOSED = () if sys.platform == "win32" else ("sh", "-c", '"$@" >&-', "sh")  # a shell's way of closing the output
 SLOW = {name: value for name, value in os.environ.items() if name != "MNIST_LIB_FAST"}  # whose profile is nbval's
 
 
@@ -48,10 +50,10 @@ SLOW = {name: value for name, value in os.environ.items() if name != "MNIST_LIB_
 def short(tmp_path, monkeypatch):
     """Makes the course one short notebook; gives its folder."""
 
-    def make(before: str = "", record: dict = RECORD, source: str = SHORT, name: str = "course"):
+    def make(before: str = "", name: str = "course"):
         cells = [nbformat.v4.new_code_cell('EPOCHS = 20\nSEED = 0\nOUT = ""'), nbformat.v4.new_code_cell()]
         cells[0].metadata["tags"] = ["parameters"]
-        cells[1].source = source.format(before=before, record=record)
+        cells[1].source = SHORT.format(before=before, record=RECORD)
         notebook = nbformat.v4.new_notebook(cells=cells)
         notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         folder = tmp_path / name
@@ -72,24 +74,32 @@ def ten(tmp_path) -> str:
 
 
 @pytest.fixture
-def command(ten):
-    """`run` over the notebooks of a folder, as the words of a command; on ten images."""
+def start(ten):
+    """`run` over the notebooks of a folder, on ten images, in a process of its own that may be interrupted."""
 
-    def words(folder, *arguments: str) -> list[str]:
-        return [sys.executable, "-c", ELSEWHERE, str(folder), "run", "--data", ten, *arguments]
+    def process(folder, *arguments: str, before: tuple[str, ...] = ()) -> subprocess.Popen:
+        words, pipe = [sys.executable, "-c", ELSEWHERE, str(folder), "run", "--data", ten, *arguments], subprocess.PIPE
+        return subprocess.Popen([*before, *words], cwd=ROOT, stdout=pipe, stderr=pipe, text=True, env=SLOW)
 
-    return words
+    return process
 
 
 @pytest.fixture
-def start(command):
-    """The same, started: a process of its own that may be interrupted."""
+def notebooks_write(monkeypatch, tmp_path):
+    """No kernel: what the notebooks write is given, as a change to their record's settings; None writes nothing."""
 
-    def process(folder, *arguments: str) -> subprocess.Popen:
-        pipe = subprocess.PIPE
-        return subprocess.Popen(command(folder, *arguments), cwd=ROOT, stdout=pipe, stderr=pipe, text=True, env=SLOW)
+    def make(changed: dict | None, error: str = ""):
+        def execute(path, target, parameters, progress):
+            if error:
+                raise RuntimeError(error)
+            if changed is not None:
+                config = RECORD["config"] | {"epochs": 20, "seed": 0} | changed
+                (target.parent / "record.json").write_text(json.dumps(RECORD | {"config": config}))
 
-    return process
+        monkeypatch.setattr(run_notebooks, "NOTEBOOKS", [tmp_path / "04_short.ipynb"])
+        monkeypatch.setattr(run_notebooks, "execute", execute)
+
+    return make
 
 
 def run(*arguments: str, data: str = "digits") -> int:
@@ -164,16 +174,21 @@ def test_run_hands_its_folder_on_as_a_whole_path(data, ten, tmp_path, monkeypatc
 
 
 def test_run_leaves_another_from_the_same_clone_alone(short, start, tmp_path, capsys):
-    """This process's and another's, at the same time."""
-    folder = short("open(f'{OUT}/here', 'w').write(' '.join(os.listdir())); time.sleep(1.5)")
-    process = start(folder, "--seed", "1", "--out", str(tmp_path / "out1"))
-    while not process.stdout.readline().startswith("04_short (1 of 1)"):
+    """This process's and another's at the same time; that one needs no open output, as services start it."""
+    folder, outs = (
+        short("open(f'{OUT}/here', 'w').write(' '.join(os.listdir())); time.sleep(1.5)"),
+        [tmp_path / "1", tmp_path / "2"],
+    )
+    process = start(folder, "--seed", "1", "--out", str(outs[0]), before=CLOSED)
+    while not (outs[0] / "here").is_file():
         assert process.poll() is None, process.communicate()
-    assert run("--seed", "2", "--out", str(tmp_path / "out2")) == 0 and "seed 2;" in capsys.readouterr().out
-    said, complaints = process.communicate(timeout=120)
-    assert process.returncode == 0 and "seed 1;" in said and complaints == "", said + complaints
-    for out in ("out1", "out2"):
-        assert (tmp_path / out / "here").read_text() == "04_short.ipynb"  # no kernel's socket lies in the project
+        time.sleep(0.02)
+    assert run("--seed", "2", "--out", str(outs[1])) == 0 and "seed 2;" in capsys.readouterr().out
+    complaints = process.communicate(timeout=120)[1]
+    assert process.returncode == 0 and complaints == "", complaints
+    for seed, out in enumerate(outs, 1):
+        assert (out / "here").read_text() == "04_short.ipynb"  # no kernel's socket lies in the project
+        assert json.loads((out / "record.json").read_text())["config"]["seed"] == seed
 
 
 def test_run_speaks_with_kernels_on_this_machine_alone(short, tmp_path):
@@ -203,9 +218,9 @@ def test_run_takes_names_of_folders_as_they_are(short, tmp_path, capsys):
     assert {"04_short.ipynb", "record.json"} <= {path.name for path in out.iterdir()}
 
 
-def test_run_has_its_folder_for_itself(short, tmp_path, capsys):
+def test_run_has_its_folder_for_itself(notebooks_write, tmp_path, capsys):
     out = tmp_path / "out"
-    short()
+    notebooks_write({})
     with run_notebooks.alone_in(out):
         assert run("--out", str(out)) == 1
         assert (
@@ -214,28 +229,30 @@ def test_run_has_its_folder_for_itself(short, tmp_path, capsys):
     assert run("--out", str(out)) == 0
 
 
-@pytest.mark.parametrize(("changed", "told"), [("SEED = 2", "seed 2, epochs 20"), ("EPOCHS = 3", "seed 1, epochs 3")])
-def test_run_does_not_give_out_another_runs_record(short, tmp_path, capsys, changed, told):
+@pytest.mark.parametrize(
+    ("changed", "told"), [({"seed": 2}, "seed 2, epochs 20"), ({"seed": 1, "epochs": 3}, "seed 1, epochs 3")]
+)
+def test_run_does_not_give_out_another_runs_record(notebooks_write, tmp_path, capsys, changed, told):
     """A notebook open in JupyterLab may write into the same folder."""
-    short(changed)
+    notebooks_write(changed)
     assert run("--seed", "1", "--out", str(tmp_path / "out")) == 1
     complaint = capsys.readouterr().err
     assert complaint.startswith("Meanwhile another run wrote ") and told in complaint and complaint.count("\n") == 1
 
 
-def test_run_keeps_the_last_result_until_there_is_a_new_one(short, tmp_path, capsys):
+def test_run_keeps_the_last_result_until_there_is_a_new_one(notebooks_write, tmp_path, capsys):
     out = tmp_path / "out"
     out.mkdir()
     for name in ("record.json", "model.pt"):
         (out / name).write_text(json.dumps(RECORD))
-    short("raise ValueError('no ink left')")
+    notebooks_write({}, error="no ink left")
     assert run("--out", str(out)) == 1
-    short(source="pass")
+    notebooks_write(None)
     assert run("--out", str(out)) == 1  # and is never given out as the new one
     said = capsys.readouterr()
     assert "of an earlier run" in said.err and REACHED not in said.out
     assert all(json.loads((out / name).read_text()) == RECORD for name in ("record.json", "model.pt"))
-    short()
+    notebooks_write({})
     assert run("--out", str(out)) == 0 and REACHED in capsys.readouterr().out
 
 
@@ -325,12 +342,3 @@ def test_run_ends_in_silence_when_its_reader_goes_away(short, start, tmp_path):
     complaints = process.stderr.read()
     process.wait(60)
     assert not re.search("Traceback|Error|Exception|Errno", complaints), complaints
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="a shell's way of closing")
-def test_run_needs_no_open_output(short, command, tmp_path):
-    """As services start it: what is printed goes nowhere."""
-    folder, out = short(), tmp_path / "out"
-    words = ["sh", "-c", '"$@" >&-', "sh", *command(folder, "--out", str(out))]
-    done = subprocess.run(words, cwd=ROOT, stderr=subprocess.PIPE, text=True, env=SLOW)
-    assert done.returncode == 0 and (out / "record.json").is_file(), done.stderr

@@ -46,9 +46,9 @@ class Mirror:
                     self.wfile.write(body[: len(body) // 2])
                     return self.dawdle()
                 if manner == "trickles":
-                    for byte in body[:120]:
+                    for byte in body[:600]:
                         self.wfile.write(bytes([byte]))
-                        if mirror.over.wait(0.5):
+                        if mirror.over.wait(0.1):
                             return None
                     mirror.outlasted = True
                 if manner == "endless":
@@ -72,7 +72,7 @@ class Mirror:
 
         socketserver.ThreadingTCPServer.daemon_threads = True
         self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()  # it ends within so long
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}/mnist/"
 
     def close(self):
@@ -145,7 +145,8 @@ def test_load_takes_one_mirror_as_it_is(mirror, tmp_path):
 
 
 @pytest.mark.parametrize("manner", ["404", "stalled", "stalls midway", "trickles", "truncated", "wrong bytes", "dead"])
-def test_load_ends_in_the_stand_in_or_one_sentence_if_all_mirrors_are_bad(mirror, tmp_path, manner, capsys):
+def test_load_ends_in_the_stand_in_or_one_sentence_if_all_mirrors_are_bad(mirror, tmp_path, manner, capsys, monkeypatch):
+    monkeypatch.setattr(download, "PATIENCE", 0.3)
     bad, cache = mirror(manner if manner != "dead" else "good"), tmp_path / "cache"
     url = dead_address() if manner == "dead" else bad.url
     dataset = load(cache=cache, mirrors=(url,))

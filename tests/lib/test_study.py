@@ -444,12 +444,7 @@ def workers_of(process: psutil.Process) -> list[psutil.Process]:
 
 
 def test_worker_that_is_killed_has_its_run_go_on_from_the_checkpoint_to_the_same_bits(digits, tmp_path, monkeypatch):
-    look_at = runner.look_at
-
-    def one_thread(client, source):  # each: more would wait for other tests' threads
-        return [machine | {"machine": machine["machine"] | {"threads": 1}} for machine in look_at(client, source)]
-
-    monkeypatch.setattr(runner, "look_at", one_thread)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # more would wait for other tests' threads
     go_on = tmp_path / "go on"
 
     @dataclass(frozen=True)
@@ -615,9 +610,11 @@ def test_workers_with_different_images_are_refused():
         runner.look_at(Workers(a1=about(), a2=about(sha256="1")), "auto")
 
 
-def test_workers_of_one_host_share_its_cores():
+@pytest.mark.parametrize(("most", "threads"), [("", 4), ("3", 3), ("9", 4), ("0", 1), ("many", 4)])
+def test_workers_of_one_host_share_its_cores(most, threads, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", most)
     machines = runner.look_at(Workers(a1=about(8), a2=about(8), b1=about(6)), "auto")
-    assert [machine["machine"]["threads"] for machine in machines] == [4, 4, 4]
+    assert [machine["machine"]["threads"] for machine in machines] == [threads] * 3
 
 
 def test_worker_that_runs_several_tasks_at_a_time_is_refused():

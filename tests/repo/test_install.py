@@ -69,38 +69,36 @@ def test_the_rooms_for_training_need_only_what_is_light(pattern):
     assert imported("mnist_lib", pattern) <= LIGHT
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="GOMP_SPINCOUNT is read by libgomp, torch's OpenMP on Linux")
-def test_torch_before_the_package_is_said_to_be_slow_where_it_is():
-    """libgomp reads how long its threads spin when it is loaded; a reader who wrote the imports the other way is told."""
-    chosen = {"GOMP_SPINCOUNT": "5000"}, {"OMP_WAIT_POLICY": "passive"}, {"OMP_NUM_THREADS": "1"}
-    code = f"""import os, sys, warnings
-warnings.simplefilter("always")
-for first, settings in [("os", {{}})] + [("torch", settings) for settings in ({{}}, *{chosen})]:
-    sys.modules.pop("mnist_lib", None)
+# What is imported and what is said of it, asked of one process and forks of it: torch takes seconds
+SETTINGS = {}, {"GOMP_SPINCOUNT": "5000"}, {"OMP_WAIT_POLICY": "passive"}, {"OMP_NUM_THREADS": "1"}
+IMPORTS = f"""
+import os, sys, warnings
+
+def forked(work, *arguments):
+    if not os.fork():
+        work(*arguments)
+        sys.stdout.flush()
+        os._exit(0)
+    os.wait()
+
+def warned(settings):
     for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "OMP_NUM_THREADS"):
         os.environ.pop(name, None)
     os.environ.update(settings)
-    __import__(first)
     with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
         import mnist_lib
-    print(first, len(said), os.environ["GOMP_SPINCOUNT"], *(w.message for w in said), *(w.filename for w in said))"""
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    package_first, late, *others = done.stdout.splitlines()
-    assert package_first == "os 0 10000"
-    assert late.startswith("torch 1 10000 torch was imported before mnist_lib: ") and "Import mnist_lib first" in late
-    assert late.endswith(" <string>")  # the line that is to be moved
-    assert others == ["torch 0 5000", "torch 0 10000", "torch 0 10000"]
+    print(len(said), os.environ["GOMP_SPINCOUNT"], *(w.message for w in said), *(w.filename for w in said))
 
-
-# What is imported, asked of one process and a fork of it: torch takes seconds
-IMPORTS = """
-import os, sys
-import mnist_lib, torch
-if not os.fork():
+def fields():
     import mnist_lib.receptive_field
-    print(*sys.modules, flush=True)
-    os._exit(0)
-os.wait()
+    print(*sys.modules)
+
+forked(warned, {{}})
+import torch
+for settings in {SETTINGS}:
+    forked(warned, settings)
+forked(fields)
 import mnist_lib.trainer
 print(*(module.__file__ for name, module in sys.modules.items() if name.split(".")[0] == "mnist_lib"))
 from mnist_lib import data, model, trainer, transforms
@@ -116,14 +114,26 @@ print(*sys.modules)
 
 
 @pytest.fixture(scope="module")
-def imports() -> list[list[str]]:
+def imports() -> dict[str, list[str]]:
     done = subprocess.run([sys.executable, "-c", IMPORTS], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120)
-    return [line.split() for line in done.stdout.splitlines()]
+    *warned, fields, files, training, trained = done.stdout.splitlines()
+    lists = {"fields": fields, "files": files, "training": training, "trained": trained}
+    return {"warned": warned} | {name: line.split() for name, line in lists.items()}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="GOMP_SPINCOUNT is read by libgomp, torch's OpenMP on Linux")
+def test_torch_before_the_package_is_said_to_be_slow_where_it_is(imports):
+    """libgomp reads how long its threads spin when it is loaded; a reader who wrote the imports the other way is told."""
+    package_first, late, *others = imports["warned"]
+    assert package_first == "0 10000"
+    assert late.startswith("1 10000 torch was imported before mnist_lib: ") and "Import mnist_lib first" in late
+    assert late.endswith(" <string>")  # the line that is to be moved
+    assert others == ["0 5000", "0 10000", "0 10000"]
 
 
 def test_importing_the_package_is_cheap(imports):
     """The receptive fields need no other package; those for training need no pictures, Jupyter, scikit-learn, torchvision."""
-    alone, _, training, _ = map(set, imports)
+    alone, training = set(imports["fields"]), set(imports["training"])
     assert "torch" in alone and not {"mnist_lib.model", "torch._dynamo"} & alone
     heavy = {"matplotlib", "IPython", "ipykernel", "ipywidgets", "papermill", "sklearn", "scipy", "torchvision", "torchinfo"}
     assert "mnist_lib.trainer" in training and not heavy & training
@@ -131,12 +141,12 @@ def test_importing_the_package_is_cheap(imports):
 
 def test_importing_the_trainer_reads_little(imports):
     """Because __init__ files import little."""
-    lines = [count for file in imports[1] if (count := len(Path(file).read_text().splitlines()))]  # an empty file is no reading
+    lines = [count for file in imports["files"] if (count := len(Path(file).read_text().splitlines()))]  # none in an empty file
     assert len(lines) <= FILES_OF_A_TRAINING and sum(lines) <= LINES_OF_A_TRAINING, lines
 
 
 def test_a_training_imports_no_compiler(imports):
-    assert "mnist_lib.trainer.muon" in imports[3] and "torch._dynamo" not in imports[3]
+    assert "mnist_lib.trainer.muon" in imports["trained"] and "torch._dynamo" not in imports["trained"]
 
 
 @pytest.fixture(scope="module")
