@@ -32,30 +32,36 @@ FIRST = {
 }
 
 
-def skipped() -> dict[str, str]:
-    """The marks whose tests are skipped here, and why."""
+WHY = {  # a test of this mark is skipped
+    "daily": "the nightly run does more of it",
+    "nightly": "long: set MNIST_LIB_NIGHTLY=1",
+    "browser": "needs a browser: install chromium or google-chrome",
+    "gpu": "no cuda here",
+}
+
+
+def skipped() -> set[str]:
+    """The marks whose tests are skipped here."""
     import torch
 
     from course import browser
 
-    if os.environ.get("MNIST_LIB_NIGHTLY"):
-        why = {"daily": "the nightly run does more of it"}
-    else:
-        why = {"nightly": "long: set MNIST_LIB_NIGHTLY=1"}
-    if browser.find() is None:
-        why["browser"] = "needs a browser: install chromium or google-chrome"
-    if not torch.cuda.is_available():
-        why["gpu"] = "no cuda here"
-    return why
+    here = {
+        "daily": bool(os.environ.get("MNIST_LIB_NIGHTLY")),
+        "nightly": not os.environ.get("MNIST_LIB_NIGHTLY"),
+        "browser": browser.find() is None,
+        "gpu": not torch.cuda.is_available(),
+    }
+    return {mark for mark, skip in here.items() if skip}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    why = skipped()
+    marks = skipped()
     for item in items:
         if {"mnist", "archives"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.mnist)
-        for mark in why.keys() & {mark.name for mark in item.iter_markers()}:
-            item.add_marker(pytest.mark.skip(reason=why[mark]))
+        for mark in marks & {mark.name for mark in item.iter_markers()}:
+            item.add_marker(pytest.mark.skip(reason=WHY[mark]))
     items.sort(key=lambda item: item.path.name not in FIRST)
 
 
@@ -71,7 +77,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if reporter is None or hasattr(config, "workerinput"):
         return
     reasons = [report.longrepr[2].removeprefix("Skipped: ") for report in reporter.stats.get("skipped", [])]
-    counts = {why: reasons.count(why) for why in (*skipped().values(), NO_MNIST) if why in reasons}
+    counts = {why: reasons.count(why) for why in (*WHY.values(), NO_MNIST) if why in reasons}
     if counts:
         reporter.write_line("Not tested here: " + "; ".join(f"{count} ({why})" for why, count in counts.items()))
 

@@ -533,7 +533,7 @@ def test_schedulers_workers_are_used_and_its_death_is_said(digits, tmp_path, sch
 
 
 def test_scheduler_that_does_not_answer_is_one_sentence(tmp_path, monkeypatch):
-    monkeypatch.setattr(runner, "PATIENCE", 1)
+    monkeypatch.setattr(runner, "PATIENCE", 0.3)
     with pytest.raises(StudyError, match="No Dask scheduler answers at tcp://127"):
         run_study(small(), source="digits", folder=tmp_path, scratch=tmp_path, scheduler=f"tcp://127.0.0.1:{free_port()}")
 
