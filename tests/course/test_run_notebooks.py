@@ -33,6 +33,12 @@ SHORT = """import json, os, pathlib, time
 record = {record}
 record["config"] |= {{"epochs": EPOCHS, "seed": SEED}}
 pathlib.Path(OUT, "record.json").write_text(json.dumps(record))"""
+# Of two runs into the folders 1 and 2, each waits until the other is here
+MEETING = """here = pathlib.Path(OUT)
+(here / "here").write_text(" ".join(os.listdir()))
+other = here.parent / str(3 - int(here.name)) / "here"
+while not other.is_file():
+    time.sleep(0.02)"""
 # The command over the notebooks of another folder
 ELSEWHERE = """import pathlib, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which a process in the background is started without
@@ -175,10 +181,7 @@ def test_run_hands_its_folder_on_as_a_whole_path(data, ten, tmp_path, monkeypatc
 
 def test_run_leaves_another_from_the_same_clone_alone(short, start, tmp_path, capsys):
     """This process's and another's at the same time; that one needs no open output, as services start it."""
-    folder, outs = (
-        short("open(f'{OUT}/here', 'w').write(' '.join(os.listdir())); time.sleep(1.5)"),
-        [tmp_path / "1", tmp_path / "2"],
-    )
+    folder, outs = short(MEETING), [tmp_path / "1", tmp_path / "2"]
     process = start(folder, "--seed", "1", "--out", str(outs[0]), before=CLOSED)
     while not (outs[0] / "here").is_file():
         assert process.poll() is None, process.communicate()
@@ -335,7 +338,7 @@ def test_progress_tells_a_terminal_how_far_and_how_long_still(kind, monkeypatch)
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGPIPE")
 def test_run_ends_in_silence_when_its_reader_goes_away(short, start, tmp_path):
     """As `| head -1` does."""
-    folder = short("time.sleep(1)")
+    folder = short("time.sleep(0.2)")
     process = start(folder, "--out", str(tmp_path / "out"))
     assert process.stdout.readline().startswith("unverified")
     process.stdout.close()
