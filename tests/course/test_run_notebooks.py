@@ -37,7 +37,9 @@ pathlib.Path(OUT, "record.json").write_text(json.dumps(record))"""
 MEETING = """here = pathlib.Path(OUT)
 (here / "here").write_text(" ".join(os.listdir()))
 other = here.parent / str(3 - int(here.name)) / "here"
-while not other.is_file():
+for _ in range(3000):
+    if other.is_file():
+        break
     time.sleep(0.02)"""
 # The command over the notebooks of another folder
 ELSEWHERE = """import pathlib, signal, sys
