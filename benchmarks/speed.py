@@ -218,12 +218,16 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=PARTS, help="the others keep their last results")
     parser.add_argument("--out", type=Path, default=records.RECORDS / "speed.json")
     options = parser.parse_args()
+    result = json.loads(options.out.read_text()) if options.out.exists() and options.parts != list(PARTS) else {}
+    if "workers" not in result and options.parts[0] != "workers":
+        parser.error(
+            f"{options.out.name} does not say how many workers serve the classic script best: begin --parts with workers."
+        )
     dataset = mnist(parser)
     import torch._inductor.config as inductor  # here: as slow as torch itself, and those who import this file don't compile
 
     inductor.cpp.enable_kernel_profile = True  # so that a profile names what was compiled
     tune_malloc()
-    result = json.loads(options.out.read_text()) if options.out.exists() and options.parts != list(PARTS) else {}
     engine = Engine.choose("cpu", compiled="yes")
     here = provenance(engine)
     made_with = {

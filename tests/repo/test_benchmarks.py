@@ -80,3 +80,10 @@ def test_a_record_without_a_variants_seconds_or_without_its_machine_is_refused(t
     for change, said in (({"seconds": without}, "no settle"), ({"machine": {}}, "device"), ({"versions": {}}, "python")):
         with pytest.raises(records.RecordError, match=said):
             records.write(tmp_path / "ingredients.json", whole | change)
+
+
+def test_a_part_that_needs_another_s_result_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["speed", "--parts", "epochs", "--out", str(tmp_path / "mine.json")])
+    with pytest.raises(SystemExit):
+        speed.main()
+    assert "mine.json does not say how many workers" in capsys.readouterr().err
