@@ -94,10 +94,16 @@ def start(ten):
 
 @pytest.fixture
 def notebooks_write(monkeypatch, tmp_path):
-    """No kernel: what the notebooks write is given, as a change to their record's settings; None writes nothing."""
+    """No kernel: what the notebooks write is given, as a change to their record's settings; None writes nothing.
 
-    def make(changed: dict | None, error: str = ""):
+    Gives a list, to which each notebook's parameters are added.
+    """
+
+    def make(changed: dict | None, error: str = "") -> list[dict]:
+        given = []
+
         def execute(path, target, parameters, progress):
+            given.append(parameters)
             if error:
                 raise RuntimeError(error)
             if changed is not None:
@@ -106,6 +112,7 @@ def notebooks_write(monkeypatch, tmp_path):
 
         monkeypatch.setattr(run_notebooks, "NOTEBOOKS", [tmp_path / "04_short.ipynb"])
         monkeypatch.setattr(run_notebooks, "execute", execute)
+        return given
 
     return make
 
@@ -164,21 +171,14 @@ def check_run(out, done: subprocess.CompletedProcess, name: str = "digits", n: i
 
 
 @pytest.mark.parametrize("data", ["ten", "./ten", "~/ten"])
-def test_run_hands_its_folder_on_as_a_whole_path(data, ten, tmp_path, monkeypatch):
+def test_run_hands_its_folder_on_as_a_whole_path(data, ten, tmp_path, monkeypatch, notebooks_write):
     """A kernel runs in its notebook's folder, from where a path that is meant from here leads elsewhere."""
-    given = []
-
-    def execute(path, target, parameters, progress):
-        given.append(parameters["DATA"])
-        (target.parent / "record.json").write_text(json.dumps(RECORD))
-
-    monkeypatch.setattr(run_notebooks, "NOTEBOOKS", [tmp_path / "04_short.ipynb"])
-    monkeypatch.setattr(run_notebooks, "execute", execute)
+    given = notebooks_write({})
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    assert run("--seed", str(RECORD["config"]["seed"]), "--out", "out", data=data) == 0
-    assert given == [ten]
+    assert run("--out", "out", data=data) == 0
+    assert [parameters["DATA"] for parameters in given] == [ten]
 
 
 def test_run_leaves_another_from_the_same_clone_alone(short, start, tmp_path, capsys):
